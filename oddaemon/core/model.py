@@ -211,6 +211,17 @@ class OfficeCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """The address and the credentials for an office's upload."""
+
+    address: str
+    """Host, folder and file, in the form of the API."""
+    port: int
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotSummary:
     """The facts of a snapshot that the next one is compared with. Sums are cents."""
 

@@ -18,10 +18,6 @@ class Secret:
         """The string itself. Pass it on at once: a local variable that holds it shows up in tracebacks."""
         return self._value
 
-    def equals(self, text: str) -> bool:
-        """Compare with a string, in constant time."""
-        return compare_digest(self._value.encode(), text.encode())
-
     def mask(self, text: str) -> str:
         """`text` with every occurrence of the secret masked."""
         return text.replace(self._value, MASK)
@@ -37,7 +33,10 @@ class Secret:
         return format(repr(self), spec)
 
     def __eq__(self, other: object) -> bool:
-        return self.equals(other._value) if isinstance(other, Secret) else NotImplemented
+        """Compare in constant time."""
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return compare_digest(self._value.encode(), other._value.encode())
 
     def __hash__(self) -> int:
         return hash(self._value)

@@ -27,7 +27,7 @@ from oddaemon.opendental.request_runner import (
     get_host,
 )
 from oddaemon.opendental.response import ApiError
-from oddaemon.opendental.session import Session, UploadDestination
+from oddaemon.opendental.session import Session
 from oddaemon.telemetry.events import HeadquartersUnused
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "OfficeApi",
     "Session",
     "TransportFactory",
-    "UploadDestination",
 ]
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]

@@ -19,17 +19,13 @@ from oddaemon.core.snapshot.verify import compute_checksum
 from oddaemon.opendental.decode_values import (
     INTEGER_MAX,
     INTEGER_MIN,
+    Cell,
     MalformedValue,
     Row,
-    get_cell,
-    get_datetime,
-    get_integer,
-    get_optional_text,
-    get_text,
     require_row_limit,
 )
 
-_ROWS_DECODER = msgspec.json.Decoder(list[Row])
+_ROWS_DECODER = msgspec.json.Decoder(list[Mapping[str, Cell]])
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
 _TOTALS = (
     "Guarantors",
@@ -75,7 +71,7 @@ def parse_json_rows(body: bytes) -> list[Row]:
     """Decode any response that is a list of rows."""
     require_row_limit(body)
     try:
-        return _ROWS_DECODER.decode(body)
+        return list(map(Row, _ROWS_DECODER.decode(body)))
     except msgspec.MsgspecError as error:
         # The decoder's message has types and positions, never values.
         raise MalformedValue(f"the response is not a JSON list of rows: {error}") from None
@@ -86,23 +82,23 @@ def parse_json_rows(body: bytes) -> list[Row]:
 def parse_preference(body: bytes, name: str) -> str:
     """The value of a preference; `''` if the office does not have it. The server may have ignored the filter."""
     for row in parse_json_rows(body):
-        if get_text(row, "PrefName").lower() == name.lower():
-            return get_optional_text(row, "ValueString")
+        if row.get_text("PrefName").lower() == name.lower():
+            return row.get_optional_text("ValueString")
     return ""
 
 
 def parse_clinics(body: bytes) -> tuple[int, ...]:
     """The ClinicNums in the API's list."""
-    return tuple(get_integer(row, "ClinicNum") for row in parse_json_rows(body))
+    return tuple(row.get_integer("ClinicNum") for row in parse_json_rows(body))
 
 
 def parse_clinic_shares(rows: Sequence[Row]) -> tuple[ClinicShare, ...]:
     """How many guarantors belong to each ClinicNum."""
     return tuple(
         ClinicShare(
-            get_integer(row, "ClinicNum"),
-            get_integer(row, "Guarantors"),
-            None if get_cell(row, "IsHidden") is None else get_integer(row, "IsHidden") != 0,
+            row.get_integer("ClinicNum"),
+            row.get_integer("Guarantors"),
+            None if row.get_cell("IsHidden") is None else row.get_integer("IsHidden") != 0,
         )
         for row in rows
     )
@@ -111,19 +107,19 @@ def parse_clinic_shares(rows: Sequence[Row]) -> tuple[ClinicShare, ...]:
 def parse_density(rows: Sequence[Row]) -> PatNumDensity:
     """The density of patient numbers."""
     row = _get_only_row(rows)
-    return PatNumDensity(get_integer(row, "Guarantors"), get_integer(row, "Spans"))
+    return PatNumDensity(row.get_integer("Guarantors"), row.get_integer("Spans"))
 
 
 def parse_registered_keys(rows: Sequence[Row], key: Secret) -> RegisteredKeys:
     """Whether `key` is among the registered keys, and how many there are. None of them leaves this function."""
-    registered = [get_text(row, "CustApiKey").strip() for row in rows]
-    return RegisteredKeys(any(key.equals(each) for each in registered), len(registered))
+    registered = [row.get_text("CustApiKey").strip() for row in rows]
+    return RegisteredKeys(any(key == Secret(each) for each in registered), len(registered))
 
 
 def parse_clocks(rows: Sequence[Row]) -> ClockReading:
     """NOW() and UTC_TIMESTAMP() of the office's server, and its identity."""
     row = _get_only_row(rows)
-    return ClockReading(get_datetime(row, "OfficeNow"), get_datetime(row, "UtcNow"), _parse_identity(row))
+    return ClockReading(row.get_datetime("OfficeNow"), row.get_datetime("UtcNow"), _parse_identity(row))
 
 
 def parse_control(rows: Sequence[Row]) -> ControlQueryResult:
@@ -141,7 +137,7 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
     if not rows:
         raise MalformedValue("the response has no rows, not even the control columns")
     first = _parse_control_row(rows[0])
-    groups = [_parse_group(row, packing) for row in rows if get_cell(row, "G") is not None]
+    groups = [_parse_group(row, packing) for row in rows if row.get_cell("G") is not None]
     if len(groups) != len(rows) and len(rows) > 1:
         raise MalformedValue("a packed row has no group")
     numbers = [group for group, _, _ in groups]
@@ -173,7 +169,7 @@ def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) ->
     """The rows of a page, strictly ascending and all after `after_pat_num`."""
     if len(rows) > rows_max:
         raise MalformedValue(f"a page of at most {rows_max} rows has {len(rows)}")
-    balances = _parse_balances([get_text(row, "Balance") for row in rows])
+    balances = _parse_balances([row.get_text("Balance") for row in rows])
     _require_ascending([balance.pat_num for balance in balances], after_pat_num)
     return balances
 
@@ -182,8 +178,8 @@ def parse_changed(rows: Sequence[Row], after_pat_num: int | None) -> list[Change
     """The rows that changed, strictly ascending and all after `after_pat_num`."""
     changed = [
         ChangedRow(
-            get_integer(row, "PatNum"),
-            None if row.get("Balance") is None else _parse_balances([get_text(row, "Balance")])[0],
+            row.get_integer("PatNum"),
+            None if row.cells.get("Balance") is None else _parse_balances([row.get_text("Balance")])[0],
         )
         for row in rows
     ]
@@ -206,36 +202,36 @@ def _get_only_row(rows: Sequence[Row]) -> Row:
 
 
 def _parse_control_row(row: Row) -> ControlQueryResult:
-    totals = ControlTotals._make(get_integer(row, name) for name in _TOTALS)
-    touched = get_integer(row, "Touched")
+    totals = ControlTotals._make(row.get_integer(name) for name in _TOTALS)
+    touched = row.get_integer("Touched")
     if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
         raise MalformedValue("a count is negative")
     return ControlQueryResult(
         totals,
-        get_optional_text(row, "DateLastAging"),
-        get_optional_text(row, "AgingBeginDateTime"),
-        get_datetime(row, "OfficeNow"),
-        get_datetime(row, "UtcNow"),
+        row.get_optional_text("DateLastAging"),
+        row.get_optional_text("AgingBeginDateTime"),
+        row.get_datetime("OfficeNow"),
+        row.get_datetime("UtcNow"),
         _parse_identity(row),
         touched,
     )
 
 
 def _parse_identity(row: Row) -> DatabaseIdentity:
-    return DatabaseIdentity(get_integer(row, "Title"), get_integer(row, "Phone"), get_integer(row, "Address"))
+    return DatabaseIdentity(row.get_integer("Title"), row.get_integer("Phone"), row.get_integer("Address"))
 
 
 def _parse_group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:
-    count = get_integer(row, "N")
+    count = row.get_integer("N")
     if count < 0:
         raise MalformedValue("the count of a group is negative")
     columns: dict[int, str | None] = {}
     for index, name in enumerate(_PACKED_COLUMN_NAMES[: packing.lanes]):
-        text = row.get(name, 0)
+        text = row.cells.get(name, 0)
         if text is not None and not isinstance(text, str):
-            raise MalformedValue(f"column {name} is {'not a string' if name in row else 'missing'}")
+            raise MalformedValue(f"column {name} is {'not a string' if name in row.cells else 'missing'}")
         columns[index] = text
-    return get_integer(row, "G"), count, columns
+    return row.get_integer("G"), count, columns
 
 
 def _parse_balances(texts: Sequence[str]) -> list[Balance]:

@@ -5,10 +5,10 @@ Anything missing, of the wrong type or not finite is rejected with a message tha
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 Cell = str | int | float | None
-Row = Mapping[str, Cell]
 
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
@@ -32,44 +32,46 @@ def require_row_limit(body: bytes) -> None:
         raise MalformedValue(f"the response has more than {ROWS_MAX:,} rows")
 
 
-def get_cell(row: Row, name: str) -> Cell:
-    """The value of a column."""
-    try:
-        return row[name]
-    except KeyError:
-        raise MalformedValue(f"column {name} is missing") from None
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its cells by the names of their columns."""
 
+    cells: Mapping[str, Cell] = field(repr=False)
 
-def get_text(row: Row, name: str) -> str:
-    """A string, possibly empty."""
-    value = get_cell(row, name)
-    if not isinstance(value, str):
-        raise MalformedValue(f"column {name} is not a string")
-    return value
+    def get_cell(self, name: str) -> Cell:
+        """The value of a column."""
+        try:
+            return self.cells[name]
+        except KeyError:
+            raise MalformedValue(f"column {name} is missing") from None
 
-
-def get_optional_text(row: Row, name: str) -> str:
-    """A string; `''` for null, which is the value of a preference that the office does not have."""
-    return "" if get_cell(row, name) is None else get_text(row, name)
-
-
-def get_integer(row: Row, name: str) -> int:
-    """A 64-bit integer, sent as an integer, a double or a string."""
-    value = get_cell(row, name)
-    if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and _DIGITS.fullmatch(value)):
-        value = int(value)
-    if isinstance(value, int) and INTEGER_MIN <= value <= INTEGER_MAX:
+    def get_text(self, name: str) -> str:
+        """A string, possibly empty."""
+        value = self.get_cell(name)
+        if not isinstance(value, str):
+            raise MalformedValue(f"column {name} is not a string")
         return value
-    raise MalformedValue(f"column {name} is not an integer")
 
+    def get_optional_text(self, name: str) -> str:
+        """A string; `''` for null, which is the value of a preference that the office does not have."""
+        return "" if self.get_cell(name) is None else self.get_text(name)
 
-def get_datetime(row: Row, name: str) -> datetime:
-    """The naive date and time of a clock."""
-    try:
-        value = datetime.fromisoformat(get_text(row, name)).replace(tzinfo=None)
-    except ValueError:
-        raise MalformedValue(f"column {name} is not a date and time") from None
-    # Some layers turn an empty value into year 1, where date arithmetic overflows.
-    if value.year not in _CLOCK_YEARS:
-        raise MalformedValue(f"column {name} is not a plausible date and time of a clock")
-    return value
+    def get_integer(self, name: str) -> int:
+        """A 64-bit integer, sent as an integer, a double or a string."""
+        value = self.get_cell(name)
+        if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and _DIGITS.fullmatch(value)):
+            value = int(value)
+        if isinstance(value, int) and INTEGER_MIN <= value <= INTEGER_MAX:
+            return value
+        raise MalformedValue(f"column {name} is not an integer")
+
+    def get_datetime(self, name: str) -> datetime:
+        """The naive date and time of a clock."""
+        try:
+            value = datetime.fromisoformat(self.get_text(name)).replace(tzinfo=None)
+        except ValueError:
+            raise MalformedValue(f"column {name} is not a date and time") from None
+        # Some layers turn an empty value into year 1, where date arithmetic overflows.
+        if value.year not in _CLOCK_YEARS:
+            raise MalformedValue(f"column {name} is not a plausible date and time of a clock")
+        return value

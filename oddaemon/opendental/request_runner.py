@@ -24,8 +24,8 @@ from oddaemon.opendental.rate_limiter import KeyLimiter
 from oddaemon.opendental.response import (
     ApiError,
     Response,
+    classify_error_response,
     classify_transport_error,
-    require_success,
     send_request,
 )
 from oddaemon.telemetry.events import (
@@ -183,7 +183,7 @@ class RequestRunner:
         try:
             response = await self._send(request)
             status, size = response.status, len(response.body)
-            require_success(response, self._auth.secrets, self._context.now(), is_query=kind in _QUERY_KINDS)
+            self._require_success(response, is_query=kind in _QUERY_KINDS)
             result = parse_response(parse, response.body)
             outcome = "ok"
         except ApiError as error:
@@ -226,6 +226,11 @@ class RequestRunner:
         except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
             # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
             raise ApiError(classify_transport_error(error)) from None
+
+    def _require_success(self, response: Response, *, is_query: bool) -> None:
+        if not httpx.codes.is_success(response.status):
+            now = self._context.now()
+            raise ApiError(classify_error_response(response, self._auth.secrets, now, is_query=is_query))
 
 
 def get_host(base_url: str) -> str:

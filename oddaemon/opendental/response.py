@@ -82,27 +82,21 @@ def classify_transport_error(error: Exception) -> Failure:
             return Failure(FailureKind.CONNECTION_LOST, type(error).__name__)
 
 
-def require_success(response: Response, secrets: Sequence[Secret], now: datetime, *, is_query: bool) -> None:
+def classify_error_response(response: Response, secrets: Sequence[Secret], now: datetime, *, is_query: bool) -> Failure:
     """Classify a response that is not a success.
 
     Args:
-        response: Of any status.
+        response: Any status but 2xx.
         secrets: What the server may echo; masked.
         now: For a Retry-After that is a date.
         is_query: Whether the request was a query, with its rows in the response or in a file.
-
-    Raises:
-        ApiError: The status is not 2xx.
     """
-    if httpx.codes.is_success(response.status):
-        return
     body = response.body
     for secret in secrets:
         body = secret.mask_bytes(body)
     text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
     kind = classify_response(response.status, text, query=is_query)
-    retry_after = parse_retry_after(response.retry_after, now)
-    raise ApiError(Failure(kind, extract_message(text, secrets), response.status, retry_after))
+    return Failure(kind, extract_message(text, secrets), response.status, parse_retry_after(response.retry_after, now))
 
 
 def _classify_connect_error(error: httpx.ConnectError) -> Failure:

@@ -1,6 +1,5 @@
 """The requests to an office: preferences, clinics, clocks, queries, pages of the aging report, uploads."""
 
-from dataclasses import dataclass, field
 from datetime import date
 
 import httpx
@@ -8,23 +7,13 @@ import msgspec
 
 from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
 from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.model import UploadTarget
 from oddaemon.core.snapshot.aging_report import ReportRow
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_report import parse_report_rows
 from oddaemon.opendental.decode_values import Row
 from oddaemon.opendental.request_runner import Request, RequestRunner, parse_response
 from oddaemon.opendental.response import ApiError
-
-
-@dataclass(frozen=True, slots=True)
-class UploadDestination:
-    """Where an office uploads to."""
-
-    address: str
-    """Host, folder and file."""
-    port: int
-    username: str
-    password: str = field(repr=False)
 
 
 class Session(RequestRunner):
@@ -99,12 +88,12 @@ class Session(RequestRunner):
         key_rows = await self.query(sql.select_registered_keys(developer_name))
         return parse_response(lambda rows: decode.parse_registered_keys(rows, self._auth.customer_key), key_rows)
 
-    async def upload(self, sql: str, destination: UploadDestination, *, asynchronous: bool) -> None:
+    async def upload(self, sql: str, target: UploadTarget, *, asynchronous: bool) -> None:
         """Have the office upload the result of a query as a CSV file.
 
         Args:
             sql: The query.
-            destination: Where to.
+            target: Where to.
             asynchronous: Have the API respond before the upload, if the office's version supports it.
 
         Raises:
@@ -113,10 +102,10 @@ class Session(RequestRunner):
         """
         body = {
             "SqlCommand": sql,
-            "SftpAddress": destination.address,
-            "SftpUsername": destination.username,
-            "SftpPassword": destination.password,
-            "SftpPort": str(destination.port),
+            "SftpAddress": target.address,
+            "SftpUsername": target.username,
+            "SftpPassword": target.password,
+            "SftpPort": str(target.port),
             **({"IsAsync": "true"} if asynchronous else {}),
         }
         request = Request("query_upload", "POST", "/queries", content=msgspec.json.encode(body))

@@ -173,15 +173,15 @@ def _build_settings(
         return None
     cadence = Cadence(**sections["cadence"].model_dump())
     plausibility = Plausibility(**sections["plausibility"].model_dump())
-    offices = tuple(
+    offices = [
         make_office_settings(entry.table, api, entry.document.path.absolute(), cadence, plausibility)
         for entry in entries
         if entry.table is not None
-    )
+    ]
     return Settings(
         source=main.path.absolute(),
         offices_directory=sections["offices"].directory,
-        offices=offices,
+        offices=tuple(offices),
         sinks=tuple(sink for _, sink in sinks),
         **{
             **{name: section for name, section in sections.items() if name != "offices"},

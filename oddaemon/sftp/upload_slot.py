@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import anyio
+
+from oddaemon.core.model import UploadTarget
 
 FOLDER = "balances"
 
@@ -31,17 +32,6 @@ class UploadMisnamedError(UploadRefusedError):
 
 class UploadUnstorableError(UploadRefusedError):
     """It cannot be written to the disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadTarget:
-    """The address and the credentials for an office's upload."""
-
-    address: str
-    """Host, folder and file, in the form of the API."""
-    port: int
-    username: str
-    password: str = field(repr=False)
 
 
 class UploadSlot:

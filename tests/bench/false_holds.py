@@ -11,6 +11,7 @@ import anyio
 from oddaemon.core.model import ControlQueryResult, OfficeSpec, Plausibility, SnapshotSummary
 from oddaemon.core.snapshot.plausibility import find_implausibility
 from oddaemon.opendental import decode, sql
+from oddaemon.opendental.decode_values import Row
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.plan.fleet_builder import build_fleet
 from oddaemon.simulator.practice.practice import Practice
@@ -68,4 +69,5 @@ async def _count_holds() -> tuple[list[str], int]:
 def _query_control(practice: Practice, previous: SnapshotSummary | None) -> ControlQueryResult:
     office = OfficeSpec(practice.spec.office_id, practice.spec.office_id)
     since = previous.office_now if previous else None
-    return decode.parse_control(practice.run_short_query(sql.select_control(office, since)))  # type: ignore[arg-type]  # rows of cells
+    rows = practice.run_short_query(sql.select_control(office, since))
+    return decode.parse_control([Row(each) for each in rows])  # type: ignore[arg-type]  # rows of cells

@@ -16,8 +16,8 @@ from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.response import (
     ApiError,
     Response,
+    classify_error_response,
     classify_transport_error,
-    require_success,
     send_request,
 )
 from tests.hostile.mutation import Mutator
@@ -91,12 +91,7 @@ class ErrorsTarget:
         status, header, body = [*sent.split(b"\n", 2), b"", b""][:3]
         answer = Response(int(status) if status.isdigit() else 400, body, header.decode("latin-1"))
         for query in (False, True):
-            try:
-                require_success(answer, SECRETS, NOW, is_query=query)
-            except ApiError as error:
-                failure = error.failure
-            else:
-                continue
+            failure = classify_error_response(answer, SECRETS, NOW, is_query=query)
             seconds = failure.retry_after_seconds
             if seconds is not None and not 0 <= seconds < float("inf"):
                 raise Violation(f"asked again after {seconds} s")

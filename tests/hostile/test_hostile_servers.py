@@ -12,6 +12,7 @@ from anyio.abc import ByteStream
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.opendental.client import Limits
+from oddaemon.opendental.decode_values import Row
 from tests.opendental.client_harness import ROWS, make_harness
 from tests.opendental.loopback_server import (
     LONG_TIMEOUT,
@@ -94,7 +95,7 @@ async def test_an_answer_may_be_as_large_as_allowed(framed: Callable[[bytes, str
         loopback_server(framed(make_rows(BYTES_MAX), "200 OK")) as port,
         connect_to(port, SMALL).office.session() as session,
     ):
-        assert len(str((await session.query("SELECT 1 AS One"))[0]["Text"])) == BYTES_MAX - 13
+        assert len(str((await session.query("SELECT 1 AS One"))[0].cells["Text"])) == BYTES_MAX - 13
 
 
 @every_framing
@@ -191,7 +192,7 @@ async def test_the_environment_s_proxies_and_passwords_are_not_used(
             monkeypatch.setenv(name, f"http://127.0.0.1:{other}")
             monkeypatch.setenv(name.lower(), f"http://127.0.0.1:{other}")
         async with connect_to(port, LONG_TIMEOUT).office.session() as session:
-            assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
     assert diverted == []
     assert b"Authorization: ODFHIR " in heard[0]
 

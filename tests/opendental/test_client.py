@@ -10,6 +10,7 @@ from oddaemon import __version__
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental import sql
 from oddaemon.opendental.client import ApiError, Limits
+from oddaemon.opendental.decode_values import Row
 from oddaemon.opendental.rate_limiter import SPACING_SLACK, ShuttingDown
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.opendental.client_harness import (
@@ -84,7 +85,7 @@ async def test_answers_are_read() -> None:
     site = ScriptedServer(make_response(PREFERENCE), make_response(ROWS), make_response(encode_rows(make_clock_rows())))
     async with open_session(site) as (session, world):
         assert await session.get_preference("DateLastAging") == "2026-03-03"
-        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
         office_now, utc_now, _ = await session.read_clocks()
         assert session.requests == 3
     assert (office_now.hour, utc_now.hour) == (2, 10)

@@ -9,6 +9,7 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental.client import Limits
+from oddaemon.opendental.decode_values import Row
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.opendental.client_harness import (
     GZIP,
@@ -73,7 +74,7 @@ async def test_a_few_bytes_that_unpack_to_very_many_are_never_held() -> None:
 async def test_a_packed_answer_is_unpacked_and_only_gzip_is_asked_for() -> None:
     site = ScriptedServer(make_response(gzip.compress(ROWS), 200, ("content-encoding", "GZIP")))
     async with open_session(site) as (session, world):
-        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
     assert site.requests[0].headers["accept-encoding"] == "gzip"
     assert world.finished[0].bytes == len(ROWS)
 
@@ -111,7 +112,7 @@ async def test_an_answer_that_drips_is_cut_by_the_limit_over_all() -> None:
 async def test_an_answer_that_drips_fast_enough_is_read() -> None:
     world = make_harness(lambda: DrippingTransport(pause_seconds=1.0))
     async with world.office.session() as session:
-        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
 
 
 @pytest.mark.parametrize(

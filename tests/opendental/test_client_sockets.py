@@ -18,6 +18,7 @@ from oddaemon.core.snapshot.packing import FIRST_PACKING
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import Limits
+from oddaemon.opendental.decode_values import Row
 from oddaemon.simulator.api.keys import ApiKey, Mode
 from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
 from oddaemon.simulator.faults.faults import FaultSchedule, Latency, ScheduledFault
@@ -105,7 +106,7 @@ async def test_the_connection_is_closed_when_the_session_ends() -> None:
 async def test_a_connection_that_the_server_closed_is_opened_again() -> None:
     async with loopback_server(respond_with_body(ROWS)) as port, connect_to(port).office.session() as session:
         for _ in range(3):
-            assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
             await anyio.sleep(0.01)
 
 
@@ -127,7 +128,7 @@ async def test_proxies_and_credentials_of_the_environment_are_ignored(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     async with loopback_server(talk) as port, connect_to(port).office.session() as session:
-        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
     assert f"Authorization: {AUTHORIZATION}\r\n".encode() in heard[0]
     assert heard[0].startswith(b"PUT /api/v1/queries/ShortQuery HTTP/1.1\r\n")
 
@@ -234,7 +235,7 @@ async def test_chunks_and_odd_headers_are_fine() -> None:
     chunked = make_head("200 OK", "Transfer-Encoding: chunked", "Set-Cookie: \xff=;;;", "Retry-After: \xff\xfe")
     chunks = respond_with(chunked, b'5\r\n[{"On\r\n', b'6\r\ne":1}]\r\n0\r\n\r\n')
     async with loopback_server(chunks) as port, connect_to(port).office.session() as session:
-        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
 
 
 async def test_a_retry_after_that_is_no_text_says_nothing() -> None:

@@ -5,6 +5,7 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
 from oddaemon.core.failures.failure import FailureKind
+from oddaemon.opendental.decode_values import Row
 from tests.certificates import make_server_context
 from tests.opendental.client_harness import ROWS, get_query_failure
 from tests.opendental.loopback_server import (
@@ -35,7 +36,7 @@ async def test_a_certificate_that_is_trusted_is_accepted(certificate: Path) -> N
         world = connect_to(port, scheme="https")
         world.api._tls.load_verify_locations(certificate / "certificate.pem")
         async with world.office.session() as session:
-            assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
 
 
 async def test_a_certificate_of_another_name_is_refused(certificate: Path) -> None:

@@ -10,13 +10,13 @@ import anyio
 import asyncssh
 import pytest
 
+from oddaemon.core.model import UploadTarget
 from oddaemon.sftp.receiver import ReceiverError, ReceiverOptions, SftpReceiver
 from oddaemon.sftp.ssh_server import UNAUTHENTICATED_MAX
 from oddaemon.sftp.upload_slot import (
     UploadMisnamedError,
     UploadMissingError,
     UploadSlot,
-    UploadTarget,
     UploadTooLargeError,
 )
 

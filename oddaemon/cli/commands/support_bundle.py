@@ -34,8 +34,9 @@ from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document
 from oddaemon.cli.sources.fleet import read_office_records
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.reporting.status_document import make_status_document
+from oddaemon.core.secret import Secret
 from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
-from oddaemon.settings.values.secret import find_secrets
+from oddaemon.settings.files.secret_sources import find_secrets
 from oddaemon.sinks.formats.export import atomic_write_without_manifest
 from oddaemon.store import journal
 from oddaemon.store.errors import StoreError
@@ -94,7 +95,7 @@ def support_bundle(
     config_path = find_config(config)
     loaded = try_load(config_path)
     bundle = SupportBundle(datetime.now(UTC), Redactor())
-    bundle.redactor.add_secrets(secret.reveal() for secret in find_secrets(loaded.settings))
+    bundle.redactor.add_secrets(map(Secret.reveal, find_secrets(loaded.settings)))
     _add_configuration(bundle, config_path, loaded)
     _add_versions(bundle)
     daemon_available = _add_daemon(bundle, config_path)

@@ -10,14 +10,4 @@ def create_receiver(sftp: SftpSettings) -> SftpReceiver | None:
     if not sftp.is_on or sftp.host_key is None or sftp.directory is None:
         return None
     host, port = split_listen(sftp.listen)
-    options = ReceiverOptions(
-        host=host,
-        port=port,
-        public_host=sftp.public_host,
-        public_port=sftp.public_port,
-        host_key=sftp.host_key,
-        directory=sftp.directory,
-        bytes_max=sftp.bytes_max,
-        wait_seconds=sftp.wait_seconds,
-    )
-    return SftpReceiver(options)
+    return SftpReceiver(ReceiverOptions(host=host, port=port, **sftp.model_dump(exclude={"listen"})))

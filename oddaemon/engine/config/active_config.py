@@ -14,12 +14,13 @@ import anyio
 import anyio.to_thread
 
 from oddaemon.core.config_diff import ConfigDiff, diff_configs
+from oddaemon.core.secret import Secret
 from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.settings import BadConfiguration, LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
+from oddaemon.settings.files.secret_sources import find_secrets
 from oddaemon.settings.model import get_restart_tables, keep_restart_tables
-from oddaemon.settings.values.secret import find_secrets
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import ConfigurationLoaded, ConfigurationRejected
 from oddaemon.telemetry.telemetry import Telemetry
@@ -187,7 +188,7 @@ def _read_guarded(reader: Callable[[Path], LoadResult], source: Path) -> LoadRes
 
 def hide_secrets(telemetry: Telemetry, settings: Settings) -> None:
     """Redact every secret of these settings from log lines."""
-    telemetry.add_secrets(secret.reveal() for secret in find_secrets(settings))
+    telemetry.add_secrets(map(Secret.reveal, find_secrets(settings)))
 
 
 def _make_loaded_event(

@@ -28,7 +28,7 @@ from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Balance, Preferences, index_balances
 from oddaemon.core.snapshot.aging_report import ReportResult
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.opendental.client import ApiError, Session, UploadDestination
+from oddaemon.opendental.client import ApiError, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.sftp.upload_slot import (
     UploadMisnamedError,
@@ -144,10 +144,8 @@ class UploadReader:
     async def _receive_file(self, query: str, slot: UploadSlot, steps: tuple[UploadStep, UploadStep]) -> Path:
         request_step, wait_step = steps
         await self.on_step(request_step)
-        target = slot.target
-        destination = UploadDestination(target.address, target.port, target.username, target.password)
         try:
-            await self.session.upload(query, destination, asynchronous=self._supports_async())
+            await self.session.upload(query, slot.target, asynchronous=self._supports_async())
         except ApiError as error:
             if error.failure.kind not in MAY_STILL_ARRIVE:
                 raise

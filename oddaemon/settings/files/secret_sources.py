@@ -7,9 +7,12 @@ looked up among those. A key leaves this module only as a `Secret`, and no probl
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 from oddaemon.core.secret import Secret
@@ -79,6 +82,21 @@ def find_inline_keys(document: TomlDocument) -> Iterator[Location]:
         for name in _ALL_SECRETS:
             if name != "ping_url" and isinstance(table.get(name), Secret):
                 yield *location, name
+
+
+def find_secrets(value: object) -> Iterator[Secret]:
+    """Find every secret in settings, however nested."""
+    match value:
+        case Secret():
+            yield value
+        case Mapping():
+            yield from chain.from_iterable(map(find_secrets, value.values()))
+        case list() | tuple() | set() | frozenset():
+            yield from chain.from_iterable(map(find_secrets, value))
+        case BaseModel():
+            yield from find_secrets(dict(value))
+        case _ if is_dataclass(value):
+            yield from chain.from_iterable(find_secrets(getattr(value, field.name)) for field in fields(value))
 
 
 def _read_source(

@@ -37,13 +37,15 @@ class OfficeEntry:
         return self.document.describe_location(self.location)
 
 
-def read_offices(document: TomlDocument, environment: Mapping[str, str]) -> Iterator[OfficeEntry]:
+def read_offices(document: TomlDocument, environment: Mapping[str, str]) -> list[OfficeEntry]:
     """Read every office of one file, in its order."""
+    entries: list[OfficeEntry] = []
     for location, written in _iter_office_tables(document):
         table, secrets = read_table(document, location, written, OfficeTable, environment)
         source = next((name for name in _KEY_SOURCES if name in written), "customer_key")
         key = secrets.get("customer_key")
-        yield OfficeEntry(document, location, written.get("id"), table, key, (*location, source))
+        entries.append(OfficeEntry(document, location, written.get("id"), table, key, (*location, source)))
+    return entries
 
 
 def validate_partial(table: Mapping[str, Any], setting_names: Collection[str]) -> str:

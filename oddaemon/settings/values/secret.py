@@ -5,13 +5,8 @@ what looks like an Open Dental key, because people paste keys into the wrong lin
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from itertools import chain, pairwise
-
-from pydantic import BaseModel
-
-from oddaemon.core.secret import Secret
+from collections.abc import Callable
+from itertools import pairwise
 
 SECRET_NAMES = ("developer_key", "customer_key", "ping_url")
 
@@ -24,21 +19,6 @@ _CLASS_CHANGES_MIN = 6
 
 SecretCheck = Callable[[str], object]
 """Raises `invalid` if a value is not a secret of its kind; the message never holds the value."""
-
-
-def find_secrets(value: object) -> Iterator[Secret]:
-    """Find every secret in settings, however nested."""
-    match value:
-        case Secret():
-            yield value
-        case Mapping():
-            yield from chain.from_iterable(map(find_secrets, value.values()))
-        case list() | tuple() | set() | frozenset():
-            yield from chain.from_iterable(map(find_secrets, value))
-        case BaseModel():
-            yield from find_secrets(dict(value))
-        case _ if is_dataclass(value):
-            yield from chain.from_iterable(find_secrets(getattr(value, field.name)) for field in fields(value))
 
 
 def looks_like_key(text: str) -> bool:

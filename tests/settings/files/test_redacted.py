@@ -7,7 +7,7 @@ import pytest
 
 from oddaemon.settings import Secret, load, render_redacted_files, try_load
 from oddaemon.settings.files.redacted import HIDDEN
-from oddaemon.settings.values.secret import find_secrets
+from oddaemon.settings.files.secret_sources import find_secrets
 
 KEYS = ("Qm7xT2kLp9RvWc4Z", "Hb3nY8sVd5FqXg1J", "Zk4wN6tBc8MrHj2P", "Wd9pX5hTz3KqLs7V", "hunter2/p@ss")
 A, B, C, D, PASSWORD = KEYS
