@@ -20,10 +20,10 @@ from oddaemon.engine.offices.api_factory import create_api
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.offices.worker import WorkerContext
 from oddaemon.engine.tasks import CrashBudget
-from oddaemon.opendental.client import ApiEvent
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.telemetry.events.base import Event
 
 
 class Services:
@@ -76,7 +76,7 @@ class Services:
             await self.couriers.wait_stopped()
             await self.backfill.wait_stopped()
 
-    def _observe(self, event: ApiEvent) -> None:
+    def _observe(self, event: Event) -> None:
         self._fleet.observe(event)
         self.registry.observe(event)
         self._emit(event)

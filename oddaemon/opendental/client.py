@@ -20,7 +20,6 @@ from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
 from oddaemon.opendental.request_runner import (
-    ApiEvent,
     Limits,
     Observer,
     RequestContext,
@@ -33,7 +32,6 @@ from oddaemon.telemetry.events import HeadquartersUnused
 __all__ = [
     "Api",
     "ApiError",
-    "ApiEvent",
     "Limits",
     "Observer",
     "OfficeApi",

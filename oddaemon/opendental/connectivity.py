@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import ByteStream
@@ -38,16 +38,15 @@ async def check_connectivity(base_url: str, tls: ssl.SSLContext, timeout_seconds
         tls: Verifies the certificate.
         timeout_seconds: For each of the three steps.
     """
-    host, port, secure = _parse_address(urlsplit(base_url))
-    result = Connectivity(host, port, secure)
+    result = make_unchecked_connectivity(base_url)
     try:
         with _run_step(CheckName.DNS, timeout_seconds, "the name lookup timed out"):
-            addresses = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await anyio.getaddrinfo(result.host, result.port, type=socket.SOCK_STREAM)
         result = replace(result, addresses=tuple(dict.fromkeys(str(address[0]) for *_, address in addresses)))
         with _run_step(CheckName.CONNECTION, timeout_seconds, "the connection timed out"):
-            stream = await anyio.connect_tcp(host, port)
+            stream = await anyio.connect_tcp(result.host, result.port)
         async with stream:
-            return await _check_tls(stream, result, tls, timeout_seconds) if secure else result
+            return await _check_tls(stream, result, tls, timeout_seconds) if result.secure else result
     except _ConnectivityFailed as error:
         return replace(result, failed_at=error.step, message=error.message)
 
@@ -76,11 +75,8 @@ def _run_step(name: CheckName, timeout_seconds: float, timeout_message: str) -> 
 
 def make_unchecked_connectivity(base_url: str) -> Connectivity:
     """The result for a host that is reached without a network."""
-    return Connectivity(*_parse_address(urlsplit(base_url)))
-
-
-def _parse_address(parts: SplitResult) -> tuple[str, int, bool]:
-    return parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https"
+    parts = urlsplit(base_url)
+    return Connectivity(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https")
 
 
 def _describe_error(error: Exception) -> str:

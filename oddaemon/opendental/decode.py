@@ -7,13 +7,14 @@ neither a balance nor a key.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, RegisteredKeys
 from oddaemon.core.model import Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
 from oddaemon.core.secret import Secret
+from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
 from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
 from oddaemon.core.snapshot.verify import compute_checksum
 from oddaemon.opendental.decode_values import (
@@ -27,6 +28,8 @@ from oddaemon.opendental.decode_values import (
 
 _ROWS_DECODER = msgspec.json.Decoder(list[Mapping[str, Cell]])
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
+_DOLLARS_MAX = 10**15
+"""More than any guarantor owes, less than the limit of the database."""
 _TOTALS = (
     "Guarantors",
     "SumEstBalance",
@@ -38,6 +41,7 @@ _TOTALS = (
     "SumBalTotal",
     "Checksum",
 )
+_IDENTITY = ("Title", "Phone", "Address")
 _PACKED_COLUMN_NAMES = tuple(f"L{lane}" for lane in range(COLUMNS_PER_GROUP_MAX))
 
 
@@ -65,6 +69,24 @@ class ChangedRow(NamedTuple):
 
     pat_num: int
     balance: Balance | None
+
+
+class _RawReportRow(msgspec.Struct):
+    """A row as received; the patient's name is not decoded."""
+
+    PatNum: Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
+    Bal_0_30: float
+    Bal_31_60: float
+    Bal_61_90: float
+    BalOver90: float
+    BalTotal: float
+    InsWoEst: float
+    InsPayEst: float
+    PatientPortion: float
+
+
+_REPORT_DECODER = msgspec.json.Decoder(list[_RawReportRow])
+_REPORT_AMOUNTS = _RawReportRow.__struct_fields__[1:]
 
 
 def parse_json_rows(body: bytes) -> list[Row]:
@@ -119,7 +141,11 @@ def parse_registered_keys(rows: Sequence[Row], key: Secret) -> RegisteredKeys:
 def parse_clocks(rows: Sequence[Row]) -> ClockReading:
     """NOW() and UTC_TIMESTAMP() of the office's server, and its identity."""
     row = _get_only_row(rows)
-    return ClockReading(row.get_datetime("OfficeNow"), row.get_datetime("UtcNow"), _parse_identity(row))
+    return ClockReading(
+        row.get_datetime("OfficeNow"),
+        row.get_datetime("UtcNow"),
+        DatabaseIdentity._make(map(row.get_integer, _IDENTITY)),
+    )
 
 
 def parse_control(rows: Sequence[Row]) -> ControlQueryResult:
@@ -187,6 +213,25 @@ def parse_changed(rows: Sequence[Row], after_pat_num: int | None) -> list[Change
     return changed
 
 
+def parse_report_rows(body: bytes) -> list[ReportRow]:
+    """The rows of one page of the aging report, in its order.
+
+    Raises:
+        MalformedValue: They differ from the documentation, or a guarantor occurs twice.
+    """
+    require_row_limit(body)
+    try:
+        rows = [_parse_report_row(row) for row in _REPORT_DECODER.decode(body)]
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # The decoder's message could quote a name or an amount.
+        raise MalformedValue("the response is not an aging report") from None
+    if len({row.pat_num for row in rows}) != len(rows):
+        raise MalformedValue("a guarantor occurs twice on a page of the report")
+    if has_inconsistent_row(rows):
+        raise MalformedValue("a row of the report does not add up to its own patient portion")
+    return rows
+
+
 def _require_ascending(pat_nums: Sequence[int], after_pat_num: int | None) -> None:
     last = after_pat_num
     for pat_num in pat_nums:
@@ -202,7 +247,7 @@ def _get_only_row(rows: Sequence[Row]) -> Row:
 
 
 def _parse_control_row(row: Row) -> ControlQueryResult:
-    totals = ControlTotals._make(row.get_integer(name) for name in _TOTALS)
+    totals = ControlTotals._make(map(row.get_integer, _TOTALS))
     touched = row.get_integer("Touched")
     if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
         raise MalformedValue("a count is negative")
@@ -212,13 +257,9 @@ def _parse_control_row(row: Row) -> ControlQueryResult:
         row.get_optional_text("AgingBeginDateTime"),
         row.get_datetime("OfficeNow"),
         row.get_datetime("UtcNow"),
-        _parse_identity(row),
+        DatabaseIdentity._make(map(row.get_integer, _IDENTITY)),
         touched,
     )
-
-
-def _parse_identity(row: Row) -> DatabaseIdentity:
-    return DatabaseIdentity(row.get_integer("Title"), row.get_integer("Phone"), row.get_integer("Address"))
 
 
 def _parse_group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:
@@ -242,3 +283,15 @@ def _parse_balances(texts: Sequence[str]) -> list[Balance]:
     if any(min(balance) < INTEGER_MIN or max(balance) > INTEGER_MAX for balance in balances):
         raise MalformedValue("a row holds a number of more than 64 bits")
     return balances
+
+
+def _parse_report_row(row: _RawReportRow) -> ReportRow:
+    amounts = (getattr(row, name) for name in _REPORT_AMOUNTS)
+    return ReportRow(row.PatNum, *map(_to_cents, amounts))
+
+
+def _to_cents(dollars: float) -> int:
+    """Round as the office's server rounds a double: half a cent goes to the even cent."""
+    if not abs(dollars) <= _DOLLARS_MAX:
+        raise MalformedValue("an amount of the report is out of range")
+    return round(dollars * 100)

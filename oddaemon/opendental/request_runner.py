@@ -4,7 +4,7 @@ Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
@@ -16,7 +16,7 @@ import httpx
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeCredentials
-from oddaemon.opendental.auth import KeyAuth
+from oddaemon.core.secret import Secret
 from oddaemon.opendental.circuit_breaker import OUTAGE_KINDS, CircuitBreaker
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
@@ -31,23 +31,14 @@ from oddaemon.opendental.response import (
 from oddaemon.telemetry.events import (
     HeadquartersDown,
     HeadquartersRecovered,
-    HeadquartersUnused,
     KeyRejectedDuringRotation,
     KeyRotated,
     RequestFinished,
     RequestStarted,
 )
+from oddaemon.telemetry.events.base import Event
 
-ApiEvent = (
-    RequestStarted
-    | RequestFinished
-    | HeadquartersDown
-    | HeadquartersRecovered
-    | HeadquartersUnused
-    | KeyRotated
-    | KeyRejectedDuringRotation
-)
-Observer = Callable[[ApiEvent], None]
+Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
 S = TypeVar("S")
 T = TypeVar("T")
@@ -86,6 +77,24 @@ class Request(NamedTuple):
     path: str
     params: dict[str, str] | None = None
     content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAuth(httpx.Auth):
+    """Authorizes requests with one pair of keys. Only this reveals a key to the API; no local variable holds one."""
+
+    developer_key: Secret
+    customer_key: Secret
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Write the header just before the request is sent."""
+        request.headers["Authorization"] = f"ODFHIR {self.developer_key.reveal()}/{self.customer_key.reveal()}"
+        yield request
+
+    @property
+    def secrets(self) -> tuple[Secret, Secret]:
+        """What a server may echo and no failure may quote."""
+        return self.developer_key, self.customer_key
 
 
 class RequestRunner:

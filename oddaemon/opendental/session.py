@@ -10,7 +10,6 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import UploadTarget
 from oddaemon.core.snapshot.aging_report import ReportRow
 from oddaemon.opendental import decode, sql
-from oddaemon.opendental.decode_report import parse_report_rows
 from oddaemon.opendental.decode_values import Row
 from oddaemon.opendental.request_runner import Request, RequestRunner, parse_response
 from oddaemon.opendental.response import ApiError
@@ -66,7 +65,7 @@ class Session(RequestRunner):
         if clinic_num is not None:
             params["ClinicNum"] = str(clinic_num)
         try:
-            return await self.run(Request("aging_report", "GET", "/reports/Aging", params), parse_report_rows)
+            return await self.run(Request("aging_report", "GET", "/reports/Aging", params), decode.parse_report_rows)
         except ApiError as error:
             # The API returns 404 for some empty lists.
             if offset and error.failure.status == httpx.codes.NOT_FOUND:

@@ -12,11 +12,12 @@ import pytest
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.model import OfficeCredentials, OfficeSpec
 from oddaemon.core.secret import Secret
-from oddaemon.opendental.client import Api, ApiError, ApiEvent, Limits, OfficeApi, Session
+from oddaemon.opendental.client import Api, ApiError, Limits, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
 from oddaemon.simulator.transport.httpx_transport import SimulatedTransport
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
+from oddaemon.telemetry.events.base import Event
 
 DEVELOPER_KEY = "plantedDeveloperKey"
 CUSTOMER_KEY = "plantedCustomerKey"
@@ -30,8 +31,6 @@ JSON = ("content-type", "application/json; charset=utf-8")
 GZIP = ("content-encoding", "gzip")
 ROWS = b'[{"One":1}]'
 
-ObservedEvent = ApiEvent
-
 
 @dataclass
 class ClientHarness:
@@ -41,7 +40,7 @@ class ClientHarness:
     api: Api
     office: OfficeApi
     credentials: OfficeCredentials
-    events: list[ObservedEvent] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     @property
     def finished(self) -> list[RequestFinished]:
@@ -65,7 +64,7 @@ def make_harness(
     interval_seconds: float = 0.0,
     remote: bool = True,
 ) -> ClientHarness:
-    events: list[ObservedEvent] = []
+    events: list[Event] = []
     rate_limiter = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
     api = Api(rate_limiter, limits, events.append, lambda: NOW, transport)
     credentials = OfficeCredentials(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from oddaemon.opendental.decode_report import parse_report_rows
+from oddaemon.opendental.decode import parse_report_rows
 from oddaemon.opendental.decode_values import MalformedValue
 
 AMOUNTS = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "BalTotal", "InsWoEst", "InsPayEst", "PatientPortion")

@@ -6,8 +6,9 @@ from datetime import datetime
 from oddaemon.core.diagnostics.diagnosis import Diagnosis
 from oddaemon.engine.diagnostics.probe import ProbeTarget, ProgressCallback, diagnose
 from oddaemon.engine.offices.api_factory import create_api
-from oddaemon.opendental.client import ApiEvent, TransportFactory
+from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import OfficeSettings, Settings
+from oddaemon.telemetry.events.base import Event
 
 
 class StandaloneDoctor:
@@ -33,5 +34,5 @@ class StandaloneDoctor:
         return await diagnose(target, self._api, progress)
 
 
-def _ignore_event(_event: ApiEvent) -> None:
+def _ignore_event(_event: Event) -> None:
     """A standalone diagnosis writes no log."""

@@ -3,7 +3,6 @@
 It is rendered from the parsed document, so no comment, no misplaced key and no unknown table is shown.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -11,12 +10,12 @@ from urllib.parse import urlsplit
 
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
+from oddaemon.settings.files.writer import render_key, render_value
 from oddaemon.settings.values.secret import redact
 
 HIDDEN = "…"
 HEADER_COMMENT = "# As parsed: without comments, and with … in place of everything that could be a secret."
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping_url", re.IGNORECASE)
 """Names of values that could be secrets, whether or not this version knows them."""
 _SOURCE_SUFFIXES = ("_file", "_env")
@@ -38,11 +37,12 @@ def render_redacted(document: TomlDocument, safe_names: Collection[str]) -> str:
 def _render_table(table: Mapping[str, Any], path: str, safe_names: Collection[str]) -> Iterator[str]:
     for name, value in table.items():
         if not _is_table(value):
-            yield f"{_render_key(name)} = {_render_value(name, value, path, safe_names)}"
+            yield f"{render_key(redact(name))} = {render_value(_redact_value(name, value, path, safe_names))}"
     for name, value in table.items():
         if not _is_table(value):
             continue
-        inner_path = f"{path}.{_render_key(name)}" if path else _render_key(name)
+        key = render_key(redact(name))
+        inner_path = f"{path}.{key}" if path else key
         for each in value if isinstance(value, list) else [value]:
             yield ""
             yield f"[[{inner_path}]]" if isinstance(value, list) else f"[{inner_path}]"
@@ -55,30 +55,25 @@ def _is_table(value: object) -> bool:
     )
 
 
-def _render_value(name: str, value: object, path: str, safe_names: Collection[str]) -> str:
+def _redact_value(name: str, value: object, path: str, safe_names: Collection[str]) -> object:
     is_label = path.rpartition(".")[2] == _LABELS
     if not (is_label or name in safe_names) or (_SUSPICIOUS.search(name) and not name.endswith(_SOURCE_SUFFIXES)):
-        return json.dumps(HIDDEN, ensure_ascii=False)
+        return HIDDEN
     if name == _COMMAND and isinstance(value, list):
         # Its arguments may hold anything.
-        return _render_toml([*value[:1], *(HIDDEN for _ in value[1:])])
-    return _render_toml(value)
+        return [*map(_redact_nested, value[:1]), *(HIDDEN for _ in value[1:])]
+    return _redact_nested(value)
 
 
-def _render_toml(value: object) -> str:
+def _redact_nested(value: object) -> object:
     match value:
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return str(value)
         case str():
-            return json.dumps(_redact_text(value), ensure_ascii=False)
+            return _redact_text(value)
         case list():
-            return f"[{', '.join(map(_render_toml, value))}]"
+            return list(map(_redact_nested, value))
         case Secret() | dict():
-            return json.dumps(HIDDEN, ensure_ascii=False)
-        case _:
-            return str(value)
+            return HIDDEN
+    return value
 
 
 def _redact_text(text: str) -> str:
@@ -91,8 +86,3 @@ def _redact_text(text: str) -> str:
             return HIDDEN
         text = f"{scheme}://{path.netloc}{path.path}"
     return redact(text)
-
-
-def _render_key(name: str) -> str:
-    name = redact(name)
-    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)

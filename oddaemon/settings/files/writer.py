@@ -40,29 +40,31 @@ def render_office_toml(office: Mapping[str, Any]) -> str:
     """Render one `[[office]]` table as the text of a file. It holds the key: pass it on at once."""
     first = [name for name in _FIELD_ORDER if name in office]
     rest = [name for name in office if name not in _FIELD_ORDER and name != "labels"]
-    lines = ["[[office]]", *(f"{name} = {_render_value(office[name])}" for name in (*first, *rest))]
+    lines = ["[[office]]", *(f"{name} = {render_value(office[name])}" for name in (*first, *rest))]
     if office.get("labels"):
         lines += [
             "[office.labels]",
-            *(f"{_render_name(name)} = {_render_string(text)}" for name, text in office["labels"].items()),
+            *(f"{render_key(name)} = {render_value(text)}" for name, text in office["labels"].items()),
         ]
     return "\n".join(lines) + "\n"
 
 
-def _render_value(value: object) -> str:
+def render_value(value: object) -> str:
+    """Render a value as TOML, a secret in plain text."""
     match value:
         case Secret():
             return _render_string(value.reveal())
+        case str():
+            return _render_string(value)
         case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
+            return str(value).lower()
         case list() | tuple():
-            return f"[{', '.join(map(_render_value, value))}]"
-    return _render_string(str(value))
+            return f"[{', '.join(map(render_value, value))}]"
+    return str(value)
 
 
-def _render_name(name: str) -> str:
+def render_key(name: str) -> str:
+    """Render a key, in quotes where TOML requires them."""
     return name if _BARE_KEY.fullmatch(name) else _render_string(name)
 
 

@@ -1,15 +1,19 @@
 """What the tables of a configuration share: types of values, and how one is read with its secrets."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.files.pydantic_errors import report_validation_error
 from oddaemon.settings.files.secret_sources import find_secret, get_source_names
+from oddaemon.settings.values.invalid import invalid
+from oddaemon.settings.values.path import to_absolute_path
 from oddaemon.settings.values.secret import SecretCheck
 from oddaemon.settings.values.url import normalize_base_url
 
@@ -20,7 +24,20 @@ Seconds = Annotated[float, Field(gt=0, le=_MONTH_SECONDS, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, le=_MONTH_SECONDS, allow_inf_nan=False)]
 
 BaseUrl = Annotated[str, AfterValidator(normalize_base_url)]
+AbsolutePath = Annotated[Path, BeforeValidator(to_absolute_path)]
 T = TypeVar("T", bound="Table")
+
+
+def matches(pattern: str, message: str, hint: str) -> AfterValidator:
+    """Require a string that matches `pattern` as a whole; message and hint as for `invalid`."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def require_match(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise invalid(message, hint)
+        return text
+
+    return AfterValidator(require_match)
 
 
 class Table(BaseModel):

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from oddaemon.core.config_diff import Effect, setting
 from oddaemon.core.model import Cadence, Include, OfficeCredentials, OfficeSpec, Plausibility, Reader
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.secret_sources import check_key
-from oddaemon.settings.tables.base import BaseUrl, SecondsOrZero, Table
+from oddaemon.settings.tables.base import BaseUrl, SecondsOrZero, Table, matches
 from oddaemon.settings.tables.sections import ApiSettings
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.secret import looks_like_key
@@ -26,10 +26,21 @@ SPACING_SECONDS = {"read_all": 5.0, "standard": 1.0, "enterprise": 0.5}
 PAGE_ROWS_REMOTE = 100
 PAGE_ROWS_LOCAL = 1000
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _NAME_LENGTH_MAX = 200
 _BIGINT_MAX = 2**63 - 1
+
+
+def _require_display_name(name: str) -> str:
+    if not (name.strip() and name.isprintable() and len(name) <= _NAME_LENGTH_MAX):
+        raise invalid(f"must be one line of 1 to {_NAME_LENGTH_MAX} characters")
+    if looks_like_key(name):
+        raise invalid("looks like a key", "names are shown everywhere; put the key into `customer_key`")
+    return name
+
+
+def _normalize_zone(name: str) -> str:
+    return find_zone(name).key
 
 
 class OfficeTable(Table):
@@ -37,10 +48,17 @@ class OfficeTable(Table):
 
     secrets: ClassVar = {"customer_key": check_key}
 
-    id: str
-    name: str | None = None
+    id: Annotated[
+        str,
+        matches(
+            r"[a-z0-9][a-z0-9._-]{0,63}",
+            "must be a short name for commands, metrics and files",
+            "use 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit; put the full name into `name`",
+        ),
+    ]
+    name: Annotated[str, AfterValidator(_require_display_name)] | None = None
     customer_key: Secret
-    timezone: str | None = None
+    timezone: Annotated[str, AfterValidator(_normalize_zone)] | None = None
     """None: the office's clock is measured."""
     tier: Literal["read_all", "standard", "enterprise"] = "standard"
     min_interval_seconds: SecondsOrZero | None = None
@@ -54,30 +72,6 @@ class OfficeTable(Table):
     """`auto` is `report` for a key with only Read All."""
     enabled: bool = True
     labels: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("id")
-    @classmethod
-    def _validate_id(cls, office_id: str) -> str:
-        if not _SLUG.fullmatch(office_id):
-            raise invalid(
-                "must be a short name for commands, metrics and files",
-                "use 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit; put the full name into `name`",
-            )
-        return office_id
-
-    @field_validator("name")
-    @classmethod
-    def _validate_name(cls, name: str | None) -> str | None:
-        if name is not None and not (name.strip() and name.isprintable() and len(name) <= _NAME_LENGTH_MAX):
-            raise invalid(f"must be one line of 1 to {_NAME_LENGTH_MAX} characters")
-        if name is not None and looks_like_key(name):
-            raise invalid("looks like a key", "names are shown everywhere; put the key into `customer_key`")
-        return name
-
-    @field_validator("timezone")
-    @classmethod
-    def _validate_timezone(cls, timezone: str | None) -> str | None:
-        return None if timezone is None else find_zone(timezone).key
 
     @field_validator("clinics")
     @classmethod

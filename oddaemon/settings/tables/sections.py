@@ -5,13 +5,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
 
 from oddaemon.core.diagnostics.diagnosis import is_sql_safe_name
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.secret_sources import check_key
-from oddaemon.settings.tables.base import BaseUrl, Seconds, SecondsOrZero, Table
+from oddaemon.settings.tables.base import AbsolutePath, BaseUrl, Seconds, SecondsOrZero, Table
 from oddaemon.settings.values.cron import normalize_cron
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.path import to_absolute_path
@@ -110,7 +110,7 @@ class HttpSettings(Table):
     listen: str = "127.0.0.1:9464"
     allowed_hosts: list[Annotated[str, AfterValidator(normalize_host)]] = Field(default_factory=list, max_length=100)
     """Further names of this machine, normalized."""
-    control_socket: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    control_socket: AbsolutePath | None = None
     """Not set: beside the database. None after reading: that path is too long for a socket."""
 
     @property
@@ -147,7 +147,7 @@ def fits_unix_socket(path: Path) -> bool:
 class OfficesDirectory(Table):
     """`[offices]`: where the offices' own files are."""
 
-    directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    directory: AbsolutePath | None = None
 
 
 class DaemonSettings(Table):
@@ -180,7 +180,7 @@ class MaintenanceSettings(Table):
     wal_checkpoint: Cron = "15 3 * * *"
     backup: Cron = "30 3 * * *"
     """There are no backups without a directory."""
-    backup_directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    backup_directory: AbsolutePath | None = None
     backup_keep: int = Field(7, ge=1, le=10_000)
     """How many backups to keep."""
     integrity_check: Cron = "45 4 * * 0"
@@ -224,9 +224,9 @@ class SftpSettings(Table):
     """Host and port; empty: no receiver."""
     public_port: int = Field(0, ge=0, le=65_535)
     """The port that offices connect to; 0: the port of `listen`."""
-    host_key: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    host_key: AbsolutePath | None = None
     """Created once; None: beside the database."""
-    directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    directory: AbsolutePath | None = None
     """For files during the upload; None: beside the database."""
     bytes_max: int = Field(1_073_741_824, ge=1024, le=1_099_511_627_776)
     wait_seconds: Seconds = 3600.0

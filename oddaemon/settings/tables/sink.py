@@ -6,20 +6,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import OfficeSpec
 from oddaemon.core.secret import Secret
-from oddaemon.settings.tables.base import Seconds
+from oddaemon.settings.tables.base import AbsolutePath, Seconds, matches
 from oddaemon.settings.tables.sections import BackoffSettings
 from oddaemon.settings.values.invalid import invalid
-from oddaemon.settings.values.path import to_absolute_path
 from oddaemon.settings.values.sink_secrets import check_dsn, check_signing_secret
 from oddaemon.settings.values.url import validate_push_url
 
-_SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _RETRY_POLICY = RetryPolicy()
 
@@ -29,7 +26,14 @@ FileFormat = Literal["ndjson", "csv", "parquet"]
 class SinkTable(BackoffSettings):
     """The fields of sinks of every kind. A reload restarts a sink whose settings are not equal."""
 
-    name: str
+    name: Annotated[
+        str,
+        matches(
+            r"[a-z0-9][a-z0-9_-]{0,63}",
+            "must be a short name for commands and metrics",
+            "use 1 to 64 of a-z 0-9 _ - and begin with a letter or digit",
+        ),
+    ]
     kind: Literal["files", "webhook", "postgres", "exec"]
     offices: list[str] = Field(default_factory=list, max_length=100_000)
     """Empty: every office."""
@@ -39,16 +43,6 @@ class SinkTable(BackoffSettings):
     backoff_max_seconds: Seconds = _RETRY_POLICY.backoff_max_seconds
     retry_after_max_seconds: Seconds = _RETRY_POLICY.retry_after_max_seconds
     give_up_after_seconds: Seconds = _RETRY_POLICY.give_up_after_seconds
-
-    @field_validator("name")
-    @classmethod
-    def _validate_name(cls, name: str) -> str:
-        if not _SINK_NAME.fullmatch(name):
-            raise invalid(
-                "must be a short name for commands and metrics",
-                "use 1 to 64 of a-z 0-9 _ - and begin with a letter or digit",
-            )
-        return name
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -88,7 +82,7 @@ class FilesSettings(ContentSinkTable):
     """`kind = "files"`: a tree of files with their manifests."""
 
     kind: Literal["files"]
-    directory: Annotated[Path, BeforeValidator(to_absolute_path)]
+    directory: AbsolutePath
     format: FileFormat = "ndjson"
     timeout_seconds: Seconds = 300.0
 
@@ -111,7 +105,8 @@ class WebhookSettings(ContentSinkTable):
     @field_validator("url")
     @classmethod
     def _validate_url(cls, url: Secret) -> Secret:
-        return Secret(validate_push_url(url.reveal()))
+        validate_push_url(url.reveal())
+        return url
 
     def get_in_flight_max(self) -> int:
         """As configured."""
@@ -125,15 +120,15 @@ class PostgresSettings(SinkTable):
 
     kind: Literal["postgres"]
     dsn: Secret
-    schema_name: str = "oddaemon"
+    schema_name: Annotated[
+        str,
+        matches(
+            r"(?!pg_)[a-z_][a-z0-9_]{0,62}",
+            "must be a plain name",
+            "use a-z 0-9 and _; begin with a letter, but not with pg_",
+        ),
+    ] = "oddaemon"
     timeout_seconds: Seconds = 120.0
-
-    @field_validator("schema_name")
-    @classmethod
-    def _validate_schema_name(cls, name: str) -> str:
-        if not _IDENTIFIER.fullmatch(name) or name.startswith("pg_"):
-            raise invalid("must be a plain name", "use a-z 0-9 and _; begin with a letter, but not with pg_")
-        return name
 
 
 class ExecSettings(ContentSinkTable):

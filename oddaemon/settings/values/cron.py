@@ -1,4 +1,8 @@
-"""Validates cron expressions when the configuration is read, and not in the night when they are due."""
+"""Validates cron expressions when the configuration is read, and not in the night when they are due.
+
+APScheduler, which computes the times, has a parser too. It does not do here: it counts weekdays from Monday, refuses
+`7`, `*/24` and `55/10`, accepts words that cron does not have (`last`), and hardly any of its messages name the field.
+"""
 
 import re
 from dataclasses import dataclass

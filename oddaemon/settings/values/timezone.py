@@ -11,36 +11,18 @@ from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.suggestions import find_nearest
 
 _ZONE_ALIASES = {
-    "pacific standard time": "America/Los_Angeles",
-    "mountain standard time": "America/Denver",
-    "us mountain standard time": "America/Phoenix",
-    "central standard time": "America/Chicago",
-    "eastern standard time": "America/New_York",
-    "atlantic standard time": "America/Halifax",
-    "alaskan standard time": "America/Anchorage",
-    "hawaiian standard time": "Pacific/Honolulu",
-    "pst": "America/Los_Angeles",
-    "pdt": "America/Los_Angeles",
-    "pst8pdt": "America/Los_Angeles",
-    "pacific": "America/Los_Angeles",
-    "mst": "America/Denver",
-    "mdt": "America/Denver",
-    "mst7mdt": "America/Denver",
-    "mountain": "America/Denver",
-    "arizona": "America/Phoenix",
-    "cst": "America/Chicago",
-    "cdt": "America/Chicago",
-    "cst6cdt": "America/Chicago",
-    "central": "America/Chicago",
-    "est": "America/New_York",
-    "edt": "America/New_York",
-    "est5edt": "America/New_York",
-    "eastern": "America/New_York",
-    "akst": "America/Anchorage",
-    "akdt": "America/Anchorage",
-    "alaska": "America/Anchorage",
-    "hst": "Pacific/Honolulu",
-    "hawaii": "Pacific/Honolulu",
+    alias: zone
+    for zone, aliases in {
+        "America/Los_Angeles": ("pacific standard time", "pst", "pdt", "pst8pdt", "pacific"),
+        "America/Denver": ("mountain standard time", "mst", "mdt", "mst7mdt", "mountain"),
+        "America/Phoenix": ("us mountain standard time", "arizona"),
+        "America/Chicago": ("central standard time", "cst", "cdt", "cst6cdt", "central"),
+        "America/New_York": ("eastern standard time", "est", "edt", "est5edt", "eastern"),
+        "America/Halifax": ("atlantic standard time",),
+        "America/Anchorage": ("alaskan standard time", "akst", "akdt", "alaska"),
+        "Pacific/Honolulu": ("hawaiian standard time", "hst", "hawaii"),
+    }.items()
+    for alias in aliases
 }
 """The names that Windows, on which Open Dental runs, and people use."""
 

@@ -45,27 +45,23 @@ def normalize_base_url(url: str) -> str:
     return f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
 
 
-def validate_push_url(url: str) -> str:
-    """Return `url` unchanged if balances may be sent to it.
+def validate_push_url(url: str) -> None:
+    """Check that balances may be sent to a URL. Raises as `_validate_receiver_url` does."""
+    hint = "remove them: the receiver verifies the signature instead"
+    _validate_receiver_url(url, hint, "would send balances unencrypted")
+
+
+def validate_ping_url(url: str) -> None:
+    """Check that a secret request may be sent to a URL. Raises as `_validate_receiver_url` does."""
+    _validate_receiver_url(url, "put the secret into the path or the query", "would be sent unencrypted")
+
+
+def _validate_receiver_url(url: str, credentials_hint: str, insecure_message: str) -> None:
+    """Check the URL of a receiver.
 
     Raises:
-        PydanticCustomError: It is not a URL, or would send balances unencrypted.
+        PydanticCustomError: It is not a URL, or what is sent to it would be sent unencrypted.
     """
-    return _validate_receiver_url(
-        url, "remove them: the receiver verifies the signature instead", "would send balances unencrypted"
-    )
-
-
-def validate_ping_url(url: str) -> str:
-    """Return `url` unchanged if a secret request may be sent to it.
-
-    Raises:
-        PydanticCustomError: It is not a URL, or would be sent unencrypted.
-    """
-    return _validate_receiver_url(url, "put the secret into the path or the query", "would be sent unencrypted")
-
-
-def _validate_receiver_url(url: str, credentials_hint: str, insecure_message: str) -> str:
     parts, _ = _split_url(url)
     host = (parts.hostname or "").removesuffix(".")
     if parts.username is not None or parts.password is not None:
@@ -73,7 +69,6 @@ def _validate_receiver_url(url: str, credentials_hint: str, insecure_message: st
     if "#" in url:
         raise invalid("contains a fragment, which is never sent to a server")
     _require_secure_host(parts, host, "https://example.com/balances", insecure_message)
-    return url
 
 
 def _require_secure_host(parts: SplitResult, host: str, example: str, insecure_message: str) -> None:
