@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from typing import Any
@@ -55,14 +55,16 @@ class DaemonProcess:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, unless the process has ended."""
         if not self.is_over:
-            self._process.send_signal(number)
+            # Not the process's own method: it waits for the child first, and then asyncio never learns its status.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def find_events(self, event: str) -> list[dict[str, Any]]:
         """Its lines of one event."""
         return [line for line in self.lines if line["event"] == event]
 
     async def wait_for_event(self, event: str, times: int = 1) -> dict[str, Any]:
-        """The line in which it says so for the so-manieth time.
+        """The line in which it says so for the nth time.
 
         Raises:
             AssertionError: it ended without.

@@ -1,6 +1,6 @@
 """Where a scene is played: headquarters on a port with an ambush in front, and a configuration that leads there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -21,6 +21,7 @@ from oddaemon.simulator.plan.daemon_config import render_toml
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.transport.server import serve
 from tests.crash.change_signal import ChangeSignal
+from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
 from tests.crash.request_interceptor import RequestInterceptor
 from tests.crash.scenarios import Scenario
 
@@ -92,6 +93,12 @@ class Environment:
         offices = [office.make_table() for office in self.scenario.offices if not office_ids or office.id in office_ids]
         self.config.touch(mode=0o600)
         self.config.write_text(render_toml({**tables, "office": offices}).lstrip(), encoding="utf-8")
+
+    @asynccontextmanager
+    async def running_daemon(self, program: Sequence[str] = DAEMON) -> AsyncIterator[DaemonProcess]:
+        """A daemon on this configuration for the length of the block."""
+        async with daemon_process(self.config, self.changes, self.tasks, program) as daemon:
+            yield daemon
 
     async def run_aging(self) -> None:
         """Run aging in every office to its end, also if the client disconnects meanwhile."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.simulator.headquarters.traffic_log import ViolationKind, find_violations
-from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
+from tests.crash.daemon_process import DAEMON, DaemonProcess
 from tests.crash.environment import Environment, crash_environment
 from tests.crash.kill_points import COMMITS, KillPoint, KillTrigger
 from tests.crash.leftover_state import dump_state, find_problems, read_balances, read_states
@@ -97,9 +97,7 @@ class _ScenarioRunner:
         life = Life(kill)
         self._lives.append(life)
         environment = self._environment
-        async with daemon_process(
-            environment.config, environment.changes, environment.tasks, self._choose_program(kill)
-        ) as daemon:
+        async with environment.running_daemon(self._choose_program(kill)) as daemon:
             kill_process = partial(daemon.send_signal, signal.SIGKILL)
             environment.interceptor.arm_kill(kill, kill_process)
             if kill is not None and kill.trigger is KillTrigger.START:

@@ -1,4 +1,4 @@
-"""A small sample of `make crash`: five scenes, each through six kills in a row."""
+"""A small sample of `make crash`: six scenarios, each through six kills in a row."""
 
 import random
 
@@ -9,7 +9,7 @@ from tests.crash.scenarios import find_noon_zone, make_scenarios
 
 SEED = 7
 KILLS = 6
-MORE_SCENES = ["pages", "parts", "overtaken", "fleet"]
+MORE_SCENES = ["pages", "parts", "overtaken", "troubled", "fleet"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ import anyio.to_thread
 import pytest
 
 from tests.crash.change_signal import TIMEOUT_SECONDS
-from tests.crash.daemon_process import DaemonProcess, daemon_process
-from tests.crash.delayed_page import DelayedPage
+from tests.crash.daemon_process import DaemonProcess
 from tests.crash.environment import Environment, crash_environment
 from tests.crash.request_interceptor import RequestKind
 from tests.crash.scenario_run import KILLABLE_DAEMON
@@ -24,6 +23,30 @@ pytestmark = pytest.mark.real("stops and kills real processes")
 IN_TIME_SECONDS = 15.0
 """Far above what an end takes on a busy machine, far below `LONG_SECONDS`."""
 LONG_SECONDS = 60.0
+
+
+class DelayedPage:
+    """A page whose answer is held back until the test releases it."""
+
+    def __init__(self, environment: Environment, page: int) -> None:
+        self._page = page
+        self._requested = anyio.Event()
+        self._released = anyio.Event()
+        environment.interceptor.on_page = self._delay
+
+    async def wait_until_requested(self) -> None:
+        """Return once the daemon waits for it."""
+        with anyio.fail_after(TIMEOUT_SECONDS):
+            await self._requested.wait()
+
+    def release(self) -> None:
+        """Let it be answered."""
+        self._released.set()
+
+    async def _delay(self, pages: int) -> None:
+        if pages == self._page:
+            self._requested.set()
+            await self._released.wait()
 
 
 def get_scenario(name: str) -> Scenario:
@@ -42,7 +65,7 @@ def compute_seconds_between(first: dict[str, Any], last: dict[str, Any]) -> floa
 async def test_sigterm_lets_the_page_in_flight_arrive_and_asks_for_no_other(tmp_path: Path) -> None:
     async with crash_environment(get_scenario("pages"), tmp_path) as built:
         page = DelayedPage(built, 3)
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             await page.wait_until_requested()
             daemon.send_signal(signal.SIGTERM)
             await daemon.wait_for_event("daemon_draining")
@@ -50,7 +73,7 @@ async def test_sigterm_lets_the_page_in_flight_arrive_and_asks_for_no_other(tmp_
             assert await daemon.wait_for_exit() == 0
         assert (daemon.lines[-1]["event"], daemon.other_output) == ("daemon_stopped", [])
         assert (count_pages(built), len(built.interceptor.answered)) == (3, len(built.interceptor.requests))
-        async with daemon_process(built.config, built.changes, built.tasks) as second:
+        async with built.running_daemon() as second:
             await second.wait_for_event("snapshot_published")
         assert second.find_events("pull_started")[0]["resumed_rows"] == 3 * PAGE_ROWS
         assert count_pages(built) == 8
@@ -60,7 +83,7 @@ async def test_sigterm_waits_no_longer_than_drain_seconds(tmp_path: Path) -> Non
     async with crash_environment(get_scenario("pages"), tmp_path) as built:
         built.configure(daemon={"drain_seconds": 0.3})
         page = DelayedPage(built, 3)
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             await page.wait_until_requested()
             daemon.send_signal(signal.SIGTERM)
             assert await daemon.wait_for_exit() == 0
@@ -68,35 +91,23 @@ async def test_sigterm_waits_no_longer_than_drain_seconds(tmp_path: Path) -> Non
         assert daemon.other_output == []
 
 
-async def test_a_second_sigterm_stops_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("second_signal", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+async def test_a_second_signal_ends_the_drain_at_once_and_the_page_in_flight_is_read_again(
+    tmp_path: Path, second_signal: signal.Signals, status: int
+) -> None:
     async with crash_environment(get_scenario("pages"), tmp_path) as built:
         built.configure(daemon={"drain_seconds": LONG_SECONDS})
         page = DelayedPage(built, 3)
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             await page.wait_until_requested()
             daemon.send_signal(signal.SIGTERM)
             await daemon.wait_for_event("daemon_draining")
-            daemon.send_signal(signal.SIGTERM)
-            assert await daemon.wait_for_exit() == 0
+            daemon.send_signal(second_signal)
+            assert await daemon.wait_for_exit() == status
         assert compute_seconds_between(get_draining_event(daemon), daemon.lines[-1]) < IN_TIME_SECONDS
         assert daemon.other_output == []
         page.release()
-        async with daemon_process(built.config, built.changes, built.tasks) as second:
-            await second.wait_for_event("snapshot_published")
-        assert second.find_events("pull_started")[0]["resumed_rows"] == 2 * PAGE_ROWS
-
-
-async def test_a_kill_while_it_drains_is_a_kill_like_any_other(tmp_path: Path) -> None:
-    async with crash_environment(get_scenario("pages"), tmp_path) as built:
-        page = DelayedPage(built, 3)
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
-            await page.wait_until_requested()
-            daemon.send_signal(signal.SIGTERM)
-            await daemon.wait_for_event("daemon_draining")
-            daemon.send_signal(signal.SIGKILL)
-            assert await daemon.wait_for_exit() == -signal.SIGKILL
-        page.release()
-        async with daemon_process(built.config, built.changes, built.tasks) as second:
+        async with built.running_daemon() as second:
             await second.wait_for_event("snapshot_published")
         assert second.find_events("pull_started")[0]["resumed_rows"] == 2 * PAGE_ROWS
         assert count_pages(built) == 9
@@ -107,7 +118,7 @@ async def test_sigterm_before_it_is_ready_ends_it_in_good_order(tmp_path: Path, 
     """In the middle of migrating, of opening, and of enrolling the offices."""
     async with crash_environment(get_scenario("pages"), tmp_path) as built:
         program = (KILLABLE_DAEMON, "--before", str(commit), "--signal", "SIGTERM", "--")
-        async with daemon_process(built.config, built.changes, built.tasks, program) as daemon:
+        async with built.running_daemon(program) as daemon:
             assert await daemon.wait_for_exit() == 0
         assert (daemon.lines[-1]["event"], daemon.other_output) == ("daemon_stopped", [])
         assert (daemon.find_events("daemon_ready"), built.interceptor.requests) == ([], [])
@@ -117,7 +128,7 @@ async def test_sigterm_before_it_is_ready_ends_it_in_good_order(tmp_path: Path, 
 async def test_sighup_before_it_is_ready_does_not_end_it(tmp_path: Path, program: tuple[str, str]) -> None:
     async with crash_environment(get_scenario("pages"), tmp_path) as built:
         launched = (KILLABLE_DAEMON, *program, "--signal", "SIGHUP", "--")
-        async with daemon_process(built.config, built.changes, built.tasks, launched) as daemon:
+        async with built.running_daemon(launched) as daemon:
             await daemon.wait_for_event("snapshot_published")
             daemon.send_signal(signal.SIGTERM)
             assert await daemon.wait_for_exit() == 0
@@ -129,7 +140,7 @@ async def test_a_configuration_changed_while_it_starts_is_not_missed(tmp_path: P
     async with crash_environment(get_scenario("fleet"), tmp_path) as built:
         built.configure("packed")
         launched = (KILLABLE_DAEMON, "--before", "3", "--signal", "SIGSTOP", "--")
-        async with daemon_process(built.config, built.changes, built.tasks, launched) as daemon:
+        async with built.running_daemon(launched) as daemon:
             await daemon.wait_for_event("daemon_started")
             await wait_until_stopped(daemon.pid)
             assert not daemon.find_events("daemon_ready")
@@ -143,7 +154,7 @@ async def test_sighup_in_the_middle_of_a_pull_does_not_disturb_it(tmp_path: Path
     async with crash_environment(get_scenario("fleet"), tmp_path) as built:
         built.configure("paged")
         page = DelayedPage(built, 3)
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             await page.wait_until_requested()
             daemon.send_signal(signal.SIGHUP)
             await daemon.wait_for_event("configuration_loaded", 2)

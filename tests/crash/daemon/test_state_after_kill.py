@@ -13,10 +13,10 @@ import pytest
 
 from oddaemon.simulator.faults.faults import EConnectorDown, ScheduledFault, TooManyRequests
 from tests.crash.change_signal import TIMEOUT_SECONDS
-from tests.crash.daemon_process import DaemonProcess, daemon_process
+from tests.crash.daemon_process import DaemonProcess
 from tests.crash.environment import Environment, crash_environment
 from tests.crash.leftover_state import read_balances, read_states
-from tests.crash.scenario_run import EARLY_WAKE_TOLERANCE, read_states_from_copy
+from tests.crash.scenario_run import read_states_from_copy
 from tests.crash.scenarios import Scenario, find_noon_zone, make_scenarios
 
 pytestmark = pytest.mark.real("kills real processes")
@@ -46,11 +46,11 @@ async def wait_for_state(
 
 async def test_a_retry_after_is_obeyed_after_a_kill(tmp_path: Path) -> None:
     async with crash_environment(make_scenario(ScheduledFault(TooManyRequests("3600"))), tmp_path) as built:
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             state = await wait_for_state(built, daemon, lambda state: state["attempts"] == 1)
             daemon.send_signal(signal.SIGKILL)
         for _ in range(LIVES):
-            async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+            async with built.running_daemon() as daemon:
                 event = await daemon.wait_for_event("condition_changed")
                 assert (event["after"], event["reason"]) == ("unreachable", state["standing"]["reason"])
                 daemon.send_signal(signal.SIGKILL)
@@ -58,24 +58,14 @@ async def test_a_retry_after_is_obeyed_after_a_kill(tmp_path: Path) -> None:
         assert len(built.interceptor.requests) == 1
 
 
-async def test_and_is_asked_again_when_that_time_is_over(tmp_path: Path) -> None:
-    async with crash_environment(make_scenario(ScheduledFault(TooManyRequests("3"), hits_max=1)), tmp_path) as built:
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
-            state = await wait_for_state(built, daemon, lambda state: state["attempts"] == 1)
-            daemon.send_signal(signal.SIGKILL)
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
-            await daemon.wait_for_event("snapshot_published")
-        assert built.interceptor.requests[1].at >= datetime.fromisoformat(state["not_before"]) - EARLY_WAKE_TOLERANCE
-
-
 async def test_a_back_off_goes_on_where_it_stood(tmp_path: Path) -> None:
     async with crash_environment(make_scenario(ScheduledFault(EConnectorDown())), tmp_path) as built:
         built.configure(cadence={"backoff_base_seconds": 0.05, "backoff_max_seconds": 900.0})
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             await wait_for_state(built, daemon, lambda state: state["attempts"] == 2)
             daemon.send_signal(signal.SIGKILL)
         state = read_states_from_copy(built.database)["packed"]
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             later = await wait_for_state(built, daemon, lambda now: now["attempts"] == state["attempts"] + 2)
             daemon.send_signal(signal.SIGKILL)
         assert daemon.find_events("failure_seen")[0]["attempt"] == state["attempts"] + 1
@@ -87,14 +77,14 @@ async def test_a_run_whose_start_was_seen_is_read_after_a_kill(tmp_path: Path) -
     async with crash_environment(make_scenario(), tmp_path) as built:
         (practice,) = built.headquarters.practices.values()
         await built.run_aging()
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             first = await daemon.wait_for_event("snapshot_published")
             begun = datetime.now(ZoneInfo(practice.spec.zone))
             practice.set_preference("AgingBeginDateTime", f"{begun:%Y-%m-%d %H:%M:%S}")
             await wait_for_state(built, daemon, lambda state: state["run_seen"] is not None)
             daemon.send_signal(signal.SIGKILL)
         await built.run_aging()
-        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+        async with built.running_daemon() as daemon:
             second = await daemon.wait_for_event("snapshot_published")
             daemon.send_signal(signal.SIGTERM)
             assert await daemon.wait_for_exit() == 0

@@ -130,7 +130,9 @@ def make_killer(daemon: DaemonProcess, moment: str, requests: int) -> Callable[[
 
     def kill_at(now: str, _: ReceivedRequest) -> None:
         nonlocal observed
-        observed += now == moment
+        if now != moment:
+            return
+        observed += 1
         if observed == requests:
             daemon.send_signal(signal.SIGKILL)
 
