@@ -17,7 +17,7 @@ from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
-from oddaemon.opendental.client import Api, ApiEvent, OfficeApi
+from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store import offices
 from oddaemon.store.errors import StoreError
@@ -117,7 +117,7 @@ class Registry:
         """Wait until no worker is running; closing the rate limiter ends them."""
         await self._supervisor.wait_stopped()
 
-    def observe(self, event: ApiEvent) -> None:
+    def observe(self, event: Event) -> None:
         """A request started or finished, or a key rotation progressed."""
         if isinstance(event, RequestStarted | RequestFinished) and (worker := self.get_worker(event.office)):
             is_start = isinstance(event, RequestStarted)
