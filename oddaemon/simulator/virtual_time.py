@@ -4,9 +4,8 @@ When nothing is ready, the loop's selector jumps to the next timer instead of sl
 hundred offices runs as fast as its code, and always in the same way.
 
 The loop must not jump while a thread is working: a database call of two real milliseconds would seem to take until the
-next timer. `VirtualLoop.track_calls` gives the loop the number of calls in
-flight; while there are any, the loop waits in real time. Calls through `anyio.to_thread` and `run_in_executor` are
-counted automatically.
+next timer. `VirtualLoop.track_calls` gives the loop the number of calls in flight; while there are any, the loop waits
+in real time. Calls through `anyio.to_thread` and `run_in_executor` are counted automatically.
 
 Use it through anyio: `anyio_backend = ("asyncio", {"loop_factory": virtual_loop_factory})`.
 """
@@ -15,7 +14,6 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from concurrent.futures import Executor
-from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
 
 import anyio.to_thread
@@ -39,7 +37,7 @@ class DeadlockError(RuntimeError):
     def __init__(self, instant_seconds: float) -> None:
         super().__init__(
             f"Virtual time stands still at {instant_seconds:.3f} s: every task waits for another one. "
-            "If a thread is to answer, tell the loop of its calls with VirtualLoop.owe()."
+            "If a thread is to answer, report its calls to the loop with VirtualLoop.track_calls()."
         )
 
 
@@ -57,9 +55,7 @@ class CallsInFlight:
         self._count += 1
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._count -= 1
 
 
@@ -120,7 +116,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """As in asyncio, and counted until the result is on the loop."""
         future = super().run_in_executor(executor, func, *args)
         self._executor_calls.__enter__()
-        future.add_done_callback(lambda _: self._executor_calls.__exit__(None, None, None))
+        future.add_done_callback(lambda _: self._executor_calls.__exit__())
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109, ARG002 - asyncio's signature

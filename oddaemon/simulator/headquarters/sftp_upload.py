@@ -7,7 +7,6 @@ result contains `OK`.
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 
 import asyncssh
 
@@ -86,7 +85,5 @@ def _render_cell(value: object) -> str:
             return ""
         case float():
             return f"{value:.15g}"
-        case datetime() | date():
-            return value.isoformat()
         case _:
             return str(value)

@@ -33,7 +33,7 @@ class KeyQueue:
     """The queue of one customer key, first come first served."""
 
     def __init__(self, spacing_seconds: float, waiting_max: int | None = WAITING_MAX) -> None:
-        """Make an idle lane.
+        """Make an idle queue.
 
         Args:
             spacing_seconds: the time between the starts of two requests; 0 for a local API.

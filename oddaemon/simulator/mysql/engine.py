@@ -133,7 +133,8 @@ def _render_rows(found: list[tuple[object, ...]], columns: Columns) -> list[Row]
     for name, column in zip(names, columns, strict=True):
         if (render := _RENDERERS.get(column.sql_type)) is not None:
             for row in rows:
-                row[name] = render(row[name])
+                if isinstance(value := row[name], str):
+                    row[name] = render(value)
     return rows
 
 
@@ -151,15 +152,10 @@ def _make_distinct_names(columns: Columns) -> list[str]:
     return names
 
 
-def _render_datetime(value: object) -> object:
-    return value.replace(" ", "T") if isinstance(value, str) else value
-
-
-def _render_date(value: object) -> object:
-    return f"{value}T00:00:00" if isinstance(value, str) else value
-
-
-_RENDERERS: dict[SqlType, Callable[[object], object]] = {SqlType.DATETIME: _render_datetime, SqlType.DATE: _render_date}
+_RENDERERS: dict[SqlType, Callable[[str], str]] = {
+    SqlType.DATETIME: lambda text: text.replace(" ", "T"),
+    SqlType.DATE: lambda text: f"{text}T00:00:00",
+}
 
 
 def _to_mysql_error(error: sqlite3.Error, sql: str) -> SqlFailed:

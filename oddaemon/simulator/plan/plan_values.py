@@ -21,7 +21,7 @@ def parse_table(model: type[_Value], table: Mapping[str, object], where: str) ->
         PlanError: a name is unknown or missing, or a value has the wrong type.
     """
     if not is_dataclass(model):
-        raise TypeError(f"{model.__name__} is no dataclass.")
+        raise TypeError(f"{model.__name__} is not a dataclass.")
     names = {field.name for field in fields(model)}
     required = {field.name for field in fields(model) if field.default is MISSING and field.default_factory is MISSING}
     check_names(table, names, where)

@@ -4,7 +4,7 @@ It raises the same exceptions as httpx over a real network. `httpx.ASGITransport
 has no timeouts and cannot lose a connection.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import count
 
 import anyio
@@ -14,6 +14,9 @@ from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, BrokenConne
 
 CHUNK_BYTES = 16_384
 _connection_numbers = count(1)
+
+Timeouts = Mapping[str, float | None]
+"""httpx's timeouts of a request in seconds, by name; None waits for ever."""
 
 
 class SimulatedTransport(httpx.AsyncBaseTransport):
@@ -29,7 +32,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        timeouts = _Timeouts(request)
+        timeouts: Timeouts = request.extensions.get("timeout", {})
         api_request = ApiRequest(
             method=request.method,
             path=request.url.path,
@@ -39,7 +42,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
             remote=self._connection,
         )
         try:
-            with anyio.fail_after(timeouts.read_seconds):
+            with anyio.fail_after(timeouts.get("read")):
                 response = await self._handler.handle(api_request)
         except TimeoutError as error:
             raise httpx.ReadTimeout("No answer in time.", request=request) from error
@@ -49,15 +52,8 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
         return httpx.Response(response.status, headers=headers, stream=_Body(response, timeouts))
 
 
-class _Timeouts:
-    def __init__(self, request: httpx.Request) -> None:
-        timeouts = request.extensions.get("timeout", {})
-        self.connect_seconds: float | None = timeouts.get("connect")
-        self.read_seconds: float | None = timeouts.get("read")
-
-
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, response: ApiResponse, timeouts: _Timeouts) -> None:
+    def __init__(self, response: ApiResponse, timeouts: Timeouts) -> None:
         self._response = response
         self._timeouts = timeouts
 
@@ -71,17 +67,17 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def _make_error(
-    fault: BrokenConnection, timeouts: _Timeouts, *, sent: int, announced: int
+    fault: BrokenConnection, timeouts: Timeouts, *, sent: int, announced: int
 ) -> httpx.TransportError:
     """Make httpx's exception for this connection failure, after the time that a client needs to notice it."""
     match fault.cut:
         case ConnectionFailure.NO_CONNECTION:
-            await _wait(timeouts.connect_seconds)
+            await _wait(timeouts.get("connect"))
             return httpx.ConnectTimeout("No connection in time.")
         case ConnectionFailure.REFUSED:
             return httpx.ConnectError("Connection refused.")
         case ConnectionFailure.STALL:
-            await _wait(timeouts.read_seconds)
+            await _wait(timeouts.get("read"))
             return httpx.ReadTimeout("The answer stopped coming.")
         case ConnectionFailure.RESET:
             return httpx.ReadError("Connection reset by peer.")

@@ -167,7 +167,7 @@ def _make_request(request_line: str, headers: dict[str, str], body: bytes, remot
         case [method, target, "HTTP/1.0"]:
             headers.setdefault("connection", "close")
         case _:
-            raise BadRequestError("The first line is no HTTP/1.1 request line.")
+            raise BadRequestError("The first line is not an HTTP/1.1 request line.")
     path, _, query = target.partition("?")
     pairs = dict(parse_qsl(query, keep_blank_values=True))
     return ApiRequest(method, unquote(path), pairs, headers, body, remote)
@@ -182,10 +182,10 @@ def _parse_header(line: str) -> tuple[str, str]:
 
 def _parse_content_length(headers: dict[str, str]) -> int:
     if "transfer-encoding" in headers:
-        raise BadRequestError("A chunked body is not read here; send a Content-Length.")
+        raise BadRequestError("Chunked bodies are not supported; send a Content-Length.")
     text = headers.get("content-length", "0")
     if not (text.isascii() and text.isdigit()) or int(text) > BODY_BYTES_MAX:
-        raise BadRequestError("Content-Length is no acceptable number of bytes.")
+        raise BadRequestError("Content-Length is not an acceptable number of bytes.")
     return int(text)
 
 
