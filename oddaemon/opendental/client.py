@@ -20,12 +20,11 @@ from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
 from oddaemon.opendental.request_runner import (
-    Limits,
     Observer,
     RequestContext,
     get_host,
 )
-from oddaemon.opendental.response import ApiError
+from oddaemon.opendental.response import ApiError, Limits
 from oddaemon.opendental.session import Session
 from oddaemon.telemetry.events import HeadquartersUnused
 

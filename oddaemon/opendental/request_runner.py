@@ -3,7 +3,6 @@
 Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the `Authorization` header.
 """
 
-import zlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,9 +22,9 @@ from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, 
 from oddaemon.opendental.rate_limiter import KeyLimiter
 from oddaemon.opendental.response import (
     ApiError,
+    Limits,
     Response,
     classify_error_response,
-    classify_transport_error,
     send_request,
 )
 from oddaemon.telemetry.events import (
@@ -42,16 +41,6 @@ Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
 S = TypeVar("S")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a response may take, how large it may be, and how long a key is tried after it was replaced."""
-
-    connect_timeout_seconds: float
-    request_timeout_seconds: float
-    max_response_bytes: int
-    key_change_seconds: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +179,10 @@ class RequestRunner:
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
         try:
-            response = await self._send(request)
+            http_request = self._client.build_request(
+                request.method, request.path, params=request.params, content=request.content
+            )
+            response = await send_request(self._client, http_request, self._context.limits)
             status, size = response.status, len(response.body)
             self._require_success(response, is_query=kind in _QUERY_KINDS)
             result = parse_response(parse, response.body)
@@ -219,22 +211,6 @@ class RequestRunner:
                 self._context.observe(HeadquartersDown(host))
         elif (since := self._circuit_breaker.record_response()) is not None:
             self._context.observe(HeadquartersRecovered(host, now - since))
-
-    async def _send(self, request: Request) -> Response:
-        """Send the request and read the whole response within all limits.
-
-        httpx limits each read of a body, not the whole body; this limits both. A cut spoils the client's connection, so
-        the session cannot be used afterwards; an action ends with its first failure anyway.
-        """
-        _, method, path, params, content = request
-        http_request = self._client.build_request(method, path, params=params, content=content)
-        limits = self._context.limits
-        try:
-            with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
-                return await send_request(self._client, http_request, limits.max_response_bytes)
-        except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
-            # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
-            raise ApiError(classify_transport_error(error)) from None
 
     def _require_success(self, response: Response, *, is_query: bool) -> None:
         if not httpx.codes.is_success(response.status):

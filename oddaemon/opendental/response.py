@@ -6,9 +6,11 @@ Every way in which a request can fail is classified here. A failure quotes neith
 import ssl
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import anyio
 import httpx
 
 from oddaemon.core.backoff import parse_retry_after
@@ -29,6 +31,16 @@ class ApiError(Exception):
         self.failure = failure
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a response may take, how large it may be, and how long a key is tried after it was replaced."""
+
+    connect_timeout_seconds: float
+    request_timeout_seconds: float
+    max_response_bytes: int
+    key_change_seconds: float = 900.0
+
+
 class Response(NamedTuple):
     """A complete response of any status."""
 
@@ -37,19 +49,26 @@ class Response(NamedTuple):
     retry_after: str | None
 
 
-async def send_request(client: httpx.AsyncClient, request: httpx.Request, bytes_max: int) -> Response:
-    """Send a request and read its response.
+async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits: Limits) -> Response:
+    """Send a request and read the whole response within all limits.
+
+    httpx limits each read of a body, not the whole body; this limits both. A cut spoils the client's connection, so it
+    cannot be used afterwards; an action ends with its first failure anyway.
 
     Raises:
-        ApiError: The response has more than `bytes_max` bytes, compressed or decompressed.
-        httpx.HTTPError, OSError, zlib.error: No complete response came: see `classify_transport_error`.
+        ApiError: The response is too large, compressed or decompressed, or no complete response came.
     """
-    response = await client.send(request, stream=True)
     try:
-        body = await _read_body(response, bytes_max)
-        return Response(response.status_code, body, response.headers.get("Retry-After"))
-    finally:
-        await response.aclose()
+        with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
+            response = await client.send(request, stream=True)
+            try:
+                body = await _read_body(response, limits.max_response_bytes)
+                return Response(response.status_code, body, response.headers.get("Retry-After"))
+            finally:
+                await response.aclose()
+    except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
+        # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
+        raise ApiError(_classify_transport_error(error)) from None
 
 
 async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:
@@ -67,7 +86,7 @@ async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:
     return bytes(body)
 
 
-def classify_transport_error(error: Exception) -> Failure:
+def _classify_transport_error(error: Exception) -> Failure:
     """Classify an exception that prevented a complete response."""
     match error:
         case httpx.ConnectTimeout():
