@@ -30,7 +30,7 @@ The exports of this module are stable; everything else in the package may change
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -258,30 +258,27 @@ def _to_decimal(cents: int) -> Decimal:
 
 
 def _make_snapshot(office_id: str, day: HistoryDay) -> Snapshot:
-    totals = day.totals
-    snapshot = Snapshot(
-        id=None,
+    totals, est_balance = day.totals, get_column_sums(day)["est_balance"]
+    published = day if isinstance(day, PublishedSnapshot) else None
+    return Snapshot(
+        id=published.id if published else None,
         office_id=office_id,
         aging_date=day.aging_date,
-        observed_at=None,
+        observed_at=published.observed_at if published else None,
         published_at=day.published_at,
         guarantors=totals.guarantors,
-        est_balance=None if (cents := get_column_sums(day)["est_balance"]) is None else _to_decimal(cents),
+        est_balance=None if est_balance is None else _to_decimal(est_balance),
         bal_0_30=_to_decimal(totals.bal_0_30),
         bal_31_60=_to_decimal(totals.bal_31_60),
         bal_61_90=_to_decimal(totals.bal_61_90),
         bal_over_90=_to_decimal(totals.bal_over_90),
         ins_est=_to_decimal(totals.ins_est),
         bal_total=_to_decimal(totals.bal_total),
-        new=None,
-        changed=None,
-        cleared=None,
+        new=published.new if published else None,
+        changed=published.changed if published else None,
+        cleared=published.cleared if published else None,
         source=get_source(day),
     )
-    if not isinstance(day, PublishedSnapshot):
-        return snapshot
-    snapshot = replace(snapshot, id=day.id, observed_at=day.observed_at)
-    return replace(snapshot, new=day.new, changed=day.changed, cleared=day.cleared)
 
 
 def _make_movement(snapshot: Snapshot, movement: DayMovement | None) -> DailyMovement:

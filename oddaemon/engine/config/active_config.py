@@ -188,7 +188,8 @@ def _read_guarded(reader: Callable[[Path], LoadResult], source: Path) -> LoadRes
 
 def hide_secrets(telemetry: Telemetry, settings: Settings) -> None:
     """Redact every secret of these settings from log lines."""
-    telemetry.add_secrets(map(Secret.reveal, find_secrets(settings)))
+    secrets = find_secrets((settings.api, settings.alerts, settings.sinks))
+    telemetry.add_secrets(map(Secret.reveal, [*secrets, *(office.customer_key for office in settings.offices)]))
 
 
 def _make_loaded_event(
