@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from oddaemon.simulator.api.messages import BrokenConnection, Endpoint
+from oddaemon.simulator.model.world_clock import TimePoint
 
 Rows = list[dict[str, object]]
 
@@ -119,14 +120,6 @@ Fault = (
     | Altered
     | LimitIgnored
 )
-
-
-@dataclass(frozen=True)
-class TimePoint:
-    """Now, in two forms: seconds since headquarters opened, and the world's instant (aware UTC)."""
-
-    seconds: float
-    instant: datetime
 
 
 @dataclass(frozen=True)

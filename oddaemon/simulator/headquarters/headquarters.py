@@ -12,7 +12,7 @@ from oddaemon.simulator.api import responses
 from oddaemon.simulator.api.keys import ApiKey, Mode
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, Endpoint
 from oddaemon.simulator.faults.apply import Stage, apply_response_faults, apply_row_faults, find_rejection
-from oddaemon.simulator.faults.faults import Fault, FaultSchedule, KeyMoved, Latency, LimitIgnored, TimePoint
+from oddaemon.simulator.faults.faults import Fault, FaultSchedule, KeyMoved, Latency, LimitIgnored
 from oddaemon.simulator.headquarters.endpoints import OfficeCall, RequestRefused, run_query
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.headquarters.sftp_upload import (
@@ -24,7 +24,7 @@ from oddaemon.simulator.headquarters.sftp_upload import (
 )
 from oddaemon.simulator.headquarters.throttle import KeyQueue, QueueFullError
 from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
-from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.model.world_clock import TimePoint, WorldClock
 from oddaemon.simulator.practice.practice import Practice
 
 

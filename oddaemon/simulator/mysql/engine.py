@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from oddaemon.simulator.model.office_clock import OfficeClock
+from oddaemon.simulator.model.world_clock import OfficeClock
 from oddaemon.simulator.mysql.functions import FUNCTIONS, GroupConcat
 from oddaemon.simulator.mysql.query_filter import SqlFailed, make_syntax_error, tokenize_query
 from oddaemon.simulator.mysql.scope import Columns

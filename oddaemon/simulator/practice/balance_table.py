@@ -16,23 +16,15 @@ from oddaemon.simulator.model.balances import (
     to_true_balance,
 )
 from oddaemon.simulator.model.ledger import Family
-from oddaemon.simulator.model.office_clock import OfficeClock
+from oddaemon.simulator.model.world_clock import OfficeClock, TimePoint
 from oddaemon.simulator.mysql.tables import Tables
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The world's instant (aware UTC), and the seconds since the world began, which no step of the clock changes."""
-
-    instant: datetime
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
     """The rows before a write; no reader saw only a part of it."""
 
-    at: Moment
+    at: TimePoint
     previous_rows: Sequence[StoredBalance]
 
 
@@ -119,7 +111,7 @@ class BalanceTable:
 
     def _iter_states(
         self, wanted: Sequence[TrueBalance], include: Include, clinics: Container[int]
-    ) -> Iterator[tuple[Moment, Moment, bool]]:
+    ) -> Iterator[tuple[TimePoint, TimePoint, bool]]:
         """Every state of the table from the present one back: its first and last moment, and whether it is `wanted`.
 
         Keeps the set of rows that differ.
@@ -141,5 +133,5 @@ class BalanceTable:
             end = write.at
         yield self._created, end, not different
 
-    def _now(self) -> Moment:
-        return Moment(self._office_clock.world.now(), self._office_clock.world.elapsed_seconds())
+    def _now(self) -> TimePoint:
+        return TimePoint(self._office_clock.world.elapsed_seconds(), self._office_clock.world.now())

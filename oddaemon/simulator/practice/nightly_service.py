@@ -6,7 +6,7 @@ from typing import Literal
 
 import anyio
 
-from oddaemon.simulator.model.office_clock import OfficeClock
+from oddaemon.simulator.model.world_clock import OfficeClock
 from oddaemon.simulator.practice.aging_run import FIRST_CRASH_SAFE_VERSION, AgingProcess
 from oddaemon.simulator.practice.preferences import (
     AGING_BEGIN_DATE_TIME,

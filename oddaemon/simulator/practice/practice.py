@@ -10,9 +10,8 @@ from random import Random
 import anyio
 
 from oddaemon.simulator.model.ledger import recalculate
-from oddaemon.simulator.model.office_clock import OfficeClock
 from oddaemon.simulator.model.spec import PracticeSpec
-from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.model.world_clock import OfficeClock, WorldClock
 from oddaemon.simulator.mysql.engine import SqlEngine
 from oddaemon.simulator.mysql.tables import Tables, format_mysql_datetime
 from oddaemon.simulator.practice.aging_report import ReportLine, build_report

@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from oddaemon.simulator.model.office_clock import find_first_instant
+from oddaemon.simulator.model.world_clock import find_first_instant
 from tests.simulation.scenario.fleet import HOUR, FleetMember, SimulatedFleet
 
 SHARE_AROUND_A_RUN = 0.65

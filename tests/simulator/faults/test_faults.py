@@ -20,12 +20,12 @@ from oddaemon.simulator.faults.faults import (
     OtherBody,
     PermissionMissing,
     ScheduledFault,
-    TimePoint,
     TooManyRequests,
     TruncatedBody,
 )
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
 from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.model.world_clock import TimePoint
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.small_headquarters import BASE, make_headquarters, parse_json
 
