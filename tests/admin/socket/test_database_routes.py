@@ -82,7 +82,7 @@ class DamagedBackfills:
         raise DatabaseDamaged("oddaemon.db")
 
 
-async def test_a_database_that_cannot_be_read_is_told_to_the_client(tmp_path: Path) -> None:
+async def test_a_database_that_cannot_be_read_is_reported_to_the_client(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
     async with anyio.create_task_group() as tasks:
         await tasks.start(serve_control, path, make_admin_app(backfill=DamagedBackfills()))
