@@ -17,6 +17,8 @@ it is delivered, so there is no foreign key between the two.
 Instants are RFC 3339 text in UTC of one length, so that they sort, and can be read in the sqlite3 shell.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -32,6 +34,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.store.values import Instant
@@ -43,8 +46,8 @@ REVISIONS = ("0001", "0002", "0003")
 """The migrations that this program knows, oldest first. Here, so that opening a database need not load Alembic."""
 
 
-def _make_columns(*names: str) -> list[Column[int]]:
-    return [Column(name, BigInteger, nullable=False) for name in names]
+def _make_columns(kind: type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=False) for name in names]
 
 
 metadata = MetaData()
@@ -70,8 +73,7 @@ pull_page = Table(
     metadata,
     Column("number", Integer, primary_key=True),
     Column("office", Integer, ForeignKey("office.key"), nullable=False),
-    Column("balances", Text, nullable=False),
-    Column("checkpoint", Text, nullable=False),
+    *_make_columns(Text, "balances", "checkpoint"),
     Index("pull_page_office", "office"),
 )
 
@@ -81,15 +83,11 @@ snapshot = Table(
     Column("id", Integer, primary_key=True),
     Column("office", Integer, ForeignKey("office.key"), nullable=False),
     Column("aging_date", Date, nullable=False),
-    Column("observed_at", Instant, nullable=False),
-    Column("published_at", Instant, nullable=False),
+    *_make_columns(Instant, "observed_at", "published_at"),
     Column("reader", Text, nullable=False),
-    Column("requests", Integer, nullable=False),
-    Column("guarantors", Integer, nullable=False),
-    *_make_columns(*MONEY_COLUMNS, "checksum"),
-    Column("new_guarantors", Integer, nullable=False),
-    Column("changed_guarantors", Integer, nullable=False),
-    Column("cleared_guarantors", Integer, nullable=False),
+    *_make_columns(Integer, "requests", "guarantors"),
+    *_make_columns(BigInteger, *MONEY_COLUMNS, "checksum"),
+    *_make_columns(Integer, "new_guarantors", "changed_guarantors", "cleared_guarantors"),
     Column("pull_seconds", Float, nullable=False, server_default="0"),
     Column("late_at", Instant),
     Index("snapshot_office", "office", "id"),
@@ -102,9 +100,7 @@ journal = Table(
     Column("number", Integer, primary_key=True),
     Column("office", Integer, ForeignKey("office.key"), nullable=False),
     Column("at", Instant, nullable=False),
-    Column("level", Text, nullable=False),
-    Column("event", Text, nullable=False),
-    Column("fields", Text, nullable=False),
+    *_make_columns(Text, "level", "event", "fields"),
     Index("journal_office", "office", "number"),
     sqlite_autoincrement=True,
 )
@@ -160,7 +156,7 @@ balance = Table(
     Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
     Column("valid_from", Integer, primary_key=True, autoincrement=False),
     Column("valid_to", Integer),
-    *_make_columns("clinic_num", *MONEY_COLUMNS),
+    *_make_columns(BigInteger, "clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,
 )
 
@@ -179,13 +175,11 @@ backfill = Table(
     Column("number", Integer, primary_key=True),
     Column("office", Integer, ForeignKey("office.key"), nullable=False),
     Column("as_of", Date, nullable=False),
-    Column("via", Text, nullable=False),
-    Column("query", Text, nullable=False),
+    *_make_columns(Text, "via", "query"),
     Column("ordered_at", Instant, nullable=False),
     Column("stage", Text, nullable=False),
     Column("not_before", Instant),
-    Column("attempts", Integer, nullable=False),
-    Column("rereads", Integer, nullable=False),
+    *_make_columns(Integer, "attempts", "rereads"),
     Column("why", Text, nullable=False),
     UniqueConstraint("office", "as_of", name="backfill_day"),
     sqlite_autoincrement=True,
@@ -196,8 +190,7 @@ backfill_page = Table(
     metadata,
     Column("number", Integer, primary_key=True),
     Column("backfill", Integer, ForeignKey("backfill.number"), nullable=False),
-    Column("balances", Text, nullable=False),
-    Column("progress", Text, nullable=False),
+    *_make_columns(Text, "balances", "progress"),
     Index("backfill_page_backfill", "backfill"),
 )
 
@@ -209,9 +202,8 @@ historical_snapshot = Table(
     Column("as_of", Date, nullable=False),
     Column("via", Text, nullable=False),
     Column("published_at", Instant, nullable=False),
-    Column("requests", Integer, nullable=False),
-    Column("guarantors", Integer, nullable=False),
-    *_make_columns(*MONEY_COLUMNS, "checksum"),
+    *_make_columns(Integer, "requests", "guarantors"),
+    *_make_columns(BigInteger, *MONEY_COLUMNS, "checksum"),
     UniqueConstraint("office", "as_of", name="historical_snapshot_day"),
     sqlite_autoincrement=True,
 )
@@ -221,6 +213,6 @@ historical_balance = Table(
     metadata,
     Column("snapshot", Integer, primary_key=True, autoincrement=False),
     Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
-    *_make_columns("clinic_num", *MONEY_COLUMNS),
+    *_make_columns(BigInteger, "clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,
 )

@@ -24,7 +24,8 @@ SNAPSHOT_COLUMNS = ", ".join(f"snapshot.{name}" for name in _SNAPSHOT_FIELDS)
 SNAPSHOTS_OF_OFFICE = f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - our own column names
 
 _encode = msgspec.json.Encoder().encode
-_decode_balances = msgspec.json.Decoder(list[Balance]).decode
+decode_balances = msgspec.json.Decoder(list[Balance]).decode
+"""The balances of a JSON text; `msgspec.DecodeError`: they are none."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -61,15 +62,6 @@ def parse_instant(text: str | None) -> datetime | None:
 def encode_json(value: object) -> str:
     """The value as JSON text."""
     return _encode(value).decode()
-
-
-def decode_balances(text: str) -> list[Balance]:
-    """The balances of a JSON text.
-
-    Raises:
-        msgspec.DecodeError: they are not balances.
-    """
-    return _decode_balances(text)
 
 
 def parse_snapshot(office_id: str, values: Sequence[Any]) -> PublishedSnapshot:

@@ -52,7 +52,7 @@ def copy_database(source: Path, target: Path, error_prefix: str, progress: Progr
         with translate_errors(source):
             # One transaction from the first page to the last: a write in the meantime does not restart the copy.
             origin.execute("BEGIN")
-            ((page_bytes,),) = origin.execute("PRAGMA page_size").fetchall()
+            page_bytes = read_pragma(origin, "page_size")
             origin.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
 
         def report(_status: int, remaining: int, total: int) -> None:
@@ -82,9 +82,7 @@ def check_copy(path: Path, is_cancelled: Callable[[], bool] = lambda: False) -> 
     """
     with translate_errors(path), closing(open_read_only(path)) as connection:
         connection.set_progress_handler(is_cancelled, VM_STEPS_PER_CHECK)
-        problems = [line for (line,) in connection.execute("PRAGMA quick_check(1)")]
-        if problems != ["ok"]:
-            raise DatabaseDamaged(path, " ".join(problems[0].split()))
+        require_consistent(connection, path, "quick_check(1)")
         if connection.execute("PRAGMA foreign_key_check").fetchone():
             raise DatabaseDamaged(path, "a row refers to an office that does not exist")
         return count_rows(connection)
@@ -102,12 +100,28 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
+def read_pragma(connection: sqlite3.Connection, name: str) -> int:
+    """The value of a pragma that is a number."""
+    ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
+    return int(value)
+
+
+def find_problems(connection: sqlite3.Connection, check: str) -> list[str]:
+    """What one of SQLite's own checks, such as "quick_check(1)", finds; empty: nothing."""
+    lines = [" ".join(line.split()) for (line,) in connection.execute(f"PRAGMA {check}")]
+    return [] if lines == ["ok"] else lines
+
+
+def require_consistent(connection: sqlite3.Connection, path: Path, check: str) -> None:
+    """Raise `DatabaseDamaged` with the first thing that one of SQLite's own checks finds."""
+    if problems := find_problems(connection, check):
+        raise DatabaseDamaged(path, problems[0])
+
+
 def get_size_bytes(path: Path) -> int:
     """The size of a copy of the database, its log included."""
     with translate_errors(path), closing(open_read_only(path)) as connection:
-        ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
-        ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
-    return int(pages * page_bytes)
+        return read_pragma(connection, "page_count") * read_pragma(connection, "page_size")
 
 
 def fsync_path(path: Path) -> None:

@@ -35,6 +35,10 @@ class StorageFault:
     advice: str
     is_transient: bool = False
 
+    def make_error(self, error_prefix: str) -> DatabaseUnusable:
+        """The error to raise; `error_prefix` begins its sentence: "The copy … cannot be made"."""
+        return DatabaseUnusable(f"{error_prefix}: {self.what}.", self.advice, is_transient=self.is_transient)
+
 
 DISK_FULL = StorageFault(
     "the disk is full",
@@ -118,20 +122,14 @@ def translate_errors(path: Path, error_prefix: str = "") -> Iterator[None]:
             raise
         if fault is DAMAGED:
             raise DatabaseDamaged(path) from error
-        raise DatabaseUnusable(
-            f"{error_prefix}: {fault.what}.", fault.advice, is_transient=fault.is_transient
-        ) from error
+        raise fault.make_error(error_prefix) from error
     except UnicodeDecodeError as error:
         # SQLite quotes a damaged schema, which its Python driver cannot decode.
         raise DatabaseDamaged(path) from error
     except OSError as error:
         code = error.errno or errno.EIO
-        fault = FAULT_BY_ERRNO.get(
-            code, StorageFault(error.strerror or str(error), FAULT_BY_ERRNO[errno.EACCES].advice)
-        )
-        raise DatabaseUnusable(
-            f"{error_prefix}: {fault.what}.", fault.advice, is_transient=fault.is_transient
-        ) from error
+        fault = FAULT_BY_ERRNO.get(code, StorageFault(error.strerror or str(error), _ACCESS_ADVICE))
+        raise fault.make_error(error_prefix) from error
 
 
 @contextmanager

@@ -17,7 +17,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from oddaemon.store.errors import DatabaseUnusable, StoreError
-from oddaemon.store.sqlite.copy import check_copy, copy_database, count_rows, fsync_path, get_size_bytes, open_read_only
+from oddaemon.store.sqlite.copy import (
+    check_copy,
+    copy_database,
+    count_rows,
+    fsync_path,
+    get_size_bytes,
+    open_read_only,
+    read_pragma,
+)
 from oddaemon.store.sqlite.disk_space import require_space
 from oddaemon.store.sqlite.errors import LOCKED, translate_errors
 
@@ -53,7 +61,8 @@ def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
     copy = path.with_name(f"{path.name}.migrating")
     try:
         with closing(open_read_only(path)) as original:
-            version_before = _read_data_version(original)
+            # Changes whenever another connection commits.
+            version_before = read_pragma(original, "data_version")
             _copy_migrated(path, copy, location)
             _require_unchanged(original, version_before)
         return _swap_files(path, copy, revision)
@@ -94,8 +103,7 @@ def enable_incremental_vacuum(path: Path) -> None:
     open.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        ((mode,),) = connection.execute("PRAGMA auto_vacuum").fetchall()
-        if mode != AUTO_VACUUM_INCREMENTAL:
+        if read_pragma(connection, "auto_vacuum") != AUTO_VACUUM_INCREMENTAL:
             connection.execute(f"PRAGMA auto_vacuum = {AUTO_VACUUM_INCREMENTAL}")
             connection.execute("VACUUM")
 
@@ -110,9 +118,7 @@ def _swap_files(path: Path, copy: Path, revision: str) -> Path:
         # new file with the old log.
         ((mode,),) = connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         if mode != "delete":
-            raise DatabaseUnusable(
-                f"The database {path} cannot be used: {LOCKED.what}.", LOCKED.advice, is_transient=True
-            )
+            raise LOCKED.make_error(f"The database {path} cannot be used")
         connection.execute("BEGIN EXCLUSIVE")
         previous_file = _link_previous(path, revision)
         copy.replace(path)
@@ -150,18 +156,12 @@ def _migrate(path: Path, location: str) -> None:
 
 
 def _require_unchanged(connection: sqlite3.Connection, version_before: int) -> None:
-    if _read_data_version(connection) != version_before:
+    if read_pragma(connection, "data_version") != version_before:
         raise DatabaseUnusable(
             "Another program wrote to it during the migration.",
             "Stop other programs that use the file.",
             is_transient=True,
         )
-
-
-def _read_data_version(connection: sqlite3.Connection) -> int:
-    """Changes whenever another connection commits."""
-    ((version,),) = connection.execute("PRAGMA data_version").fetchall()
-    return int(version)
 
 
 def _create_copy_file(copy: Path, path: Path) -> None:

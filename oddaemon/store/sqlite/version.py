@@ -13,7 +13,7 @@ from pathlib import Path
 from oddaemon.core.reporting.command_hints import START_DAEMON, START_DAEMON_ONCE
 from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, DatabaseNewer, DatabaseOlder, DatabaseUnusable
 from oddaemon.store.schema import APPLICATION_ID, REVISIONS, metadata
-from oddaemon.store.sqlite.copy import open_read_only
+from oddaemon.store.sqlite.copy import open_read_only, read_pragma, require_consistent
 from oddaemon.store.sqlite.errors import translate_errors
 
 MIGRATIONS_LOCATION = "oddaemon.store:migrations"
@@ -54,9 +54,7 @@ def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MI
             result = OpenResult(revision, previous_file)
     with translate_errors(path), closing(open_read_only(path)) as connection:
         # Checking every page of every table takes minutes on a large fleet; that is `integrity_check`.
-        problems = [line for (line,) in connection.execute("PRAGMA quick_check('office')")]
-        if problems != ["ok"]:
-            raise DatabaseDamaged(path, " ".join(problems[0].split()))
+        require_consistent(connection, path, "quick_check('office')")
         _require_tables(connection, path)
     return result
 
@@ -71,10 +69,7 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
         DatabaseUnusable: it belongs to another program or cannot be read.
     """
     if not path.exists():
-        raise DatabaseMissing(
-            f"There is no database at {path}.",
-            START_DAEMON,
-        )
+        raise DatabaseMissing(f"There is no database at {path}.", START_DAEMON)
     if path.is_dir():
         raise DatabaseUnusable(f"{path} is a directory, not a database.", "Set a file in it, such as oddaemon.db.")
     with translate_errors(path), closing(open_read_only(path)) as connection:
@@ -98,9 +93,8 @@ def read_revision(connection: sqlite3.Connection, path: Path, revisions: Sequenc
         DatabaseNewer: this program does not know the revision.
         DatabaseUnusable: it belongs to another program, or is damaged.
     """
-    ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if application_id != APPLICATION_ID:
+    if read_pragma(connection, "application_id") != APPLICATION_ID:
         if tables:
             raise DatabaseUnusable(
                 f"The database {path} belongs to another program.", "Set another path in [state] database."
@@ -123,10 +117,9 @@ def read_revision(connection: sqlite3.Connection, path: Path, revisions: Sequenc
 
 def _require_full_length(connection: sqlite3.Connection, path: Path) -> None:
     """Check the length, as SQLite itself notices only missing whole pages. With a log the file may be shorter."""
-    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
-    ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
+    size_bytes = read_pragma(connection, "page_count") * read_pragma(connection, "page_size")
     log = path.with_name(f"{path.name}-wal")
-    if path.stat().st_size < pages * page_bytes and not (log.exists() and log.stat().st_size):
+    if path.stat().st_size < size_bytes and not (log.exists() and log.stat().st_size):
         raise DatabaseDamaged(path, "it was truncated")
 
 

@@ -20,7 +20,6 @@ from oddaemon.store.sqlite.copy import (
 )
 from oddaemon.store.sqlite.disk_space import require_space
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.lock import get_lock_path
 from oddaemon.store.sqlite.version import read_revision
 
 
@@ -66,6 +65,13 @@ def back_up(
         DatabaseNewer: it was made by a newer oddaemon.
         DatabaseUnusable: the source cannot be read or is damaged, or the target cannot be written.
     """
+
+    def report(copied_bytes: int, all_bytes: int) -> None:
+        if is_cancelled():
+            raise _make_interrupted_error()
+        if progress is not None:
+            progress(copied_bytes, all_bytes)
+
     target = target.expanduser().resolve()
     revision = _read_revision(source)
     _require_valid_target(source, target, overwrite=overwrite)
@@ -77,7 +83,7 @@ def back_up(
         os.close(descriptor)
     copy = Path(name)
     try:
-        copy_database(source, copy, error_prefix, _wrap_progress(progress, is_cancelled))
+        copy_database(source, copy, error_prefix, report)
         counts = check_copy(copy, is_cancelled)
         _require_revision(copy, revision)
         with translate_errors(target, error_prefix):
@@ -94,27 +100,13 @@ def back_up(
     return Backup(target, needed_bytes, revision, counts)
 
 
-def _wrap_progress(progress: ProgressCallback | None, is_cancelled: Callable[[], bool]) -> ProgressCallback:
-    def report(copied_bytes: int, all_bytes: int) -> None:
-        if is_cancelled():
-            raise _make_interrupted_error()
-        if progress is not None:
-            progress(copied_bytes, all_bytes)
-
-    return report
-
-
 def _make_interrupted_error() -> BackupInterrupted:
     return BackupInterrupted("The backup was cancelled.", "Start it again later.")
 
 
 def _require_valid_target(source: Path, target: Path, *, overwrite: bool) -> None:
     with translate_errors(target, f"The backup {target} cannot be made"):
-        database_files = [
-            source,
-            get_lock_path(source),
-            *(source.with_name(source.name + suffix) for suffix in ("-wal", "-shm")),
-        ]
+        database_files = [source.with_name(source.name + suffix) for suffix in ("", ".lock", "-wal", "-shm")]
         if target in database_files or any(
             target.exists() and each.exists() and target.samefile(each) for each in database_files
         ):

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.copy import VM_STEPS_PER_CHECK, get_size_bytes, open_read_only
+from oddaemon.store.sqlite.copy import VM_STEPS_PER_CHECK, find_problems, get_size_bytes, open_read_only
 from oddaemon.store.sqlite.disk_space import require_space
 from oddaemon.store.sqlite.errors import LOCKED, translate_errors
 from oddaemon.store.sqlite.maintenance.rotation import BackupRotation, rotate
@@ -140,7 +140,6 @@ def _check_file(path: Path, stop: threading.Event) -> list[str]:
 def find_integrity_problems(connection: sqlite3.Connection) -> list[str]:
     """The problems of the file, at most `PROBLEMS_MAX` lines."""
     try:
-        lines = [" ".join(line.split()) for (line,) in connection.execute(f"PRAGMA integrity_check({PROBLEMS_MAX})")]
+        return find_problems(connection, f"integrity_check({PROBLEMS_MAX})")
     except sqlite3.DatabaseError as error:
         return [str(error)]
-    return [] if lines == ["ok"] else lines
