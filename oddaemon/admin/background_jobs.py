@@ -1,10 +1,10 @@
 """Commands that take too long for one HTTP request: a client starts one and polls until it is done.
 
-They work on the whole database file, so they run one after another, and in turn with the scheduled maintenance. The
-outcome of each is kept for the client and written to the log.
+The outcome of each is kept for the client and written to the log.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import anyio
@@ -14,7 +14,6 @@ import anyio.lowlevel
 from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_store_error
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import JobFailed, JobFinished
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
@@ -23,7 +22,10 @@ IN_PROGRESS = "in_progress"
 DONE = "done"
 
 Work = Callable[[], Awaitable[Document]]
-"""Does the job and returns a document with an `outcome`, a sentence. Raises `CommandRejected` or `StoreError`."""
+"""Does the job and returns a document; its `outcome`, if it has one, is a sentence for the log.
+
+Raises `CommandRejected` or `StoreError`.
+"""
 
 
 @dataclass(slots=True)
@@ -42,18 +44,23 @@ class BackgroundJobs:
 
     Args:
         log: Logs the commands.
-        database: The file that the jobs work on.
-        tasks: Where they run.
+        tasks: Where the jobs run.
         emit: Takes the events.
+        lock: Held by each job while it runs, so that jobs on the whole database file run one after another, and in turn
+            with the scheduled maintenance. None: the jobs do not wait for each other.
     """
 
     def __init__(
-        self, log: CommandLog, database: SqliteDatabase, tasks: anyio.abc.TaskGroup, emit: Callable[[Event], None]
+        self,
+        log: CommandLog,
+        tasks: anyio.abc.TaskGroup,
+        emit: Callable[[Event], None],
+        lock: anyio.Lock | None = None,
     ) -> None:
         self._log = log
-        self._database = database
         self._tasks = tasks
         self._emit = emit
+        self._lock = lock
         self._jobs: dict[str, _BackgroundJob] = {}
 
     async def start(self, command: str, office_id: str, uid: int | None, work: Work) -> str:
@@ -65,12 +72,16 @@ class BackgroundJobs:
         await anyio.lowlevel.checkpoint()
         name = _make_name(command, office_id)
         with self._log.record(command, office_id, uid) as reply:
-            previous = self._jobs.get(name)
-            if previous is not None and not previous.is_done:
-                return reply(f"`{name}` is already running.")
-            self._jobs[name] = job = _BackgroundJob()
-            self._tasks.start_soon(self._run, name, job, work, name=name)
-            return reply(f"Started `{name}`.")
+            return reply(f"Started `{name}`." if self.begin(name, work) else f"`{name}` is already running.")
+
+    def begin(self, name: str, work: Work) -> bool:
+        """Start a job unless it runs already; returns whether it did."""
+        previous = self._jobs.get(name)
+        if previous is not None and not previous.is_done:
+            return False
+        self._jobs[name] = job = _BackgroundJob()
+        self._tasks.start_soon(self._run, name, job, work, name=name)
+        return True
 
     async def get_status(self, command: str, office_id: str) -> Document:
         """`{"outcome": "in_progress"|"done", "result": {…}|null}`.
@@ -78,15 +89,26 @@ class BackgroundJobs:
         Raises:
             CommandRejected: The job failed, or there is none.
         """
-        await anyio.lowlevel.checkpoint()
         name = _make_name(command, office_id)
+        missing = f"`{name}` was not requested since the daemon started."
+        result = await self.get_result(
+            name, CommandRejected(RejectionKind.NOT_FOUND, missing, "Send the command again.")
+        )
+        return {"outcome": IN_PROGRESS if result is None else DONE, "result": result}
+
+    async def get_result(self, name: str, missing: CommandRejected) -> Document | None:
+        """The result of a job; None: it still runs.
+
+        Raises:
+            CommandRejected: The job failed; or there is none, and `missing` is raised.
+        """
+        await anyio.lowlevel.checkpoint()
         job = self._jobs.get(name)
         if job is None:
-            sentence = f"`{name}` was not requested since the daemon started."
-            raise CommandRejected(RejectionKind.NOT_FOUND, sentence, "Send the command again.")
+            raise missing
         if job.rejection is not None:
             raise job.rejection
-        return {"outcome": DONE if job.is_done else IN_PROGRESS, "result": job.result}
+        return job.result
 
     def cancel_all(self) -> None:
         """Cancel the running jobs: a large file takes minutes, and every writer waits for it."""
@@ -101,21 +123,26 @@ class BackgroundJobs:
             RejectionKind.CONFLICT, f"The daemon is stopping and cancelled `{name}`.", "Start it again after a restart."
         )
         started = anyio.current_time()
-        with job.scope:
-            async with self._database.maintenance_lock:
-                started = anyio.current_time()
-                error = await run_guarded(run_work)
+        try:
+            with job.scope:
+                async with self._lock or nullcontext():
+                    started = anyio.current_time()
+                    error = await run_guarded(run_work)
+        except BaseException:
+            del self._jobs[name]
+            raise
         seconds = anyio.current_time() - started
         if job.result is not None:
-            self._emit(JobFinished(name, seconds, job.result["outcome"]))
+            if "outcome" in job.result:
+                self._emit(JobFinished(name, seconds, job.result["outcome"]))
             return
         assert error is not None, "a job has a result or an error"
-        job.rejection = rejection = reject_failed_job(error)
+        job.rejection = rejection = _reject_failed_job(error)
         traceback = None if isinstance(error, StoreError | CommandRejected) else format_traceback(error)
         self._emit(JobFailed(name, seconds, f"{rejection.sentence} {rejection.advice}".strip(), traceback))
 
 
-def reject_failed_job(error: Exception) -> CommandRejected:
+def _reject_failed_job(error: Exception) -> CommandRejected:
     """What the client of a job hears of the error that ended it."""
     match error:
         case CommandRejected():

@@ -33,7 +33,7 @@ def make_admin_services(
         )
 
     log = CommandLog(lambda: "" if lifecycle.is_running else lifecycle.readiness.reason, emit)
-    jobs = BackgroundJobs(log, database, tasks, emit)
+    jobs = BackgroundJobs(log, tasks, emit, database.maintenance_lock)
     return AdminServices(
         commands=CommandService(
             log, registry, fleet, reload=reload, preview=context.configuration.preview, drain=drain

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Row, Select, Update, delete, select, text
+from sqlalchemy import Row, Select, Update, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarget, JobState
@@ -18,6 +18,8 @@ from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.values import decode_balances, encode_json, format_instant
+
+_backfill, _page, _office = schema.backfill.c, schema.backfill_page.c, schema.office.c
 
 _INSERT_JOB = text(
     "INSERT INTO backfill (office, as_of, via, query, ordered_at, stage, attempts, rereads, why) "
@@ -73,9 +75,12 @@ async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> 
         "ordered_at": format_instant(now),
     }
     async with db.transaction() as connection:
-        if (existing := await _find_open_job(connection, target)) is not None:
-            return existing
-        await _delete_jobs(connection, target.office_id, target.as_of)
+        same_day = _select_jobs().where(_office.id == target.office_id, _backfill.as_of == target.as_of)
+        for existing in map(_parse_job, (await connection.execute(same_day)).all()):
+            if existing.state is JobState.OPEN and existing.target == target:
+                return existing
+            await drop_pages(connection, existing.number)
+            await connection.execute(delete(schema.backfill).where(_backfill.number == existing.number))
         number = (await connection.execute(_INSERT_JOB, row)).scalar_one_or_none()
         if number is None:
             raise OfficeNotRegistered(target.office_id)
@@ -84,7 +89,7 @@ async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> 
 
 async def list_jobs(db: Database, stage: JobState | None = None) -> list[BackfillJob]:
     """Every job, or those in this state, oldest first."""
-    query = _select_jobs() if stage is None else _select_jobs().where(schema.backfill.c.stage == stage.value)
+    query = _select_jobs() if stage is None else _select_jobs().where(_backfill.stage == stage.value)
     return await db.select(query, _parse_job)
 
 
@@ -94,7 +99,7 @@ async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> l
     Returns:
         The cancelled jobs.
     """
-    open_jobs = _select_jobs().where(schema.office.c.id == office_id, schema.backfill.c.stage == JobState.OPEN.value)
+    open_jobs = _select_jobs().where(_office.id == office_id, _backfill.stage == JobState.OPEN.value)
     async with db.transaction() as connection:
         jobs = [_parse_job(row) for row in (await connection.execute(open_jobs)).all()]
         cancelled = [
@@ -115,18 +120,14 @@ async def load_counts(db: Database) -> dict[int, JobCounts]:
 
 async def save(db: Database, job: BackfillJob) -> None:
     """Save an open job. What it has read is kept, unless it starts again or is over."""
-    values = asdict(job)
-    columns = {name: values[name] for name in ("not_before", "attempts", "rereads", "why")}
+    columns = {name: getattr(job, name) for name in ("not_before", "attempts", "rereads", "why")}
     async with db.transaction() as connection:
-        stored = (
-            await connection.execute(
-                select(schema.backfill.c.rereads, schema.backfill.c.stage).where(schema.backfill.c.number == job.number)
-            )
-        ).one_or_none()
-        if stored is None or stored.stage != JobState.OPEN.value:
+        is_open = (_backfill.number == job.number, _backfill.stage == JobState.OPEN.value)
+        rereads = await connection.scalar(select(_backfill.rereads).where(*is_open))
+        if rereads is None:
             return
         await connection.execute(_update_job(job), {**columns, "stage": job.state.value})
-        if job.state is not JobState.OPEN or stored.rereads != job.rereads:
+        if job.state is not JobState.OPEN or rereads != job.rereads:
             await drop_pages(connection, job.number)
 
 
@@ -144,11 +145,7 @@ async def load_data(db: Database, number: int, scope: str) -> JobData:
     Pages that were read for another scope, such as other clinics, or that cannot be decoded, are deleted: the job
     starts from the beginning.
     """
-    query = (
-        select(schema.backfill_page.c.balances, schema.backfill_page.c.progress)
-        .where(schema.backfill_page.c.backfill == number)
-        .order_by(schema.backfill_page.c.number)
-    )
+    query = select(_page.balances, _page.progress).where(_page.backfill == number).order_by(_page.number)
     pages = await db.select(query, tuple)
     if not pages:
         return JobData()
@@ -164,42 +161,15 @@ async def load_data(db: Database, number: int, scope: str) -> JobData:
 
 async def drop_pages(connection: AsyncConnection, number: int) -> None:
     """Delete what a job has read, as part of a larger transaction."""
-    await connection.execute(delete(schema.backfill_page).where(schema.backfill_page.c.backfill == number))
+    await connection.execute(delete(schema.backfill_page).where(_page.backfill == number))
 
 
 def _select_jobs() -> Select[Any]:
-    table = schema.backfill
-    return (
-        select(schema.office.c.id, table)
-        .join(schema.office, schema.office.c.key == table.c.office)
-        .order_by(table.c.number)
-    )
+    return select(_office.id, schema.backfill).join(schema.office).order_by(_backfill.number)
 
 
 def _update_job(job: BackfillJob) -> Update:
-    return schema.backfill.update().where(schema.backfill.c.number == job.number)
-
-
-async def _find_open_job(connection: AsyncConnection, target: BackfillTarget) -> BackfillJob | None:
-    table = schema.backfill
-    same = _select_jobs().where(
-        schema.office.c.id == target.office_id,
-        table.c.as_of == target.as_of,
-        table.c.via == target.via.value,
-        table.c.query == target.query,
-        table.c.stage == JobState.OPEN.value,
-    )
-    row = (await connection.execute(same)).one_or_none()
-    return None if row is None else _parse_job(row)
-
-
-async def _delete_jobs(connection: AsyncConnection, office_id: str, as_of: date) -> None:
-    table = schema.backfill
-    office = select(schema.office.c.key).where(schema.office.c.id == office_id).scalar_subquery()
-    found = await connection.execute(select(table.c.number).where(table.c.office == office, table.c.as_of == as_of))
-    for (number,) in found.all():
-        await drop_pages(connection, number)
-        await connection.execute(delete(table).where(table.c.number == number))
+    return update(schema.backfill).where(_backfill.number == job.number)
 
 
 def _parse_job(row: Row[Any]) -> BackfillJob:

@@ -14,13 +14,13 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import aiosqlite
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 from sqlalchemy import URL, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.interrupt import interrupt_when_cancelled
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.lock import hold_lock
 from oddaemon.store.sqlite.open_files import FileGuard
@@ -28,6 +28,8 @@ from oddaemon.store.sqlite.version import OpenResult, prepare, require_newest
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long to wait for another program, such as a backup tool, that has the file locked."""
+INTERRUPT_INTERVAL_SECONDS = 0.05
+"""An interrupt that comes before the thread has started the statement has no effect, so it is repeated."""
 
 T = TypeVar("T")
 
@@ -127,10 +129,7 @@ class SqliteDatabase:
             url: a path, or a SQLAlchemy URL of SQLite.
 
         Raises:
-            DatabaseMissing: there is none yet.
-            DatabaseOlder: the daemon must migrate it first.
-            DatabaseNewer: it was made by a newer oddaemon.
-            DatabaseUnusable: it cannot be read; the message says why and what to do.
+            StoreError: as `require_newest`.
         """
         path = await anyio.to_thread.run_sync(_resolve_path, url)
         await anyio.to_thread.run_sync(require_newest, path)
@@ -181,7 +180,7 @@ class SqliteDatabase:
             DatabaseUnusable: the file or its disk fails; the file is as it was.
         """
         writer = self._require_writer()
-        async with writer.lock, interrupt_when_cancelled(writer.driver):
+        async with writer.lock, _interrupt_when_cancelled(writer.driver):
             with self._guard_write(is_timed=False):
                 await writer.driver.execute_fetchall("VACUUM")
 
@@ -256,6 +255,38 @@ def _shield_call(path: Path) -> Iterator[None]:
             yield
         finally:
             SqliteDatabase.calls_in_flight -= 1
+
+
+@asynccontextmanager
+async def _interrupt_when_cancelled(driver: aiosqlite.Connection) -> AsyncIterator[None]:
+    """Interrupt the statement in this shielded block when the task is cancelled; SQLite rolls it back.
+
+    The block must be the only user of the connection.
+    """
+    failure: Exception | None = None
+    is_over = False
+
+    async def interrupt_until_over() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                while not is_over:
+                    await driver.interrupt()
+                    await anyio.sleep(INTERRUPT_INTERVAL_SECONDS)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(interrupt_until_over)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised after the task group, which would wrap it in a group
+            failure = error
+        is_over = True
+        tasks.cancel_scope.cancel()
+    # An interruption by cancellation is not a fault of the database.
+    await anyio.lowlevel.checkpoint()
+    if failure is not None:
+        raise failure
 
 
 @asynccontextmanager

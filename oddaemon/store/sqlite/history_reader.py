@@ -77,10 +77,7 @@ class HistoryReader:
         """Open a database that a daemon made, or a backup of one.
 
         Raises:
-            DatabaseMissing: there is none.
-            DatabaseOlder: its daemon has to migrate it first.
-            DatabaseNewer: it was made by a newer oddaemon.
-            DatabaseUnusable: it cannot be read; the message says why and what to do.
+            StoreError: as `require_newest`.
         """
         path = path.expanduser().resolve()
         require_newest(path)

@@ -69,10 +69,7 @@ async def erase_and_verify(url: str, office_id: str, erase: EraseFunction = eras
 
     Raises:
         DatabaseMissing: there is no database.
-        OfficeUnknown: the database has no data for it.
-        DatabaseLocked: a daemon has the database open.
-        DatabaseUnusable: the file or its disk fails, the disk has no space for a copy, or another program keeps the log
-            open. Part of the office is still there: run it again.
+        StoreError: as `erase_office_offline`, or as `erase` raises.
     """
     scan = await anyio.to_thread.run_sync(ResidueScan.from_database, parse_database_path(url), office_id)
     found_before = await anyio.to_thread.run_sync(scan.count_found)

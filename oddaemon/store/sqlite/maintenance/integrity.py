@@ -11,9 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
 from oddaemon.core.snapshot.aging_report import add_totals
@@ -67,10 +66,7 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
     """Read and verify everything, with or without a running daemon.
 
     Raises:
-        DatabaseMissing: there is none.
-        DatabaseOlder: it must be migrated first.
-        DatabaseNewer: this program does not know its revision.
-        DatabaseUnusable: it cannot be read at all.
+        StoreError: as `require_newest`: it cannot be read at all.
     """
     require_newest(path)
     result = Verification(path, REVISIONS[-1])
@@ -78,85 +74,82 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
         result.problems += (
             IntegrityProblem(f"the file is damaged: {line}") for line in find_integrity_problems(connection)
         )
-        offices: list[tuple[_Office, str | None]] = []
+        offices: list[tuple[int, str, int | None, str | None]] = []
         if _read_schema(connection) != _build_reference_schema():
             result.problems.append(IntegrityProblem("its tables or indexes differ from those of its revision"))
         with _collect_errors(result, None, path):
-            rows = connection.execute("SELECT key, id, history_from, state FROM office ORDER BY id")
-            offices = [(_Office(key, office_id, first or 0), state) for key, office_id, first, state in rows]
+            offices = connection.execute("SELECT key, id, history_from, state FROM office ORDER BY id").fetchall()
             result.problems += map(IntegrityProblem, _find_orphans(connection))
-        for number, (office, state) in enumerate(offices):
+        for number, (key, office_id, history_from, state) in enumerate(offices):
             if progress is not None:
                 progress(number, len(offices))
             result.offices += 1
-            with _collect_errors(result, office.id, path), _read_transaction(connection):
-                _verify_office(connection, office, result)
-            with _collect_errors(result, office.id, path), _read_transaction(connection):
-                _verify_backfilled_days(connection, office, result)
+            with _collect_errors(result, office_id, path), _read_transaction(connection):
+                _verify_office(connection, key, office_id, history_from or 0, result)
+            with _collect_errors(result, office_id, path), _read_transaction(connection):
+                _verify_backfilled_days(connection, key, office_id, result)
             if state is not None and decode_state(state) is None:
-                result.problems.append(IntegrityProblem("its state cannot be read", office.id))
+                result.problems.append(IntegrityProblem("its state cannot be read", office_id))
     return result
 
 
-class _Office(NamedTuple):
-    key: int
-    id: str
-    history_from: int
-    """The first snapshot that was not pruned; 0: nothing was pruned."""
-
-
-def _verify_office(connection: sqlite3.Connection, office: _Office, result: Verification) -> None:
+def _verify_office(
+    connection: sqlite3.Connection, key: int, office_id: str, history_from: int, result: Verification
+) -> None:
+    """`history_from` is the first snapshot that was not pruned; 0: nothing was pruned."""
     with decoding_errors(result.database):
-        rows = connection.execute(SNAPSHOTS_OF_OFFICE, (office.key,))
-        snapshots = {row.id: row for row in (parse_snapshot(office.id, values) for values in rows)}
+        rows = connection.execute(SNAPSHOTS_OF_OFFICE, (key,))
+        snapshots = {row.id: row for row in (parse_snapshot(office_id, values) for values in rows)}
     result.snapshots += len(snapshots)
-    if connection.execute(_BROKEN_PAGES, (office.key,)).fetchone():
-        result.problems.append(IntegrityProblem("its open pull cannot be read", office.id))
+    if connection.execute(_BROKEN_PAGES, (key,)).fetchone():
+        result.problems.append(IntegrityProblem("its open pull cannot be read", office_id))
     replay = Replay()
     with decoding_errors(result.database):
-        for batch in _fetch_batches(connection.execute(_VERSIONS, (office.key,))):
+        versions = connection.execute(_VERSIONS, (key,))
+        for batch in iter(partial(versions.fetchmany, ROWS_PER_BATCH), []):
             result.versions += len(batch)
             replay.add_versions(batch)
     result.problems += (
-        IntegrityProblem(what, office.id) for what in replay.find_problems(snapshots.keys(), office.history_from)
+        IntegrityProblem(what, office_id) for what in replay.find_problems(snapshots.keys(), history_from)
     )
     for snapshot_id, totals, (started, ended) in replay.compute_snapshots(snapshots.keys()):
         row = snapshots[snapshot_id]
         if (mismatch := _describe_mismatch(totals, row.totals)) is not None:
             result.problems.append(
-                IntegrityProblem(f"its balances do not add up to its totals: {mismatch}", office.id, row.id)
+                IntegrityProblem(f"its balances do not add up to its totals: {mismatch}", office_id, row.id)
             )
         # Versions that ended with the first kept snapshot were pruned, or will be.
         is_ended_consistent = (
-            ended <= row.changed + row.cleared if row.id == office.history_from else ended == row.changed + row.cleared
+            ended <= row.changed + row.cleared if row.id == history_from else ended == row.changed + row.cleared
         )
         if started != row.new + row.changed or not is_ended_consistent:
             result.problems.append(
-                IntegrityProblem("the number of its changes differs from its count", office.id, row.id)
+                IntegrityProblem("the number of its changes differs from its count", office_id, row.id)
             )
     with decoding_errors(result.database):
-        current = compute_totals([Balance._make(row) for row in connection.execute(_CURRENT, (office.key,))])
+        current = compute_totals([Balance._make(row) for row in connection.execute(_CURRENT, (key,))])
     last = snapshots[max(snapshots)] if snapshots else None
     if (mismatch := _describe_mismatch(current, last.totals if last else _ZERO)) is not None:
         what = f"the current balances do not add up to the last snapshot: {mismatch}"
-        result.problems.append(IntegrityProblem(what, office.id, last.id if last else None))
+        result.problems.append(IntegrityProblem(what, office_id, last.id if last else None))
 
 
-def _verify_backfilled_days(connection: sqlite3.Connection, office: _Office, result: Verification) -> None:
-    for row in connection.execute(BACKFILLED_DAYS_OF_OFFICE, (office.key,)).fetchall():
+def _verify_backfilled_days(connection: sqlite3.Connection, key: int, office_id: str, result: Verification) -> None:
+    for row in connection.execute(BACKFILLED_DAYS_OF_OFFICE, (key,)).fetchall():
         result.backfilled_days += 1
         columns = dict(zip(BACKFILLED_DAY_COLUMNS, row, strict=True))
         try:
             with decoding_errors(result.database):
-                day, totals = parse_backfilled_day(office.id, row), _ZERO
-                for batch in _fetch_batches(connection.execute(_BACKFILLED_BALANCES, (day.id,))):
+                day, totals = parse_backfilled_day(office_id, row), _ZERO
+                rows = connection.execute(_BACKFILLED_BALANCES, (day.id,))
+                for batch in iter(partial(rows.fetchmany, ROWS_PER_BATCH), []):
                     totals = add_totals(totals, list(map(Balance._make, batch)))
         except DatabaseUnusable as error:
-            result.problems.append(IntegrityProblem(error.what, office.id, as_of=str(columns["as_of"])))
+            result.problems.append(IntegrityProblem(error.what, office_id, as_of=str(columns["as_of"])))
             continue
         if (mismatch := _describe_mismatch(totals, day.totals)) is not None:
             what = f"its balances do not add up to its totals: {mismatch}"
-            result.problems.append(IntegrityProblem(what, office.id, as_of=day.aging_date.isoformat()))
+            result.problems.append(IntegrityProblem(what, office_id, as_of=day.aging_date.isoformat()))
 
 
 def _read_schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:
@@ -189,11 +182,6 @@ def _describe_mismatch(found: ControlTotals, expected: ControlTotals) -> str | N
     if differing:
         return f"the sums of {', '.join(differing)} differ"
     return None if found == expected else "the sums agree but the rows differ"
-
-
-def _fetch_batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[int, ...]]]:
-    while batch := cursor.fetchmany(ROWS_PER_BATCH):
-        yield batch
 
 
 @contextmanager
