@@ -39,29 +39,18 @@ class _BackgroundJob:
         return self.result is not None or self.rejection is not None
 
 
+@dataclass(frozen=True, slots=True)
 class BackgroundJobs:
-    """The last job of each name.
+    """The last job of each name."""
 
-    Args:
-        log: Logs the commands.
-        tasks: Where the jobs run.
-        emit: Takes the events.
-        lock: Held by each job while it runs, so that jobs on the whole database file run one after another, and in turn
-            with the scheduled maintenance. None: the jobs do not wait for each other.
-    """
-
-    def __init__(
-        self,
-        log: CommandLog,
-        tasks: anyio.abc.TaskGroup,
-        emit: Callable[[Event], None],
-        lock: anyio.Lock | None = None,
-    ) -> None:
-        self._log = log
-        self._tasks = tasks
-        self._emit = emit
-        self._lock = lock
-        self._jobs: dict[str, _BackgroundJob] = {}
+    log: CommandLog
+    tasks: anyio.abc.TaskGroup
+    """Where the jobs run."""
+    emit: Callable[[Event], None]
+    lock: anyio.Lock | None = None
+    """Held by each job while it runs, so that jobs on the whole database file run one after another, and in turn with
+    the scheduled maintenance. None: the jobs do not wait for each other."""
+    _jobs: dict[str, _BackgroundJob] = field(default_factory=dict, init=False)
 
     async def start(self, command: str, office_id: str, uid: int | None, work: Work) -> str:
         """Start a job unless it runs already; returns a sentence for the user.
@@ -71,7 +60,7 @@ class BackgroundJobs:
         """
         await anyio.lowlevel.checkpoint()
         name = _make_name(command, office_id)
-        with self._log.record(command, office_id, uid) as reply:
+        with self.log.record(command, office_id, uid) as reply:
             return reply(f"Started `{name}`." if self.begin(name, work) else f"`{name}` is already running.")
 
     def begin(self, name: str, work: Work) -> bool:
@@ -80,7 +69,7 @@ class BackgroundJobs:
         if previous is not None and not previous.is_done:
             return False
         self._jobs[name] = job = _BackgroundJob()
-        self._tasks.start_soon(self._run, name, job, work, name=name)
+        self.tasks.start_soon(self._run, name, job, work, name=name)
         return True
 
     async def get_status(self, command: str, office_id: str) -> Document:
@@ -125,7 +114,7 @@ class BackgroundJobs:
         started = anyio.current_time()
         try:
             with job.scope:
-                async with self._lock or nullcontext():
+                async with self.lock or nullcontext():
                     started = anyio.current_time()
                     error = await run_guarded(run_work)
         except BaseException:
@@ -134,12 +123,12 @@ class BackgroundJobs:
         seconds = anyio.current_time() - started
         if job.result is not None:
             if "outcome" in job.result:
-                self._emit(JobFinished(name, seconds, job.result["outcome"]))
+                self.emit(JobFinished(name, seconds, job.result["outcome"]))
             return
         assert error is not None, "a job has a result or an error"
         job.rejection = rejection = _reject_failed_job(error)
         traceback = None if isinstance(error, StoreError | CommandRejected) else format_traceback(error)
-        self._emit(JobFailed(name, seconds, f"{rejection.sentence} {rejection.advice}".strip(), traceback))
+        self.emit(JobFailed(name, seconds, f"{rejection.sentence} {rejection.advice}".strip(), traceback))
 
 
 def _reject_failed_job(error: Exception) -> CommandRejected:

@@ -5,6 +5,7 @@ Nothing here knows HTTP: `app.py` turns a rejection into a status code.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -59,17 +60,13 @@ def reject_store_error(error: StoreError) -> CommandRejected:
     return CommandRejected(RejectionKind.CONFLICT, error.what, error.advice)
 
 
+@dataclass(frozen=True, slots=True)
 class CommandLog:
-    """Accepts commands while the daemon runs, and logs each with the user who sent it.
+    """Accepts commands while the daemon runs, and logs each with the user who sent it."""
 
-    Args:
-        get_closed_reason: Why no command is accepted now; "": commands are accepted.
-        emit: Takes the events.
-    """
-
-    def __init__(self, get_closed_reason: Callable[[], str], emit: Callable[[Event], None]) -> None:
-        self._get_closed_reason = get_closed_reason
-        self._emit = emit
+    get_closed_reason: Callable[[], str]
+    """Why no command is accepted now; "": commands are accepted."""
+    emit: Callable[[Event], None]
 
     @contextmanager
     def record(self, command: str, office_id: str, uid: int | None) -> Iterator[Callable[[str], str]]:
@@ -85,7 +82,7 @@ class CommandLog:
         """
 
         def reply(sentence: str) -> str:
-            self._emit(CommandReceived(command, office_id, uid, sentence))
+            self.emit(CommandReceived(command, office_id, uid, sentence))
             return sentence
 
         try:
@@ -94,9 +91,9 @@ class CommandLog:
         except (CommandRejected, StoreError) as error:
             rejection = reject_store_error(error) if isinstance(error, StoreError) else error
             if rejection.kind is RejectionKind.NOTHING_TO_DO:
-                self._emit(CommandIgnored(command, office_id, uid, rejection.sentence))
+                self.emit(CommandIgnored(command, office_id, uid, rejection.sentence))
             else:
-                self._emit(CommandReceived(command, office_id, uid, rejection.sentence, rejected=True))
+                self.emit(CommandReceived(command, office_id, uid, rejection.sentence, rejected=True))
             raise rejection from None
 
     def require_open(self) -> None:
@@ -105,6 +102,6 @@ class CommandLog:
         Raises:
             CommandRejected: It is starting or stopping.
         """
-        if reason := self._get_closed_reason():
+        if reason := self.get_closed_reason():
             sentence = f"The daemon accepts no commands now: {reason}."
             raise CommandRejected(RejectionKind.CONFLICT, sentence, "`oddaemon status` shows its state.")

@@ -4,9 +4,9 @@ A client starts a diagnosis and polls until it is done. A second client that sta
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
-import anyio.abc
 import anyio.lowlevel
 
 from oddaemon.admin.background_jobs import DONE, IN_PROGRESS, BackgroundJobs
@@ -16,38 +16,21 @@ from oddaemon.engine.diagnostics.probe import REQUESTS_MAX, ProbeTarget, diagnos
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.opendental.client import Api
 from oddaemon.settings import Settings
-from oddaemon.telemetry.events.base import Event
 
 
+@dataclass(frozen=True, slots=True)
 class DiagnosticJobs:
-    """The last diagnosis of each office.
+    """The last diagnosis of each office."""
 
-    Args:
-        log: Logs the commands.
-        registry: Has the worker of each office.
-        api: Sends the requests.
-        tasks: Where diagnoses run.
-        settings: The active settings.
-        emit: Takes the events.
-    """
-
-    def __init__(
-        self,
-        log: CommandLog,
-        registry: Registry,
-        api: Api,
-        tasks: anyio.abc.TaskGroup,
-        settings: Callable[[], Settings],
-        *,
-        emit: Callable[[Event], None],
-    ) -> None:
-        self._log = log
-        self._registry = registry
-        self._api = api
-        self._settings = settings
-        self._jobs = BackgroundJobs(log, tasks, emit)
-        self._progress: dict[str, tuple[int, int]] = {}
-        """Of the last diagnosis of each office: the requests that are sent, and those that it takes at most."""
+    log: CommandLog
+    jobs: BackgroundJobs
+    """Those of diagnoses alone."""
+    registry: Registry
+    api: Api
+    settings: Callable[[], Settings]
+    """The active ones."""
+    _progress: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)
+    """Of the last diagnosis of each office: the requests that are sent, and those that it takes at most."""
 
     async def start(self, office_id: str, uid: int | None) -> str:
         """Start to diagnose an office unless that runs already; returns a sentence for the user.
@@ -56,9 +39,9 @@ class DiagnosticJobs:
             CommandRejected: The office has no worker here, so the client may query the office itself.
         """
         await anyio.lowlevel.checkpoint()
-        with self._log.record("examine", office_id, uid) as reply:
+        with self.log.record("examine", office_id, uid) as reply:
             work = partial(self._diagnose, office_id, self._make_target(office_id))
-            if not self._jobs.begin(f"examine {office_id}", work):
+            if not self.jobs.begin(f"examine {office_id}", work):
                 return reply(f"The diagnosis of {office_id} is already running.")
             self._progress[office_id] = (0, REQUESTS_MAX)
             return reply(f"Started the diagnosis of {office_id}.")
@@ -71,13 +54,13 @@ class DiagnosticJobs:
         """
         sentence, advice = f"There is no diagnosis of {office_id!r}.", f"`oddaemon doctor {office_id}` starts one."
         missing = CommandRejected(RejectionKind.NOT_FOUND, sentence, advice)
-        result = await self._jobs.get_result(f"examine {office_id}", missing)
+        result = await self.jobs.get_result(f"examine {office_id}", missing)
         completed, total = self._progress[office_id]
         outcome = IN_PROGRESS if result is None else DONE
         return {"outcome": outcome, "completed": completed, "total": total, "diagnosis": result}
 
     def _make_target(self, office_id: str) -> ProbeTarget:
-        settings, worker = self._settings(), self._registry.get_worker(office_id)
+        settings, worker = self.settings(), self.registry.get_worker(office_id)
         office = next((each for each in settings.offices if each.spec.id == office_id), None)
         if worker is None or office is None:
             sentence, advice = f"No worker runs for {office_id!r}.", "`oddaemon status` lists all offices."
@@ -88,4 +71,4 @@ class DiagnosticJobs:
         def update_progress(requests: int, requests_max: int) -> None:
             self._progress[office_id] = (requests, requests_max)
 
-        return make_diagnosis_document(await diagnose(target, self._api, update_progress))
+        return make_diagnosis_document(await diagnose(target, self.api, update_progress))

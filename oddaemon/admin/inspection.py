@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypedDict
 
 from oddaemon import __version__
@@ -38,28 +40,20 @@ class FleetDocument(StatusDocument):
     """None: it does not run, or does not answer."""
 
 
+@dataclass(frozen=True, slots=True)
 class StatusService:
-    """Makes the documents of a running daemon. Create it when the daemon starts.
+    """Makes the documents of a running daemon."""
 
-    Args:
-        database: Has the journal.
-        fleet: The state of each office.
-        journal: Reads the journal of an office.
-        readiness: Whether the daemon is ready.
-    """
-
-    def __init__(
-        self, database: Database, fleet: FleetState, journal: JournalRecorder, readiness: Callable[[], Readiness]
-    ) -> None:
-        self._database = database
-        self._fleet = fleet
-        self._journal = journal
-        self._readiness = readiness
-        self._started_at = fleet.now()
+    database: Database
+    """Has the journal."""
+    fleet: FleetState
+    journal: JournalRecorder
+    readiness: Callable[[], Readiness]
+    started_at: datetime
 
     async def get_fleet(self) -> FleetDocument:
         """All offices, and the daemon."""
-        document = make_status_document(self._fleet.get_statuses(), self._fleet.now())
+        document = make_status_document(self.fleet.get_statuses(), self.fleet.now())
         return {**document, "source": DataSource.DAEMON.value, "daemon": self._build_daemon_document()}
 
     async def get_office(self, office_id: str, entries_max: int) -> OfficeDetails:
@@ -68,16 +62,16 @@ class StatusService:
         Raises:
             CommandRejected: The daemon has no such office.
         """
-        runtime = self._fleet.offices.get(office_id)
+        runtime = self.fleet.offices.get(office_id)
         if runtime is None:
-            raise reject_unknown_office(office_id, self._fleet.offices)
+            raise reject_unknown_office(office_id, self.fleet.offices)
         try:
-            entries = await self._journal.read_tail(self._database, office_id, entries_max)
+            entries = await self.journal.read_tail(self.database, office_id, entries_max)
         except StoreError:
             entries = []
         return build_office_details(
             runtime.to_status(),
-            self._fleet.now(),
+            self.fleet.now(),
             DataSource.DAEMON,
             spec=runtime.spec,
             state=runtime.state,
@@ -86,13 +80,13 @@ class StatusService:
         )
 
     def _build_daemon_document(self) -> DaemonDocument:
-        readiness = self._readiness()
+        readiness = self.readiness()
         return {
             "version": __version__,
             "pid": os.getpid(),
-            "started_at": format_instant(self._started_at),
+            "started_at": format_instant(self.started_at),
             "ready": readiness.ready,
             "reason": readiness.reason,
-            "requests": self._fleet.requests,
-            "requests_in_flight": self._fleet.in_flight,
+            "requests": self.fleet.requests,
+            "requests_in_flight": self.fleet.in_flight,
         }

@@ -6,7 +6,7 @@ through the state machine. A command that would do nothing is rejected, with adv
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_unknown_office
 from oddaemon.core.config_diff import ConfigDiff
@@ -104,34 +104,19 @@ def _describe_sync(state: OfficeState) -> str:
     return f"Its balances are read only if aging has completed since the run of {last}."
 
 
+@dataclass(frozen=True, slots=True)
 class CommandService:
-    """Runs commands about offices and about the daemon.
+    """Runs commands about offices and about the daemon."""
 
-    Args:
-        log: Logs the commands.
-        registry: Has the worker of each office.
-        fleet: The state of each office.
-        reload: Reads the configuration again and applies it.
-        preview: Reads it and reports what a reload would change.
-        drain: Starts to stop the daemon; returns a sentence for the user.
-    """
-
-    def __init__(
-        self,
-        log: CommandLog,
-        registry: Registry,
-        fleet: FleetState,
-        *,
-        reload: ReloadFunction,
-        preview: ReloadFunction,
-        drain: Callable[[], str],
-    ) -> None:
-        self._log = log
-        self._registry = registry
-        self._fleet = fleet
-        self._reload = reload
-        self._preview = preview
-        self._drain = drain
+    log: CommandLog
+    registry: Registry
+    fleet: FleetState
+    apply_configuration: ReloadFunction
+    """Reads the configuration again and applies it."""
+    preview_configuration: ReloadFunction
+    """Reads it and reports what a reload would change."""
+    begin_drain: Callable[[], str]
+    """Starts to stop the daemon; returns a sentence for the user."""
 
     async def reload(self, uid: int | None) -> Document:
         """Read the configuration again and apply it; returns what changed.
@@ -139,9 +124,9 @@ class CommandService:
         Raises:
             CommandRejected: It has problems; the previous one stays active.
         """
-        with self._log.record("reload", "", uid) as reply:
+        with self.log.record("reload", "", uid) as reply:
             with _reject_reload_errors():
-                diff, result = await self._reload()
+                diff, result = await self.apply_configuration()
             return _build_reload_document(reply(f"Applied: {diff.sentence}"), diff, result)
 
     async def drain(self, uid: int | None) -> str:
@@ -150,8 +135,8 @@ class CommandService:
         Raises:
             CommandRejected: It is stopping already.
         """
-        with self._log.record("drain", "", uid) as reply:
-            return reply(self._drain())
+        with self.log.record("drain", "", uid) as reply:
+            return reply(self.begin_drain())
 
     async def preview_reload(self) -> Document:
         """What a reload would change now.
@@ -159,9 +144,9 @@ class CommandService:
         Raises:
             CommandRejected: It would be rejected.
         """
-        self._log.require_open()
+        self.log.require_open()
         with _reject_reload_errors():
-            diff, result = await self._preview()
+            diff, result = await self.preview_configuration()
         return _build_reload_document(f"A reload would apply: {diff.sentence}", diff, result)
 
     async def run_office_command(self, command: OfficeCommand, office_id: str, uid: int | None) -> str:
@@ -170,11 +155,11 @@ class CommandService:
         Raises:
             CommandRejected: It would do nothing, or the office has no worker.
         """
-        with self._log.record(command, office_id, uid) as reply:
-            runtime = self._fleet.offices.get(office_id)
+        with self.log.record(command, office_id, uid) as reply:
+            runtime = self.fleet.offices.get(office_id)
             if runtime is None:
-                raise reject_unknown_office(office_id, self._fleet.offices)
-            worker = self._registry.get_worker(office_id)
+                raise reject_unknown_office(office_id, self.fleet.offices)
+            worker = self.registry.get_worker(office_id)
             if worker is None:
                 sentence = f"No worker runs for {office_id}: an internal error ended it."
                 raise CommandRejected(RejectionKind.CONFLICT, sentence, "`oddaemon reload` starts it again.")

@@ -35,12 +35,12 @@ def make_admin_services(
     log = CommandLog(lambda: "" if lifecycle.is_running else lifecycle.readiness.reason, emit)
     jobs = BackgroundJobs(log, tasks, emit, database.maintenance_lock)
     return AdminServices(
-        commands=CommandService(
-            log, registry, fleet, reload=reload, preview=context.configuration.preview, drain=drain
-        ),
+        commands=CommandService(log, registry, fleet, reload, context.configuration.preview, drain),
         backfill=BackfillCommands(log, services.backfill, registry, fleet, database),
-        diagnostics=DiagnosticJobs(log, registry, services.api, tasks, lambda: context.settings, emit=emit),
+        diagnostics=DiagnosticJobs(
+            log, BackgroundJobs(log, tasks, emit), registry, services.api, lambda: context.settings
+        ),
         sinks=SinkCommands(log, services.couriers, database, fleet.now, emit),
-        status=StatusService(database, fleet, context.journal, lambda: lifecycle.readiness),
+        status=StatusService(database, fleet, context.journal, lambda: lifecycle.readiness, fleet.now()),
         database=DatabaseCommands(log, jobs, context.configuration, services.backfill, fleet, database, emit),
     )

@@ -60,7 +60,7 @@ async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio
                 office = OfficeSpec(row.id, row.name, labels=labels)
                 daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, row.snapshot, row.state.standing.since)
         journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
-        status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness)
+        status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness, daemon.fleet.now())
         app = make_admin_app(
             commands=FakeCommands(), status=status, telemetry=daemon.telemetry, office_metrics=daemon.fleet.get_statuses
         )
