@@ -10,10 +10,9 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, select, text
+from sqlalchemy import text
 
 from oddaemon.core.reporting.legacy_names import translate_names
-from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.values import encode_json, format_instant
 
@@ -22,6 +21,10 @@ _decoder = msgspec.json.Decoder(dict[str, object])
 _ADD = text(
     "INSERT INTO journal (office, at, level, event, fields) "
     "SELECT office.key, :at, :level, :event, :fields FROM office WHERE office.id = :office"
+)
+_LATEST = (
+    "SELECT journal.at, journal.level, journal.event, journal.fields FROM journal JOIN office "
+    "ON office.key = journal.office WHERE office.id = ? ORDER BY journal.number DESC LIMIT ?"
 )
 _TRIM = text(
     "DELETE FROM journal WHERE office = (SELECT office.key FROM office WHERE office.id = :office) AND number <= "
@@ -71,15 +74,10 @@ async def append(db: Database, entries: Sequence[JournalEntry], entries_max: int
 
 async def list_latest(db: Database, office_id: str, limit: int) -> list[JournalEntry]:
     """The last `limit` entries of an office, oldest first."""
-    query = (
-        select(schema.journal.c.at, schema.journal.c.level, schema.journal.c.event, schema.journal.c.fields)
-        .join(schema.office, schema.office.c.key == schema.journal.c.office)
-        .where(schema.office.c.id == office_id)
-        .order_by(schema.journal.c.number.desc())
-        .limit(limit)
-    )
-    return (await db.select(query, partial(_parse_entry, office_id)))[::-1]
+    return (await db.fetch(_LATEST, (office_id, limit), partial(_parse_entry, office_id)))[::-1]
 
 
-def _parse_entry(office_id: str, row: Row[Any]) -> JournalEntry:
-    return JournalEntry(office_id, row.at, row.level, *translate_names(row.event, _decoder.decode(row.fields)))
+def _parse_entry(office_id: str, row: Sequence[Any]) -> JournalEntry:
+    at, level, event, fields = row
+    names = translate_names(event, _decoder.decode(fields))
+    return JournalEntry(office_id, datetime.fromisoformat(at), level, *names)

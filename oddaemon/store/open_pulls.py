@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Balance, Checkpoint
-from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.values import decode_balances, encode_json
@@ -23,7 +21,9 @@ _ADD = (
     "INSERT INTO pull_page (office, balances, checkpoint) "
     "SELECT office.key, ?, ? FROM office WHERE office.id = ? RETURNING number"
 )
-_DISCARD = "DELETE FROM pull_page WHERE office = (SELECT office.key FROM office WHERE office.id = ?)"
+_OF_OFFICE = "FROM pull_page WHERE office = (SELECT office.key FROM office WHERE office.id = ?)"
+_PAGES = f"SELECT balances, checkpoint {_OF_OFFICE} ORDER BY number"
+_DISCARD = f"DELETE {_OF_OFFICE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,7 @@ class OpenPull:
 
 async def load(db: Database, office_id: str) -> OpenPull | None:
     """The office's open pull; None: it has none, or this version cannot decode it, so start from the beginning."""
-    query = (
-        select(schema.pull_page.c.balances, schema.pull_page.c.checkpoint)
-        .join(schema.office, schema.office.c.key == schema.pull_page.c.office)
-        .where(schema.office.c.id == office_id)
-        .order_by(schema.pull_page.c.number)
-    )
-    pages = await db.select(query, tuple)
+    pages = await db.fetch(_PAGES, (office_id,), tuple)
     if not pages:
         return None
     try:
