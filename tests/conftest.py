@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import settings
 
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.certificates import make_certificate
+from tests.golden import GoldenTexts, get_golden_file
 
 # The same examples every time, so that a red test is a changed program; HYPOTHESIS_PROFILE=explore looks further.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -38,6 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real(REAL_FLOORS[floor]))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-golden", action="store_true", help="write golden/*.txt again, in one process")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let the quick tier write into memory: most of its time would be fsync. The real tier writes to a disk."""
     if "not real" in config.getoption("markexpr") and can_hold_files(MEMORY):
@@ -57,6 +63,16 @@ def can_hold_files(directory: Path) -> bool:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Iterator[GoldenTexts]:
+    """The recorded sentences of the test; directories of the test are replaced in what it says."""
+    changing = {"DIR": str(request.getfixturevalue("tmp_path"))} if "tmp_path" in request.fixturenames else {}
+    recording = request.config.getoption("--record-golden")
+    texts = GoldenTexts(get_golden_file(request.path), request.node.name, changing, recording=recording)
+    yield texts
+    texts.finish()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.sample_fleet import SampleFleet, invoke, parse_json
+from tests.golden import GoldenTexts
 
 
 async def _execute(path: Path, sql: str) -> None:
@@ -25,7 +26,7 @@ def execute_sql(fleet: SampleFleet, sql: str) -> None:
     anyio.run(_execute, fleet.config.with_name("state.db"), sql)
 
 
-def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet) -> None:
+def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet, golden: GoldenTexts) -> None:
     execute_sql(fleet, "UPDATE balance SET ins_est = 1 WHERE pat_num = 205")
     execute_sql(fleet, "UPDATE office SET state = '{}' WHERE id = 'hill-street'")
     result = fleet.run("state", "verify")
@@ -37,11 +38,10 @@ def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet
         f"office bright-smiles, snapshot 1: the current balances {differs.format('the last snapshot')}",
         "office hill-street: its state cannot be read",
     ]
-    assert "has 3 problems" in result.stderr
-    assert "restore the last backup" in result.stderr
+    golden.check(result.stderr)
 
 
-def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
+def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet, golden: GoldenTexts) -> None:
     day = date(2025, 12, 31)
 
     async def store_backfill() -> None:
@@ -53,7 +53,7 @@ def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
             )
 
     anyio.run(store_backfill)
-    assert "1 backfilled day." in fleet.run("state", "verify").stdout
+    golden.check(fleet.run("state", "verify").stdout)
     execute_sql(fleet, "UPDATE historical_balance SET bal_total = 301")
     result = fleet.run("state", "verify")
     assert result.exit_code == 1
@@ -98,18 +98,18 @@ def test_a_backup_is_made_and_verifies_without_a_configuration(fleet: SampleFlee
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith(f"{target}: 1")
-    assert f"kB, revision {REVISIONS[-1]}, 3 offices, 1 snapshot. It holds patient data." in result.stdout
+    assert f", revision {REVISIONS[-1]}, " in result.stdout
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert invoke("state", "verify", "--database", str(target)).exit_code == 0
 
 
-def test_a_backup_replaces_a_file_only_when_forced(fleet: SampleFleet, tmp_path: Path) -> None:
+def test_a_backup_replaces_a_file_only_when_forced(fleet: SampleFleet, tmp_path: Path, golden: GoldenTexts) -> None:
     target = tmp_path / "backup.db"
     target.write_text("last week's")
     refused = fleet.run("state", "backup", str(target))
 
     assert refused.exit_code == 1
-    assert refused.stderr == (f"oddaemon: {target} exists already. Choose another file, or replace it with --force.\n")
+    golden.check(refused.stderr)
     assert target.read_text() == "last week's"
     assert fleet.run("state", "backup", "--force", str(target)).exit_code == 0
     assert invoke("state", "verify", "--database", str(target)).exit_code == 0
@@ -132,22 +132,22 @@ def test_an_impossible_target_is_a_message(fleet: SampleFleet, target: str, expe
 
 
 @pytest.mark.parametrize("arguments", [("verify",), ("backup", "backup.db")])
-def test_no_database_is_a_message(fleet: SampleFleet, arguments: tuple[str, ...]) -> None:
+def test_no_database_is_a_message(fleet: SampleFleet, arguments: tuple[str, ...], golden: GoldenTexts) -> None:
     fleet.config.with_name("state.db").unlink()
     result = fleet.run("state", *arguments)
 
     assert result.exit_code == 1
-    assert f"oddaemon: There is no database at {fleet.config.parent}/state.db." in result.stderr
+    golden.check(result.stderr)
     assert _count_error_lines(result) == 1
 
 
-def test_what_is_no_database_is_a_message(tmp_path: Path) -> None:
+def test_what_is_no_database_is_a_message(tmp_path: Path, golden: GoldenTexts) -> None:
     diary = tmp_path / "diary.txt"
     diary.write_text("Dear diary, " * 500)
     result = invoke("state", "verify", "--database", str(diary))
 
     assert result.exit_code == 1
-    assert "the file is not a SQLite database" in result.stderr
+    golden.check(result.stderr)
 
 
 @pytest.mark.parametrize("name", ["verify", "backup"])

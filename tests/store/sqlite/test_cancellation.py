@@ -21,9 +21,11 @@ async def test_random_cancellations_leave_nothing_half_written_and_no_writer_loc
     database: SqliteDatabase,
 ) -> None:
     draw = random.Random(CANCELLATIONS)
-    began = anyio.current_time()
-    await _stage_and_publish(database, 0)
-    uncut_seconds = anyio.current_time() - began
+    uncut_seconds = float("inf")
+    for _ in range(5):  # the least of several: one that others on the machine have slowed down is seldom cut
+        began = anyio.current_time()
+        await _stage_and_publish(database, 0)
+        uncut_seconds = min(uncut_seconds, anyio.current_time() - began)
     cancelled = number = 0
     while cancelled < CANCELLATIONS:
         number += 1
