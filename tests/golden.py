@@ -61,7 +61,7 @@ class GoldenTexts:
         said = str(text)
         if "╭─" in said:  # a box of a usage error: where its lines break depends on the length of paths
             said = " ".join(_BOX.sub(" ", said).split())
-        for written, each in (self._changing | changing).items():
+        for written, each in {**self._changing, **changing}.items():
             said = said.replace(str(each), written)
         for pattern, written in _CHANGING:
             said = pattern.sub(written, said)
