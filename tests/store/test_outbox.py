@@ -80,12 +80,12 @@ async def test_the_previous_delivery_is_reported_with_its_outcome(database: Sqli
     queue = await outbox.load_queue(database, "lake")
     assert queue.next_attempt is not None
     assert (queue.previous, queue.next_attempt.delivery.snapshot_id) == (PreviousDelivery(DeliveryState.DONE, one), two)
-    delivery_data = await load_payload(database, queue.next_attempt.delivery, one)
-    assert delivery_data is not None
+    payload = await load_payload(database, queue.next_attempt.delivery, one)
+    assert payload is not None
     before, after = ({each.pat_num: each for each in make_balances(9, seed)} for seed in (1, 2))
-    assert delivery_data.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
-    assert (delivery_data.balances, delivery_data.missing_columns) == ((), NONE_MISSING)
-    assert (delivery_data.snapshot.id, delivery_data.office_name) == (two, "Elm Street Dental")
+    assert payload.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
+    assert (payload.balances, payload.missing_columns) == ((), NONE_MISSING)
+    assert (payload.snapshot.id, payload.office_name) == (two, "Elm Street Dental")
 
 
 async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(database: SqliteDatabase) -> None:
@@ -95,9 +95,9 @@ async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(da
     await outbox.mark_done(database, "lake", previous, LATER)
     await database.execute_one("DELETE FROM snapshot WHERE id = ?", (one,))
     assert await load_payload(database, previous.delivery, None) is None
-    delivery_data = await load_payload(database, (await get_first_attempt(database)).delivery, one)
-    assert delivery_data is not None
-    assert (delivery_data.delta, delivery_data.balances) == (None, list(make_balances(9, 2)))
+    payload = await load_payload(database, (await get_first_attempt(database)).delivery, one)
+    assert payload is not None
+    assert (payload.delta, payload.balances) == (None, list(make_balances(9, 2)))
 
 
 async def deliver_nights(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> Payload:
@@ -108,9 +108,9 @@ async def deliver_nights(database: SqliteDatabase, *nights: tuple[Reader, Sequen
         ids.append((await snapshots.publish(database, ELM, night, make_state(), NOW, sinks=("lake",))).id)
         if day < len(nights):
             await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
-    data = await load_payload(database, (await get_first_attempt(database)).delivery, ids[0])
-    assert data is not None
-    return data
+    payload = await load_payload(database, (await get_first_attempt(database)).delivery, ids[0])
+    assert payload is not None
+    return payload
 
 
 def without_optional(balances: Sequence[Balance]) -> list[Balance]:
