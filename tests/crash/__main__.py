@@ -1,7 +1,7 @@
 """Kill the daemon hundreds of times: `make crash`.
 
 python -m tests.crash [--kills 300] [--seed N]              everything
-python -m tests.crash --scene pages --kill before/9         one telling, as a failure names it
+python -m tests.crash --scenario pages --kill before/9      one run, as a failure names it
 """
 
 import argparse
@@ -20,23 +20,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash")
     parser.add_argument("--kills", type=int, default=300, help="the least number of kills (default: 300)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: 1)")
-    parser.add_argument("--jobs", type=int, default=2, help="tellings side by side (default: 2)")
-    parser.add_argument("--scene", default="", help="only this one")
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side (default: 2)")
+    parser.add_argument("--scenario", default="", help="only this one")
     parser.add_argument(
         "--kill", type=KillPoint.parse, nargs="+", default=(), help="just these, one life after another"
     )
     options = parser.parse_args()
-    if options.kill and not options.scene:
-        parser.error("--kill needs --scene")
+    if options.kill and not options.scenario:
+        parser.error("--kill needs --scenario")
     console = Console(width=110)
     campaign = Campaign(
-        CampaignOptions(options.kills, options.seed, options.jobs, options.scene, options.kill), console
+        CampaignOptions(options.kills, options.seed, options.jobs, options.scenario, options.kill), console
     )
     started = time.monotonic()
     anyio.run(campaign.run)
     console.print(campaign.build_table())
     console.print(
-        f"{campaign.kill_count} kills in {len(campaign.outcomes)} tellings, {campaign.failure_count} of them failed, "
+        f"{campaign.kill_count} kills in {len(campaign.outcomes)} runs, {campaign.failure_count} of them failed, "
         f"seed {options.seed}, {time.monotonic() - started:.0f} s",
         highlight=False,
     )

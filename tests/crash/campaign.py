@@ -1,4 +1,4 @@
-"""Hundreds of ordeals, a few at a time, and a table of what became of them."""
+"""Hundreds of runs with kills, a few at a time, and a table of their results."""
 
 import random
 from collections import defaultdict
@@ -33,20 +33,20 @@ TITLES = {
 }
 IN_A_ROW = 4
 ALONE_SHARE = 6 / 7
-"""Of all kills: at 300 it is every boundary of the scenes that are played whole."""
+"""Of all kills: at 300 it is every boundary of the scenarios that are killed everywhere."""
 PROGRESS_EVERY = 20
 
 
 @dataclass(frozen=True)
 class CampaignOptions:
-    """What is wanted of a campaign.
+    """The options of a campaign.
 
     Attributes:
         kills: The least number of kills.
         seed: Everything drawn follows from it.
-        jobs: Tellings side by side.
-        scene: Only this one; empty: all.
-        only: Just these kills, one after another, instead.
+        jobs: Runs side by side.
+        scenario: Only this one; empty: all.
+        kill_list: Only these kills, one after another.
     """
 
     kills: int
@@ -57,7 +57,7 @@ class CampaignOptions:
 
 
 class Campaign:
-    """One order, carried out."""
+    """Runs the scenarios through the kills, and counts."""
 
     def __init__(self, options: CampaignOptions, console: Console) -> None:
         all_scenarios = make_scenarios(find_noon_zone())
@@ -76,16 +76,16 @@ class Campaign:
 
     @property
     def failure_count(self) -> int:
-        """How many tellings went wrong."""
+        """How many runs failed."""
         return sum(bool(outcome.problems) for outcome in self.outcomes)
 
     async def run(self) -> None:
-        """Rehearse each scene twice, then kill."""
+        """Run each scenario twice without a kill, then with kills."""
         for name, scenario in self._scenarios.items():
             first, second = await run_baseline(scenario), await run_baseline(scenario)
             if first.run.final_state != second.run.final_state:
                 unequal = format_difference(first.run.final_state, second.run.final_state)
-                raise SystemExit(f"Scene {name} does not end the same twice, without any kill:\n{unequal}")
+                raise SystemExit(f"Two runs of scenario {name} without a kill end differently:\n{unequal}")
             self._baselines[name] = first
             self._console.print(f"{name}: {first.run.requests} requests, {first.commits} commits")
         plans = self._iterate_plans()
@@ -141,7 +141,7 @@ class Campaign:
             for problem in outcome.problems:
                 self._print(f"  {problem}")
         elif len(self.outcomes) % PROGRESS_EVERY == 0:
-            self._print(f"{self.kill_count} kills in {len(self.outcomes)} tellings")
+            self._print(f"{self.kill_count} kills in {len(self.outcomes)} runs")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -9,21 +9,21 @@ TIMEOUT_SECONDS = 240.0
 
 
 class ChangeSignal:
-    """A bell, heard by all who wait at the moment it is rung."""
+    """Wakes all tasks that wait for a condition."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
 
     def notify(self) -> None:
-        """Something changed: everybody looks again."""
+        """Report a change: every waiting task checks its condition again."""
         self._event.set()
         self._event = anyio.Event()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Return once it is so.
+        """Return when the condition holds.
 
         Raises:
-            TimeoutError: it was not, for longer than anything takes.
+            TimeoutError: it does not hold after `TIMEOUT_SECONDS`.
         """
         with anyio.fail_after(TIMEOUT_SECONDS):
             while not condition():

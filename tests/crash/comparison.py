@@ -1,4 +1,4 @@
-"""Whether a telling with kills came to the same as the one without, and what it cost."""
+"""Whether a run with kills ended like the run without, and how many requests it repeated."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LINE_LENGTH_MAX = 200
 
 @dataclass(frozen=True)
 class Baseline:
-    """The uninterrupted telling of a scene."""
+    """The run of a scenario without a kill."""
 
     run: ScenarioRun
     commits: int
@@ -33,7 +33,7 @@ def count_refetched(run: ScenarioRun, baseline: Baseline) -> dict[str, int]:
 
 
 def find_problems(run: ScenarioRun, baseline: Baseline) -> Iterator[str]:
-    """What is wrong with a telling; nothing: no kill has left a trace."""
+    """The problems of a run; none: no kill has left a trace."""
     yield from run.problems
     if run.final_state and run.final_state != baseline.run.final_state:
         yield (

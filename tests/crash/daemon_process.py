@@ -28,7 +28,7 @@ class DaemonProcess:
 
     Attributes:
         lines: Every line of its log so far.
-        noise: What it wrote besides: a traceback, a message of the interpreter.
+        other_output: Its other output: a traceback, a message of the interpreter.
     """
 
     def __init__(self, process: anyio.abc.Process, changes: ChangeSignal) -> None:
@@ -64,16 +64,16 @@ class DaemonProcess:
         return [line for line in self.lines if line["event"] == event]
 
     async def wait_for_event(self, event: str, times: int = 1) -> dict[str, Any]:
-        """The line in which it says so for the nth time.
+        """The nth line of this event.
 
         Raises:
-            AssertionError: it ended without.
-            TimeoutError: it never does.
+            AssertionError: it ended without logging it.
+            TimeoutError: it never logs it.
         """
         await self._changes.wait_until(lambda: len(self.find_events(event)) >= times or self.is_over)
         lines = self.find_events(event)
         assert len(lines) >= times, (
-            f"It ended with {self.status} and never said {event}: {self.lines} {self.other_output}"
+            f"It ended with {self.status} and never logged {event}: {self.lines} {self.other_output}"
         )
         return lines[times - 1]
 
@@ -81,13 +81,13 @@ class DaemonProcess:
         """Its exit status, once it has one.
 
         Raises:
-            TimeoutError: it lives on and on.
+            TimeoutError: it does not end.
         """
         with anyio.fail_after(TIMEOUT_SECONDS):
             return await self._process.wait()
 
     async def read_output(self) -> None:
-        """Take in what it says, until it ends."""
+        """Read its output until it ends."""
         assert self._process.stdout is not None
         rest = ""
         async for text in TextReceiveStream(self._process.stdout, errors="replace"):
@@ -109,12 +109,12 @@ class DaemonProcess:
 async def daemon_process(
     config: Path, changes: ChangeSignal, tasks: anyio.abc.TaskGroup, program: Sequence[str] = DAEMON
 ) -> AsyncIterator[DaemonProcess]:
-    """A daemon for the length of the block; at its end the process is gone, by SIGKILL if need be.
+    """A daemon for the length of the block; a process that is left at the end is killed.
 
     Args:
         config: Its configuration.
-        news: Rung whenever it says something, and when it ends.
-        tasks: Where what it says is taken in.
+        changes: Signalled at each line of its log, and when it ends.
+        tasks: Reads its output.
         program: What `python -m` runs, with arguments that stand before the daemon's own.
     """
     command = [sys.executable, "-m", *program, "run", "--config", str(config)]

@@ -1,4 +1,4 @@
-"""Where a scene is played: headquarters on a port with an ambush in front, and a configuration that leads there."""
+"""The environment of a scenario: headquarters on a port behind an interceptor, and a configuration for it."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -49,12 +49,12 @@ class Environment:
     """One world and one database.
 
     Attributes:
-        scene: What is played.
-        headquarters: The other side.
-        ambush: In front of it.
-        news: Rung at everything that happens.
-        tasks: Whatever goes on beside the daemon's lives.
-        base_url: Where headquarters answers.
+        scenario: The scenario.
+        headquarters: The simulated headquarters.
+        interceptor: The proxy in front of it.
+        changes: Signalled at every change.
+        tasks: Runs the background tasks.
+        base_url: The URL of headquarters.
         directory: Holds the daemon's configuration and its database.
     """
 
@@ -85,8 +85,8 @@ class Environment:
         """Write the daemon's configuration.
 
         Args:
-            office_ids: Which offices of the scene are in it; none: all.
-            more: Settings beyond those of every scene, by table.
+            office_ids: The offices in it; none: all.
+            more: Additional settings, by table.
         """
         tables = {name: {**SETTINGS.get(name, {}), **more.get(name, {})} for name in {**SETTINGS, **more}}
         tables["api"]["base_url"] = self.base_url
@@ -116,7 +116,7 @@ class Environment:
 
 @asynccontextmanager
 async def crash_environment(scenario: Scenario, directory: Path) -> AsyncIterator[Environment]:
-    """A scene's world for the length of the block, its configuration written; no daemon yet."""
+    """The environment for the length of the block, with its configuration and without a daemon."""
     clock = WorldClock(datetime.now(UTC))
     practices = [Practice(office.spec, clock) for office in scenario.offices]
     keys = [office.key for office in scenario.offices]

@@ -1,4 +1,4 @@
-"""What the daemon is put through: every boundary of three scenes, one kill at a time; all scenes, several in a row."""
+"""The kills: at every boundary of three scenarios, one at a time, and several in a row in all scenarios."""
 
 import random
 import tempfile
@@ -13,7 +13,7 @@ from tests.crash.scenario_run import ScenarioRun, run_scenario
 from tests.crash.scenarios import Scenario
 
 EXHAUSTIVE = ("statement", "pages", "parts")
-"""Scenes of which every boundary is played."""
+"""Scenarios that are killed at every boundary."""
 EARLY_REQUESTS = 4
 EARLY_COMMITS = 3
 """Of a life that goes on with a story: so early that even three of them in a row leave some of it to tell."""
@@ -21,7 +21,7 @@ EARLY_COMMITS = 3
 
 @dataclass(frozen=True)
 class KillPlan:
-    """One telling to come: a scene, and a kill for each life but the last."""
+    """One run to come: a scenario, and a kill for each life but the last."""
 
     scenario: str
     kills: Sequence[KillPoint]
@@ -29,7 +29,7 @@ class KillPlan:
     @property
     def replay_command(self) -> str:
         """The command that does just this again."""
-        return f"python -m tests.crash --scene {self.scenario} --kill {' '.join(map(str, self.kills))}"
+        return f"python -m tests.crash --scenario {self.scenario} --kill {' '.join(map(str, self.kills))}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PlanOutcome:
 
 
 def plan_single_kills(baselines: Mapping[str, Baseline], rng: random.Random) -> list[KillPlan]:
-    """Every boundary of the scenes that are played whole, each in a telling of its own, in random order."""
+    """Every boundary of these scenarios, each in a run of its own, in random order."""
     plans = [
         KillPlan(name, (kill,))
         for name in EXHAUSTIVE
@@ -64,20 +64,20 @@ def plan_kill_sequence(scenario: str, count: int, rng: random.Random) -> KillPla
 
 
 async def run_baseline(scenario: Scenario) -> Baseline:
-    """Tell a scene without any kill.
+    """Run a scenario without a kill.
 
     Raises:
-        AssertionError: even that goes wrong.
+        AssertionError: the run has a problem.
     """
     with _empty_directory() as directory:
-        commit_count_file = directory.parent / "tally"
+        commit_count_file = directory.parent / "commits"
         run = await run_scenario(scenario, (), directory, commit_count_file)
         assert not run.problems, "\n".join(run.problems)
         return Baseline(run, int(commit_count_file.read_text(encoding="ascii")))
 
 
 async def run_plan(plan: KillPlan, scenario: Scenario, baseline: Baseline) -> PlanOutcome:
-    """Tell a scene through an ordeal's kills, and judge what is left."""
+    """Run a scenario through the kills of a plan, and check the state that is left."""
     with _empty_directory() as directory:
         run = await run_scenario(scenario, plan.kills, directory)
         return PlanOutcome(plan, run, list(find_problems(run, baseline)))

@@ -23,7 +23,7 @@ _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "PRAGMA JOURNAL_MODE", "VACU
 
 
 class CommitCounter:
-    """Counts the commits of the process, and strikes beside the one that was named."""
+    """Counts the commits of the process, and sends the signal beside the chosen one."""
 
     def __init__(self, before: int | None, after: int | None, number: signal.Signals, file: Path | None) -> None:
         self._before = before

@@ -1,4 +1,4 @@
-"""What a database says, as text: two runs of one scene must leave the same bytes.
+"""What a database says, as text: two runs of one scenario must leave the same bytes.
 
 Everything that is stored is in it, table by table and row by row, future tables included. Five things differ between
 any two runs, and only they are replaced or left out:

@@ -45,8 +45,8 @@ class RequestInterceptor:
     """Headquarters behind a proxy that passes every request but those it is to stop.
 
     Attributes:
-        seen: Every request of every life so far.
-        fetched: Those that were answered with what they asked for.
+        requests: Every request of every life so far.
+        answered: Those that received what they asked for.
         on_page: Called in front of each answer to a page, with how many pages were asked for so far.
     """
 
@@ -68,14 +68,14 @@ class RequestInterceptor:
 
         Args:
             kill: When it ends by force; None or one that is not about requests: not here.
-            strike: Ends it.
+            kill_process: Ends it.
         """
         self._life += 1
         self._requests_in_life = 0
         self._kill, self._kill_process = kill, kill_process
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
-        """What headquarters says, if it is let pass."""
+        """The response of headquarters, if the request is let through."""
         intercepted = self._record(request)
         self._requests_in_life += 1
         self._changes.notify()

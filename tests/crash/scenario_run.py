@@ -1,4 +1,4 @@
-"""One telling of a scene: one life of the daemon after another until the story is over, and what they leave behind."""
+"""One run of a scenario: one life of the daemon after another until its end, and the state that they leave."""
 
 import shutil
 import signal
@@ -36,16 +36,16 @@ class Life:
 
     @property
     def was_killed(self) -> bool:
-        """Whether the kill came before the story was over."""
+        """Whether the kill came before the end of the scenario."""
         return self.status == -signal.SIGKILL
 
 
 @dataclass(frozen=True)
 class ScenarioRun:
-    """What a telling came to."""
+    """The result of a run."""
 
     final_state: bytes = field(repr=False)
-    """Empty where the story did not come to its end."""
+    """Empty if the scenario did not reach its end."""
     lives: Sequence[Life] = field(repr=False)
     fetched: Counter[tuple[str, RequestKind]]
     """How often each office gave each kind of answer."""
@@ -62,13 +62,13 @@ class ScenarioRun:
 async def run_scenario(
     scenario: Scenario, kills: Sequence[KillPoint], directory: Path, commit_count_file: Path | None = None
 ) -> ScenarioRun:
-    """Tell a scene to its end, through all these kills.
+    """Run a scenario to its end, through all these kills.
 
     Args:
-        scene: What is played.
+        scenario: The scenario.
         kills: One for each life; the one after the last is left to live.
         directory: Empty; the daemon's database is made in it.
-        tally: Takes the number of commits of a telling without kills.
+        commit_count_file: Receives the number of commits of a run without kills.
     """
     async with crash_environment(scenario, directory) as environment:
         runner = _ScenarioRunner(environment, commit_count_file)
@@ -93,7 +93,7 @@ class _ScenarioRunner:
             environment.interceptor.on_page = self._run_aging_during_pull
 
     async def run_life(self, kill: KillPoint | None) -> Life:
-        """One life of the daemon: until the story is over, or until it is killed."""
+        """One life of the daemon: until the end of the scenario, or until it is killed."""
         life = Life(kill)
         self._lives.append(life)
         environment = self._environment
@@ -106,7 +106,9 @@ class _ScenarioRunner:
                 await self._run_until_done(daemon)
             except TimeoutError:
                 self._is_stalled = True
-                self._problems.append(f"life {len(self._lives)}: the story stands still.\n{_format_last_lines(daemon)}")
+                self._problems.append(
+                    f"life {len(self._lives)}: the scenario stands still.\n{_format_last_lines(daemon)}"
+                )
                 return life
             daemon.send_signal(signal.SIGTERM)
             life.status = await daemon.wait_for_exit()
@@ -116,7 +118,7 @@ class _ScenarioRunner:
         return life
 
     def make_result(self) -> ScenarioRun:
-        """What it came to."""
+        """The result."""
         environment = self._environment
         problems = list(self._problems)
         if not self._is_stalled:

@@ -1,4 +1,4 @@
-"""What is run: a few small offices, their first snapshot, a second aging, the snapshot after it.
+"""The scenarios: a few small offices, their first snapshot, a second aging, the snapshot after it.
 
 A scenario is short in real time and the same on each run: the offices stand where it is about noon, so that no run
 crosses a midnight, and their aging runs when the scenario starts it, not when a clock does.
@@ -60,7 +60,7 @@ class Scenario:
     Attributes:
         name: In tables and replays.
         offices: Its offices.
-        troubles: What is planted at headquarters.
+        faults: The faults planted at headquarters.
         overtaken_at_page: The second aging runs while the first pull asks for this page, counted from 1; None: once
             all offices are fresh.
     """
