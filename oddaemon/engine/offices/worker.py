@@ -38,7 +38,6 @@ from oddaemon.core.office.state import (
     TimerFired,
     Wait,
 )
-from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing, plan_packing
 from oddaemon.core.stall_detection import WorkerActivity
 from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
@@ -61,8 +60,6 @@ CLOCK_STEP_MIN = timedelta(seconds=60)
 
 _READERS = {Reader.REPORT: read_by_report}
 """Readers without control queries; all others use `read_office`."""
-_PACKED = frozenset({Reader.AUTO, Reader.STATEMENT, Reader.PAGES})
-"""Readers whose balances are used to plan the packing of the next statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +172,8 @@ class Worker:
                 return ClockMeasured(0.0, await read_identity(session))
             case MeasureClock():
                 clocks = await session.read_clocks()
-                return ClockMeasured(self._measure_skew_seconds(clocks.office_now, clocks.utc_now), clocks.identity)
+                skew = compute_skew(self._spec.zone, clocks.office_now, clocks.utc_now, self._context.now())
+                return ClockMeasured(skew.total_seconds(), clocks.identity)
             case Pull():
                 return await self._pull(session, action)
             case Wait() | Publish():
@@ -208,12 +206,7 @@ class Worker:
             preferences = self._saved.preferences if self._saved else None
             upload = create_upload_reader(session, context.rate_limiter, context.receiver, preferences)
             read = partial(read, upload=upload.read_query)
-        verified = await read(staging=staging, resumed=resumed, now=context.now)
-        packing: Packing | None = action.packing
-        if action.reader in _PACKED and (action.packing == FIRST_PACKING or verified.parts > 1):
-            packing = plan_packing(verified.snapshot.balances.values())
-        skew_seconds = self._measure_skew_seconds(verified.control.office_now, verified.control.utc_now)
-        return Pulled(verified.snapshot, verified.control, packing, skew_seconds)
+        return await read(staging=staging, resumed=resumed, now=context.now)
 
     async def _publish(
         self, previous: OfficeState, current: OfficeState, action: Publish
@@ -256,10 +249,6 @@ class Worker:
             self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
         else:
             self._saved = state
-
-    def _measure_skew_seconds(self, office_now: datetime, utc_now: datetime) -> float:
-        skew = compute_skew(self._spec.zone, office_now, utc_now, self._context.now())
-        return skew.total_seconds()
 
 
 async def _read_preferences(session: Session, now: Callable[[], datetime]) -> Preferences:

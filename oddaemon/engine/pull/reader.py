@@ -6,15 +6,21 @@ that still does not add up is discarded.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import TypeVar
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot, sort_balances
-from oddaemon.core.office.state import Pull
-from oddaemon.core.snapshot.packing import GUARANTORS_PER_GROUP_MIN, PackedColumnTruncated, Packing, plan_packing
+from oddaemon.core.office.clock import compute_skew
+from oddaemon.core.office.state import Pull, Pulled
+from oddaemon.core.snapshot.packing import (
+    FIRST_PACKING,
+    GUARANTORS_PER_GROUP_MIN,
+    PackedColumnTruncated,
+    Packing,
+    plan_packing,
+)
 from oddaemon.core.snapshot.plausibility import is_other_database
 from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
@@ -34,17 +40,6 @@ PAT_NUM = attrgetter("pat_num")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedPull:
-    """A snapshot that equals the office's table at one instant."""
-
-    snapshot: Snapshot
-    control: ControlQueryResult
-    """The control query that proves it."""
-    parts: int
-    """Statements or pages that it took; the rows of an earlier attempt count as one."""
-
-
 async def read_office(
     session: Session,
     office: OfficeSpec,
@@ -54,7 +49,7 @@ async def read_office(
     resumed: OpenPull | None,
     now: Callable[[], datetime],
     upload: UploadFunction | None = None,
-) -> VerifiedPull:
+) -> Pulled:
     """Read and verify an office.
 
     Args:
@@ -106,6 +101,7 @@ class _PullReader:
         self._last_control: ControlQueryResult | None = None
         self._observed_at = self._started_at
         self._parts = 0
+        """Statements or pages that it took; the rows of an earlier attempt count as one."""
         self._packing = action.packing
         self._checksum: int | None = None
 
@@ -172,7 +168,7 @@ class _PullReader:
         self._add_balances(await upload(sql.select_all(self._office)))
         await self._read_control()
 
-    async def verify(self) -> VerifiedPull:
+    async def verify(self) -> Pulled:
         """Check the balances against the control totals; read changed rows again if necessary.
 
         Raises:
@@ -194,7 +190,14 @@ class _PullReader:
             control.totals,
             sort_balances(self._balances),
         )
-        return VerifiedPull(snapshot, control, self._parts)
+        return make_pulled(self._office, snapshot, control, self._plan_next(snapshot), self._now())
+
+    def _plan_next(self, snapshot: Snapshot) -> Packing | None:
+        """The packing of the office's next statement: planned from all of its rows, unless one statement was enough."""
+        action = self._action
+        if action.reader is Reader.SFTP or (action.packing != FIRST_PACKING and self._parts == 1):
+            return action.packing
+        return plan_packing(snapshot.balances.values())
 
     def _find_difference(self) -> str | None:
         return find_difference(self._balances.values(), self._require(self._last_control).totals, self._checksum)
@@ -274,6 +277,14 @@ class _PullReader:
     def _require(value: T | None) -> T:
         assert value is not None, "the first control query was read before"
         return value
+
+
+def make_pulled(
+    office: OfficeSpec, snapshot: Snapshot, control: ControlQueryResult, packing: Packing | None, now: datetime
+) -> Pulled:
+    """A verified snapshot, with the skew of the office's clock by the control query that proves it."""
+    skew = compute_skew(office.zone, control.office_now, control.utc_now, now)
+    return Pulled(snapshot, control, packing, skew.total_seconds())
 
 
 def _get_spans(packing: Packing) -> tuple[int, int]:

@@ -21,12 +21,12 @@ from oddaemon.core.model import (
     Snapshot,
     sort_balances,
 )
-from oddaemon.core.office.state import Pull
+from oddaemon.core.office.state import Pull, Pulled
 from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, ReportResult, make_balances
 from oddaemon.core.snapshot.plausibility import is_other_database
 from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
-from oddaemon.engine.pull.reader import VerifiedPull
+from oddaemon.engine.pull.reader import make_pulled
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.store.open_pulls import OpenPull
 
@@ -112,7 +112,7 @@ async def read_by_report(
     staging: PullStaging,
     resumed: OpenPull | None,
     now: Callable[[], datetime],
-) -> VerifiedPull:
+) -> Pulled:
     """The night's pull of an office whose key may not query. Arguments and errors as for `read_office`."""
     first = await _read_control(session, office, action, now())
     cursor, balances = ReportCursor(), dict[int, Balance]()
@@ -141,7 +141,7 @@ async def read_by_report(
     control = _set_office_time(first, office, observed_at)._replace(totals=result.totals)
     requests = session.requests
     snapshot = Snapshot(action.aging_date, observed_at, action.reader, requests, result.totals, result.balances)
-    return VerifiedPull(snapshot, control, parts=1)
+    return make_pulled(office, snapshot, control, action.packing, now())
 
 
 async def read_identity(session: Session) -> DatabaseIdentity:
