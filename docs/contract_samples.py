@@ -15,7 +15,7 @@ from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckRe
 from oddaemon.core.model import Balance, PublishedSnapshot, Reader
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.sinks.exec import ExecOptions, _build_environment
+from oddaemon.sinks.exec import _build_environment
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
 from oddaemon.sinks.formats.export import ExportResult, FileFormat, Layout, render_manifest
 from oddaemon.sinks.payload import build_metadata, build_rows
@@ -86,7 +86,6 @@ def make_sink_samples() -> SinkSamples:
         Diagnosis("elm", "Elm", AT, "daemon", {CheckName.API: CheckResult(CheckOutcome.OK, "It answers.")})
     )
     body = render_body(payload, DELIVERY_ID, build_rows(payload), 1, 1)
-    options = ExecOptions(("/bin/true",), FileFormat.CSV, {}, 1.0)
     return SinkSamples(
         examination=list(examined),
         step=list(examined["steps"][0]),
@@ -95,7 +94,7 @@ def make_sink_samples() -> SinkSamples:
         snapshot_head=list(cast("dict[str, object]", build_metadata(payload, DELIVERY_ID)["snapshot"])),
         webhook_headers=list(make_signature_headers(b"secret", DELIVERY_ID, AT, body)),
         webhook=_list_names(body),
-        exec_environment=list(_build_environment(payload, DELIVERY_ID, options)),
+        exec_environment=list(_build_environment(payload, DELIVERY_ID, FileFormat.CSV)),
         postgres="\n".join(_format_migration(each) for each in MIGRATIONS),
     )
 

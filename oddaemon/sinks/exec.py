@@ -10,7 +10,7 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -32,21 +32,23 @@ _EX_TEMPFAIL = 75
 """EX_TEMPFAIL of sysexits.h."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExecOptions:
-    """The command, and how to run it."""
-
-    command: tuple[str, ...]
-    file_format: FileFormat
-    environment: Mapping[str, str]
-    timeout_seconds: float
-
-
 class Exec:
-    """One command."""
+    """One command.
 
-    def __init__(self, options: ExecOptions) -> None:
-        self._options = options
+    Args:
+        command: The absolute path of a program, and its arguments.
+        file_format: Of the rows.
+        environment: Variables that it gets, besides those of the delivery.
+        timeout_seconds: For one delivery.
+    """
+
+    def __init__(
+        self, command: Sequence[str], file_format: FileFormat, environment: Mapping[str, str], timeout_seconds: float
+    ) -> None:
+        self._command = command
+        self._file_format = file_format
+        self._environment = environment
+        self._timeout_seconds = timeout_seconds
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
         """Run the command once.
@@ -54,10 +56,9 @@ class Exec:
         Raises:
             DeliveryFailed: it could not be run, timed out, or ended with another status than 0.
         """
-        options = self._options
-        name = options.command[0]
+        name = self._command[0]
         try:
-            rows = await anyio.to_thread.run_sync(_spool_rows, payload, options.file_format)
+            rows = await anyio.to_thread.run_sync(_spool_rows, payload, self._file_format)
         except ParquetMissing as error:
             raise DeliveryFailed(str(error)) from error
         except OSError as error:
@@ -68,14 +69,14 @@ class Exec:
                 # If cancelled while it starts, the command would be killed without its own child processes.
                 with anyio.CancelScope(shield=True):
                     process = await anyio.open_process(
-                        options.command,
+                        self._command,
                         stdin=rows,
                         stdout=subprocess.DEVNULL,
                         stderr=subprocess.PIPE,
                         env={
                             **BASE_ENVIRONMENT,
-                            **options.environment,
-                            **_build_environment(payload, delivery_id, options),
+                            **self._environment,
+                            **_build_environment(payload, delivery_id, self._file_format),
                         },
                         cwd="/",
                         start_new_session=True,
@@ -86,10 +87,10 @@ class Exec:
                 ) from error
         stderr_counter = _StderrCounter()
         try:
-            with anyio.fail_after(options.timeout_seconds):
+            with anyio.fail_after(self._timeout_seconds):
                 status = await _wait_for_exit(process, stderr_counter)
         except TimeoutError:
-            raise DeliveryFailed(f"{name} did not end within {options.timeout_seconds:g} s and was killed.") from None
+            raise DeliveryFailed(f"{name} did not end within {self._timeout_seconds:g} s and was killed.") from None
         finally:
             with anyio.CancelScope(shield=True):
                 await _kill_group(process)
@@ -115,14 +116,14 @@ def _spool_rows(payload: Payload, file_format: FileFormat) -> BinaryIO:
     return file
 
 
-def _build_environment(payload: Payload, delivery_id: str, options: ExecOptions) -> dict[str, str]:
+def _build_environment(payload: Payload, delivery_id: str, file_format: FileFormat) -> dict[str, str]:
     snapshot = payload.snapshot
     return {
         "ODDAEMON_DELIVERY_ID": delivery_id,
         "ODDAEMON_OFFICE": payload.office_id,
         "ODDAEMON_OFFICE_NAME": payload.office_name,
         "ODDAEMON_CONTENT": payload.content,
-        "ODDAEMON_FORMAT": options.file_format.value,
+        "ODDAEMON_FORMAT": file_format.value,
         "ODDAEMON_SNAPSHOT": str(snapshot.id),
         "ODDAEMON_BASE_SNAPSHOT": "" if payload.delta is None else str(payload.delta.base_snapshot_id),
         "ODDAEMON_AGING_DATE": snapshot.aging_date.isoformat(),

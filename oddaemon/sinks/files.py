@@ -9,7 +9,6 @@ numbers.
 import errno
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -24,22 +23,23 @@ from oddaemon.sinks.formats.parquet import ParquetMissing
 from oddaemon.sinks.payload import DeliveryFailed, build_metadata, build_rows, get_columns
 
 
-@dataclass(frozen=True, slots=True)
-class FilesOptions:
-    """How to write a tree of files."""
-
-    directory: Path
-    file_format: FileFormat
-    timeout_seconds: float
-    keeps_all_snapshots: bool
-    """Whether changes are sent: they start from a snapshot that must be kept."""
-
-
 class Files:
-    """A tree of files."""
+    """A tree of files.
 
-    def __init__(self, options: FilesOptions) -> None:
-        self._options = options
+    Args:
+        directory: Its root.
+        file_format: Of all files.
+        timeout_seconds: For one delivery.
+        keeps_all_snapshots: Whether changes are sent: they start from a snapshot that must be kept.
+    """
+
+    def __init__(
+        self, directory: Path, file_format: FileFormat, timeout_seconds: float, *, keeps_all_snapshots: bool
+    ) -> None:
+        self._directory = directory
+        self._file_format = file_format
+        self._timeout_seconds = timeout_seconds
+        self._keeps_all_snapshots = keeps_all_snapshots
         self._write_lock = Lock()
         """A hanging disk blocks the thread that writes to it. The lock limits that to one thread."""
 
@@ -49,22 +49,43 @@ class Files:
         Raises:
             DeliveryFailed: the files could not be written.
         """
-        write = partial(write_files, self._options, payload, delivery_id)
+        write = partial(self.write, payload, delivery_id)
         try:
-            with anyio.fail_after(self._options.timeout_seconds):
+            with anyio.fail_after(self._timeout_seconds):
                 await anyio.to_thread.run_sync(self._write_exclusively, write, abandon_on_cancel=True)
         except TimeoutError:
-            seconds = self._options.timeout_seconds
+            seconds = self._timeout_seconds
             raise DeliveryFailed(
-                f"Writing to {self._options.directory} timed out after {seconds:g} s. "
-                "Check the disk or the network mount."
+                f"Writing to {self._directory} timed out after {seconds:g} s. Check the disk or the network mount."
             ) from None
         except OSError as error:
             raise DeliveryFailed(
-                f"Cannot write to {self._options.directory}: {error.strerror or type(error).__name__}."
+                f"Cannot write to {self._directory}: {error.strerror or type(error).__name__}."
             ) from error
         except ParquetMissing as error:
             raise DeliveryFailed(str(error)) from error
+
+    def write(self, payload: Payload, delivery_id: str) -> None:
+        """Write one delivery; blocks. Files of the same delivery that exist already are kept.
+
+        Raises:
+            OSError: it cannot be written.
+            ParquetMissing: pyarrow is not installed.
+        """
+        day = f"aging_date={payload.snapshot.aging_date.isoformat()}"
+        directory = self._directory / f"office={payload.office_id}" / day
+        _make_directory(directory)
+        path = directory / f"{payload.content}-{payload.snapshot.id:012}.{self._file_format.value}"
+        for left_over in directory.glob(f".{path.name}.*"):  # of a process that was killed while writing
+            left_over.unlink(missing_ok=True)
+        if not _is_written(path, delivery_id):
+            rows = build_rows(payload)
+            batches = (rows[first : first + ROWS_PER_BATCH] for first in range(0, len(rows), ROWS_PER_BATCH))
+            export(path, Layout(self._file_format, get_columns(payload)), batches, build_metadata(payload, delivery_id))
+        if not self._keeps_all_snapshots:
+            for other in _find_other_snapshots(path):
+                other.with_name(other.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
+                other.unlink(missing_ok=True)
 
     async def aclose(self) -> None:
         """There is nothing to close."""
@@ -72,35 +93,12 @@ class Files:
     def _write_exclusively(self, write: Callable[[], None]) -> None:
         if not self._write_lock.acquire(blocking=False):
             raise DeliveryFailed(
-                f"An earlier write to {self._options.directory} still hangs. Check the disk or the network mount."
+                f"An earlier write to {self._directory} still hangs. Check the disk or the network mount."
             )
         try:
             write()
         finally:
             self._write_lock.release()
-
-
-def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> None:
-    """Write one delivery; blocks. Files of the same delivery that exist already are kept.
-
-    Raises:
-        OSError: it cannot be written.
-        ParquetMissing: pyarrow is not installed.
-    """
-    day = f"aging_date={payload.snapshot.aging_date.isoformat()}"
-    directory = options.directory / f"office={payload.office_id}" / day
-    _make_directory(directory)
-    path = directory / f"{payload.content}-{payload.snapshot.id:012}.{options.file_format.value}"
-    for left_over in directory.glob(f".{path.name}.*"):  # of a process that was killed while writing
-        left_over.unlink(missing_ok=True)
-    if not _is_written(path, delivery_id):
-        rows = build_rows(payload)
-        batches = (rows[first : first + ROWS_PER_BATCH] for first in range(0, len(rows), ROWS_PER_BATCH))
-        export(path, Layout(options.file_format, get_columns(payload)), batches, build_metadata(payload, delivery_id))
-    if not options.keeps_all_snapshots:
-        for other in _find_other_snapshots(path):
-            other.with_name(other.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
-            other.unlink(missing_ok=True)
 
 
 def _make_directory(directory: Path) -> None:

@@ -30,9 +30,9 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.engine.delivery.courier import Courier, CourierContext
 from oddaemon.settings import Secret
 from oddaemon.settings.tables.sink import WebhookSettings
-from oddaemon.sinks.files import FilesOptions, write_files
+from oddaemon.sinks.files import Files
 from oddaemon.sinks.formats.export import FileFormat
-from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
+from oddaemon.sinks.postgres.sink import Postgres
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -162,9 +162,9 @@ def _measure_files() -> list[Row]:
         script = FILE_ROWS / (time.perf_counter() - started)
         found.append(("rows/s into a CSV file, plain csv script", f"{script:,.0f}", ""))
         for form in (FileFormat.CSV, FileFormat.NDJSON, FileFormat.PARQUET):
-            options = FilesOptions(Path(directory), form, 60.0, keeps_all_snapshots=False)
+            sink = Files(Path(directory), form, 60.0, keeps_all_snapshots=False)
             started = time.perf_counter()
-            write_files(options, payload, "d1")
+            sink.write(payload, "d1")
             rate = FILE_ROWS / (time.perf_counter() - started)
             what = f"rows/s into a proved and durable {form.value} file"
             found.append((f"{what} (times the script)", f"{rate:,.0f} ({rate / script:.2f})", ""))
@@ -197,7 +197,7 @@ async def _time_script_copy(dsn: str, payload: Payload) -> float:
 
 
 async def _time_postgres_sink(dsn: str, payload: Payload) -> float:
-    sink = Postgres(PostgresOptions(dsn, "bench", 300.0))
+    sink = Postgres(dsn, "bench", 300.0)
     await sink.deliver(Payload("", replace(payload.snapshot, office_id="other"), payload.balances), "d0")
     started = time.perf_counter()
     await sink.deliver(payload, "d1")

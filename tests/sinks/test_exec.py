@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 from pyarrow import parquet
 
-from oddaemon.sinks.exec import Exec, ExecOptions
+from oddaemon.sinks.exec import Exec
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed
 from tests.sinks.payloads import make_night_balances, make_payload
@@ -37,7 +37,7 @@ def make_exec_sink(
 ) -> Exec:
     """A sink that runs this Python."""
     command = (sys.executable, "-I", "-S", "-c", dedent(script), *arguments)
-    return Exec(ExecOptions(command, form, environment or {}, TIMEOUT_SECONDS))
+    return Exec(command, form, environment or {}, TIMEOUT_SECONDS)
 
 
 async def get_delivery_error(sink: Exec) -> str:
@@ -128,13 +128,13 @@ async def test_its_output_is_counted_and_never_shown() -> None:
 
 
 async def test_a_missing_command_is_reported() -> None:
-    sink = Exec(ExecOptions(("/nowhere/command",), FileFormat.CSV, {}, TIMEOUT_SECONDS))
+    sink = Exec(("/nowhere/command",), FileFormat.CSV, {}, TIMEOUT_SECONDS)
     assert await get_delivery_error(sink) == "/nowhere/command cannot be run: No such file or directory."
 
 
 async def test_a_command_without_permission_is_reported(tmp_path: Path) -> None:
     (tmp_path / "script").write_text("#!/bin/sh\n")
-    sink = Exec(ExecOptions((str(tmp_path / "script"),), FileFormat.CSV, {}, TIMEOUT_SECONDS))
+    sink = Exec((str(tmp_path / "script"),), FileFormat.CSV, {}, TIMEOUT_SECONDS)
     assert "Permission denied" in await get_delivery_error(sink)
 
 
@@ -157,7 +157,7 @@ LINGERING_SCRIPT = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'
 def make_lingering_sink(pid_file: Path) -> Exec:
     """A sink whose command writes its process's id and its child's, and does not end. A shell, as it starts at once."""
     command = ("/bin/sh", "-c", LINGERING_SCRIPT, "sh", f"{pid_file}.part", str(pid_file))
-    return Exec(ExecOptions(command, FileFormat.NDJSON, {}, TIMEOUT_SECONDS))
+    return Exec(command, FileFormat.NDJSON, {}, TIMEOUT_SECONDS)
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.snapshot.payload import Payload
-from oddaemon.sinks.files import Files, FilesOptions, write_files
+from oddaemon.sinks.files import Files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed
 from tests.disk.conftest import remount, small_disk, unprivileged
@@ -26,8 +26,14 @@ __all__ = ["remount", "small_disk", "unprivileged"]
 SECONDS = 60.0
 
 
-def make_options(directory: Path, form: FileFormat = FileFormat.NDJSON, *, keeps_all: bool = False) -> FilesOptions:
-    return FilesOptions(directory, form, SECONDS, keeps_all)
+def make_files(
+    directory: Path,
+    form: FileFormat = FileFormat.NDJSON,
+    timeout_seconds: float = SECONDS,
+    *,
+    keeps_all: bool = False,
+) -> Files:
+    return Files(directory, form, timeout_seconds, keeps_all_snapshots=keeps_all)
 
 
 def list_files(directory: Path) -> list[str]:
@@ -55,12 +61,12 @@ def get_true_totals(number: int) -> list[tuple[int, str]]:
 
 async def get_delivery_error(directory: Path, what: Payload | None = None, form: FileFormat = FileFormat.NDJSON) -> str:
     with pytest.raises(DeliveryFailed) as caught:
-        await Files(make_options(directory, form)).deliver(what or make_payload(), "d1")
+        await make_files(directory, form).deliver(what or make_payload(), "d1")
     return str(caught.value)
 
 
 async def test_a_delivery_is_one_file_in_a_dated_tree_with_its_proof(tmp_path: Path) -> None:
-    await Files(make_options(tmp_path / "lake")).deliver(make_payload(), "d1")
+    await make_files(tmp_path / "lake").deliver(make_payload(), "d1")
     name = "office=smile/aging_date=2026-03-01/snapshot-000000000001.ndjson"
     assert list_files(tmp_path / "lake") == [name, f"{name}.manifest.json"]
     assert read_consumed(tmp_path / "lake") == get_true_totals(1)
@@ -71,7 +77,7 @@ async def test_a_delivery_is_one_file_in_a_dated_tree_with_its_proof(tmp_path: P
 
 async def test_formats_say_the_same(tmp_path: Path) -> None:
     for form in (FileFormat.CSV, FileFormat.PARQUET):
-        await Files(make_options(tmp_path, form)).deliver(make_payload(), "d1")
+        await make_files(tmp_path, form).deliver(make_payload(), "d1")
     folder = tmp_path / "office=smile" / "aging_date=2026-03-01"
     with (folder / "snapshot-000000000001.csv").open() as file:
         assert [(int(row["pat_num"]), row["bal_total"]) for row in csv.DictReader(file)] == get_true_totals(1)
@@ -82,7 +88,7 @@ async def test_formats_say_the_same(tmp_path: Path) -> None:
 
 
 async def test_a_second_delivery_of_the_same_id_changes_nothing(tmp_path: Path) -> None:
-    sink = Files(make_options(tmp_path))
+    sink = make_files(tmp_path)
     await sink.deliver(make_payload(), "d1")
     before = _list_inodes(tmp_path)
     await sink.deliver(make_payload(), "d1")
@@ -94,7 +100,7 @@ def _list_inodes(directory: Path) -> dict[Path, int]:
 
 
 async def test_of_one_aging_date_only_the_last_snapshot_stays(tmp_path: Path) -> None:
-    sink = Files(make_options(tmp_path))
+    sink = make_files(tmp_path)
     await sink.deliver(make_payload(1), "d1")
     again = replace(
         make_payload(2), snapshot=replace(make_payload(2).snapshot, aging_date=make_payload(1).snapshot.aging_date)
@@ -107,7 +113,7 @@ async def test_of_one_aging_date_only_the_last_snapshot_stays(tmp_path: Path) ->
 
 
 async def test_a_restored_database_which_counts_lower_leaves_no_second_snapshot_of_a_day(tmp_path: Path) -> None:
-    sink = Files(make_options(tmp_path))
+    sink = make_files(tmp_path)
     await sink.deliver(make_payload(2), "d1")
     again = replace(
         make_payload(1), snapshot=replace(make_payload(1).snapshot, aging_date=make_payload(2).snapshot.aging_date)
@@ -118,7 +124,7 @@ async def test_a_restored_database_which_counts_lower_leaves_no_second_snapshot_
 
 
 async def test_changes_stay_all_and_lead_from_the_snapshot_to_the_last_one(tmp_path: Path) -> None:
-    sink = Files(make_options(tmp_path, keeps_all=True))
+    sink = make_files(tmp_path, keeps_all=True)
     day = make_payload(1).snapshot.aging_date
     for number in (1, 2, 3):
         what = make_payload(number, changes=number > 1)
@@ -150,7 +156,7 @@ def test_a_kill_between_any_two_steps_leaves_the_previous_or_the_next_snapshot(
     same_day = replace(
         make_payload(2), snapshot=replace(make_payload(2).snapshot, aging_date=make_payload(1).snapshot.aging_date)
     )
-    write_files(make_options(tmp_path), make_payload(1), "d1")
+    make_files(tmp_path).write(make_payload(1), "d1")
     left = step
 
     def fail_at_step(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -167,18 +173,18 @@ def test_a_kill_between_any_two_steps_leaves_the_previous_or_the_next_snapshot(
         for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
             patch.setattr(owner, name, fail_at_step(getattr(owner, name)))
         try:
-            write_files(make_options(tmp_path), same_day, "d2")
+            make_files(tmp_path).write(same_day, "d2")
         except _SimulatedPowerFailure:
             assert read_consumed(tmp_path) in (get_true_totals(1), get_true_totals(2))
         else:
             assert step > 6, "all of it took so few steps"
-    write_files(make_options(tmp_path), same_day, "d2")
+    make_files(tmp_path).write(same_day, "d2")
     assert read_consumed(tmp_path) == get_true_totals(2)
     assert len(list_files(tmp_path)) == 2
 
 
 async def test_a_full_disk_is_reported_and_leaves_no_partial_file(small_disk: Path) -> None:
-    sink = Files(make_options(small_disk))
+    sink = make_files(small_disk)
     await sink.deliver(make_payload(1), "d1")
     ballast = small_disk / "ballast"
     fill_disk(ballast)
@@ -202,7 +208,7 @@ async def test_a_directory_of_another_user_is_reported(unprivileged: Path) -> No
     closed = unprivileged / "closed"
     closed.mkdir(mode=0o500)
     with pytest.raises(OSError, match="Permission denied"):
-        write_files(make_options(closed / "lake"), make_payload(), "d1")
+        make_files(closed / "lake").write(make_payload(), "d1")
 
 
 async def test_a_file_in_place_of_a_directory_is_reported(tmp_path: Path) -> None:
@@ -215,7 +221,7 @@ async def test_a_disk_that_hangs_is_reported_and_keeps_one_thread(tmp_path: Path
     folder.mkdir(parents=True)
     pipe = folder / "snapshot-000000000001.ndjson.manifest.json"
     os.mkfifo(pipe)
-    sink = Files(replace(make_options(tmp_path), timeout_seconds=0.5))
+    sink = make_files(tmp_path, timeout_seconds=0.5)
     with pytest.raises(DeliveryFailed, match=r"timed out after 0\.5 s"):
         await sink.deliver(make_payload(), "d1")
     for number in (1, 2):

@@ -7,11 +7,11 @@ from datetime import datetime
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import ExecSettings, FilesSettings, PostgresSettings, WebhookSettings
 from oddaemon.settings.values.sink_secrets import decode_signing_key
-from oddaemon.sinks.exec import Exec, ExecOptions
-from oddaemon.sinks.files import Files, FilesOptions
+from oddaemon.sinks.exec import Exec
+from oddaemon.sinks.files import Files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import Sink
-from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
+from oddaemon.sinks.postgres.sink import Postgres
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 
 
@@ -25,7 +25,7 @@ def create_sink(settings: SinkSettings, now: Callable[[], datetime]) -> Sink:
     match settings:
         case FilesSettings():
             file_format, keeps_all = FileFormat(settings.format), settings.content == "changes"
-            return Files(FilesOptions(settings.directory, file_format, settings.timeout_seconds, keeps_all))
+            return Files(settings.directory, file_format, settings.timeout_seconds, keeps_all_snapshots=keeps_all)
         case WebhookSettings():
             options = WebhookOptions(
                 url=settings.url.reveal(),
@@ -36,13 +36,7 @@ def create_sink(settings: SinkSettings, now: Callable[[], datetime]) -> Sink:
             )
             return Webhook(options, now)
         case PostgresSettings():
-            return Postgres(PostgresOptions(settings.dsn.reveal(), settings.schema_name, settings.timeout_seconds))
+            return Postgres(settings.dsn.reveal(), settings.schema_name, settings.timeout_seconds)
         case ExecSettings():
-            return Exec(
-                ExecOptions(
-                    command=tuple(settings.command),
-                    file_format=FileFormat(settings.format),
-                    environment={name: os.environ[name] for name in settings.pass_environment if name in os.environ},
-                    timeout_seconds=settings.timeout_seconds,
-                )
-            )
+            environment = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
+            return Exec(settings.command, FileFormat(settings.format), environment, settings.timeout_seconds)

@@ -8,7 +8,6 @@ rows. Needs asyncpg, an extra of its own.
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -65,24 +64,24 @@ _SQLSTATE_MEANINGS = {
 """By SQLSTATE or its prefix; the longest match counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresOptions:
-    """Where the tables are."""
-
-    dsn: str = field(repr=False)
-    schema: str
-    timeout_seconds: float
-
-
 class Postgres:
-    """Tables in one database."""
+    """Tables in one database.
 
-    def __init__(self, options: PostgresOptions) -> None:
-        self._options = options
+    Args:
+        dsn: Of the database; a secret.
+        schema: Where the tables are.
+        timeout_seconds: For one delivery.
+    """
+
+    def __init__(self, dsn: str, schema: str, timeout_seconds: float) -> None:
+        self._dsn = dsn
+        self._timeout_seconds = timeout_seconds
         self._connection: asyncpg.Connection[Any] | None = None
-        self._schema = f'"{options.schema}"'
+        self._lock_number = crc32(schema.encode())
+        """Of the advisory lock around a migration."""
+        self._schema = f'"{schema}"'
         """A validated name, quoted because it may be a keyword of SQL."""
-        self._server = f"PostgreSQL at {_get_host(options.dsn) or 'its socket'}"
+        self._server = f"PostgreSQL at {_get_host(dsn) or 'its socket'}"
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
         """Store the snapshot, unless it is there already.
@@ -96,7 +95,7 @@ class Postgres:
             raise DeliveryFailed(_ASYNCPG_MISSING) from None
         is_done = False
         try:
-            with anyio.fail_after(self._options.timeout_seconds) as scope:
+            with anyio.fail_after(self._timeout_seconds) as scope:
                 connection = await self._connect(asyncpg.connect)
                 with _cancel_when_lost(connection, scope):
                     await self._store(connection, payload, delivery_id)
@@ -104,7 +103,7 @@ class Postgres:
                 raise DeliveryFailed(f"The connection to {self._server} was lost before the commit.")
             is_done = True
         except TimeoutError:
-            seconds = self._options.timeout_seconds
+            seconds = self._timeout_seconds
             raise DeliveryFailed(f"{self._server} timed out after {seconds:g} s.") from None
         except asyncpg.PostgresError as error:
             raise DeliveryFailed(
@@ -137,7 +136,7 @@ class Postgres:
     async def _connect(self, connect: Callable[..., Any]) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
             # A pooler shares sessions between clients, so no statement is kept prepared.
-            self._connection = await connect(self._options.dsn, statement_cache_size=0)
+            self._connection = await connect(self._dsn, statement_cache_size=0)
             await self._migrate(self._connection)
         return self._connection
 
@@ -145,7 +144,7 @@ class Postgres:
     async def _transaction(self, connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
         """A transaction with limits on the server, too: an abandoned one would keep waiting, and hold its locks."""
         async with connection.transaction():
-            milliseconds = str(max(1, int(self._options.timeout_seconds * 1000 * LOCK_TIMEOUT_SHARE)))
+            milliseconds = str(max(1, int(self._timeout_seconds * 1000 * LOCK_TIMEOUT_SHARE)))
             for limit in ("lock_timeout", "idle_in_transaction_session_timeout"):
                 await connection.execute("SELECT set_config($1, $2, true)", limit, milliseconds)
             yield
@@ -153,7 +152,7 @@ class Postgres:
     async def _migrate(self, connection: "asyncpg.Connection[Any]") -> None:
         schema = self._schema
         async with self._transaction(connection):
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", crc32(self._options.schema.encode()))
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", self._lock_number)
             if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", schema):
                 await connection.execute(f"CREATE SCHEMA {schema}")
             await connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.version (revision integer NOT NULL)")

@@ -16,7 +16,7 @@ from anyio.abc import SocketAttribute
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.postgres.schema import MIGRATIONS
-from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
+from oddaemon.sinks.postgres.sink import Postgres
 from tests.sinks.payloads import convert_to_report, diff_nights, make_night_balances, make_payload
 from tests.sinks.postgres.postgres_server import (
     PostgresServer,
@@ -57,7 +57,7 @@ def schema(request: pytest.FixtureRequest) -> str:
 
 
 def make_sink(server: PostgresServer, schema: str, **how: Any) -> Postgres:
-    return Postgres(PostgresOptions(server.make_dsn(**how), schema, SECONDS))
+    return Postgres(server.make_dsn(**how), schema, SECONDS)
 
 
 async def fetch_rows(server: PostgresServer, query: str) -> list[tuple[Any, ...]]:
@@ -277,7 +277,7 @@ async def test_waiting_for_a_lock_is_reported_and_leaves_no_session_behind(
     holder = await asyncpg.connect(running.make_dsn())
     async with holder.transaction():
         await holder.execute(f"LOCK TABLE {schema}.balance IN SHARE MODE")
-        hasty = Postgres(PostgresOptions(running.make_dsn(), schema, SHORT_TIMEOUT_SECONDS))
+        hasty = Postgres(running.make_dsn(), schema, SHORT_TIMEOUT_SECONDS)
         assert "another session holds its tables locked" in await get_delivery_error(hasty, 2)
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         assert await holder.fetchval(waiting) == 0
@@ -344,7 +344,7 @@ async def test_dsn_options_that_do_not_fit_the_server_are_reported(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, partial(forward_connection, running))
         dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres?{options}"
-        message = await get_delivery_error(Postgres(PostgresOptions(dsn, "oddaemon", SECONDS)))
+        message = await get_delivery_error(Postgres(dsn, "oddaemon", SECONDS))
         tasks.cancel_scope.cancel()
     await listener.aclose()
     assert text in message
@@ -362,11 +362,11 @@ async def test_tables_of_a_newer_oddaemon_are_left_alone(running: PostgresServer
 
 
 async def test_an_unreachable_server_is_reported(tmp_path: Path) -> None:
-    sink = Postgres(PostgresOptions(f"postgresql://postgres@/postgres?host={tmp_path}", "oddaemon", SECONDS))
+    sink = Postgres(f"postgresql://postgres@/postgres?host={tmp_path}", "oddaemon", SECONDS)
     assert "cannot be reached" in await get_delivery_error(sink)
 
 
 async def test_a_missing_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    sink = Postgres(PostgresOptions("postgresql:///postgres", "oddaemon", SECONDS))
+    sink = Postgres("postgresql:///postgres", "oddaemon", SECONDS)
     assert "pip install 'oddaemon[postgres]'" in await get_delivery_error(sink)
