@@ -99,48 +99,37 @@ async def run_maintenance(
     last_runs: dict[str, JobRun] = {}
     with suppress(StoreError):  # `StoreHealth` reports it; the jobs then run at their next times
         last_runs = await load_runs(database)
-    context = _SchedulerContext(database, now, emit)
     async with anyio.create_task_group() as tasks:
         for job in jobs:
             if job.cron:
-                runner = _JobRunner(
-                    job, CronSchedule(job.cron, zone), last_runs.get(job.name) or JobRun(now()), context
-                )
+                last_run = last_runs.get(job.name) or JobRun(now())
+                schedule = CronSchedule(job.cron, zone)
+                runner = _JobRunner(job, schedule, last_run.seen_at, last_run.succeeded_at, database, now, emit)
                 tasks.start_soon(runner.run, name=f"maintenance {job.name}")
 
 
-@dataclass(frozen=True, slots=True)
-class _SchedulerContext:
-    """What all jobs share."""
+@dataclass(slots=True)
+class _JobRunner:
+    """One job and its times."""
 
+    job: MaintenanceJob
+    schedule: CronSchedule
+    seen_at: datetime
+    """All due times up to this one are done or skipped."""
+    succeeded_at: datetime | None
     database: SqliteDatabase
     now: Callable[[], datetime]
     emit: Callable[[Event], None]
 
-
-class _JobRunner:
-    """One job and its times."""
-
-    def __init__(
-        self, job: MaintenanceJob, schedule: CronSchedule, last_run: JobRun, context: _SchedulerContext
-    ) -> None:
-        self._job = job
-        self._schedule = schedule
-        self._seen_at = last_run.seen_at
-        self._succeeded_at = last_run.succeeded_at
-        self._context = context
-        self._now = context.now
-        self._emit = context.emit
-
     async def run(self) -> None:
         """Run the job whenever it is due."""
-        await self._save_run("Not run yet." if self._succeeded_at is None else "", None)
+        await self._save_run("Not run yet." if self.succeeded_at is None else "", None)
         due = self._get_next_due()
-        self._emit(MaintenancePlanned(self._job.name, due, self._succeeded_at))
-        if due is not None and due <= self._now():
+        self.emit(MaintenancePlanned(self.job.name, due, self.succeeded_at))
+        if due is not None and due <= self.now():
             await anyio.sleep(STARTUP_DELAY_SECONDS)
         while (due := self._get_next_due()) is not None:
-            seconds = (due - self._now()).total_seconds()
+            seconds = (due - self.now()).total_seconds()
             if seconds > 0:
                 await anyio.sleep(min(seconds, CHECK_INTERVAL_SECONDS))
             elif self._is_within_grace():
@@ -149,35 +138,35 @@ class _JobRunner:
                 await self._skip(due, "The scheduled time has passed.")
 
     def _get_next_due(self) -> datetime | None:
-        now = self._now()
-        if self._seen_at > now + CLOCK_STEP_MIN:
-            self._seen_at = now
-        return self._schedule.get_next_after(self._seen_at)
+        now = self.now()
+        if self.seen_at > now + CLOCK_STEP_MIN:
+            self.seen_at = now
+        return self.schedule.get_next_after(self.seen_at)
 
     def _is_within_grace(self) -> bool:
-        if self._job.grace is None:
+        if self.job.grace is None:
             return True
-        now = self._now()
-        latest = self._schedule.get_next_after(max(self._seen_at, now - self._job.grace))
+        now = self.now()
+        latest = self.schedule.get_next_after(max(self.seen_at, now - self.job.grace))
         return latest is not None and latest <= now
 
     async def _run_once(self) -> None:
         async with AsyncExitStack() as stack:
-            if self._job.is_exclusive:
-                await stack.enter_async_context(self._context.database.maintenance_lock)
-            began_at, began = self._now(), anyio.current_time()
+            if self.job.is_exclusive:
+                await stack.enter_async_context(self.database.maintenance_lock)
+            began_at, began = self.now(), anyio.current_time()
             result = ""
 
             async def run_work() -> None:
                 nonlocal result
-                result = await self._job.work()
+                result = await self.job.work()
 
             error = await run_guarded(run_work)
             seconds = anyio.current_time() - began
-        self._seen_at = ended_at = self._now()
+        self.seen_at = ended_at = self.now()
         if error is None:
-            self._succeeded_at = ended_at
-            self._emit(MaintenanceFinished(self._job.name, seconds, result, ended_at))
+            self.succeeded_at = ended_at
+            self.emit(MaintenanceFinished(self.job.name, seconds, result, ended_at))
         else:
             result = (
                 str(error)
@@ -185,18 +174,18 @@ class _JobRunner:
                 else f"It crashed, a bug in oddaemon: {type(error).__name__}."
             )
             traceback = None if isinstance(error, StoreError) else format_traceback(error)
-            self._emit(MaintenanceFailed(self._job.name, seconds, result, traceback))
+            self.emit(MaintenanceFailed(self.job.name, seconds, result, traceback))
         await self._save_run(result, ended_at if error is None else None)
-        missed = self._schedule.get_next_after(began_at)
+        missed = self.schedule.get_next_after(began_at)
         if missed is not None and missed <= ended_at:
-            self._emit(MaintenanceSkipped(self._job.name, missed, "The previous run was still running."))
+            self.emit(MaintenanceSkipped(self.job.name, missed, "The previous run was still running."))
 
     async def _skip(self, due: datetime, why: str) -> None:
-        self._seen_at = self._now()
-        self._emit(MaintenanceSkipped(self._job.name, due, why))
+        self.seen_at = self.now()
+        self.emit(MaintenanceSkipped(self.job.name, due, why))
         await self._save_run(why, None)
 
     async def _save_run(self, result: str, succeeded_at: datetime | None) -> None:
         # `StoreHealth` reports it; the only consequence is that the job runs again after a restart.
         with suppress(StoreError):
-            await save_run(self._context.database, self._job.name, JobRun(self._seen_at, succeeded_at, result))
+            await save_run(self.database, self.job.name, JobRun(self.seen_at, succeeded_at, result))
