@@ -94,7 +94,7 @@ def _measure_view_model() -> float:
         preferences=Preferences("2026-03-03", "2020-01-01 02:00:00", "", "0", "25.4.48.0", NOW),
         run_seconds=2400.0,
     )
-    view = OfficeRuntime(OfficeSpec("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
+    view = OfficeRuntime(OfficeSpec("office", "Office", zone=line.clock.zone), state, NOW, line.snapshot)
     return _time_action(lambda: [make_office_view(view, (), NOW) for _ in range(1000)]) / 1000
 
 

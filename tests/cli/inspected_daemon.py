@@ -58,7 +58,7 @@ async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio
             if row.state is not None:
                 labels = (("group", "coast"),) if row.id == "hill-street" else ()
                 office = OfficeSpec(row.id, row.name, labels=labels)
-                daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, row.snapshot, row.state.standing.since)
+                daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, row.state.standing.since, row.snapshot)
         journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
         status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness, daemon.fleet.now())
         app = make_admin_app(

@@ -27,14 +27,14 @@ _CLOCKS_MAX = 8192
 """Offices with the same zone and due time share one computation; without it a large fleet stalls the event loop."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MonitoredOffice:
     """What the deadlines of one office depend on."""
 
     spec: OfficeSpec
     state: OfficeState
     known_since: datetime
-    """Balances are expected from this instant: the office was added, resumed, or its selection changed."""
+    """Since when balances are expected: it was added, resumed, or its selection changed."""
 
 
 @dataclass(frozen=True, slots=True)

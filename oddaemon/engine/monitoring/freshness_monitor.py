@@ -13,12 +13,11 @@ import anyio.lowlevel
 from oddaemon.core.reporting.deadlines import (
     DeadlineOutcome,
     FleetNight,
-    MonitoredOffice,
     count_missed_nights,
     find_next_deadline,
     summarize_night,
 )
-from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.telemetry.events import DeadlineMissed, DeadlineRecovered, NightComplete, NightMissed, NightRecovered
 from oddaemon.telemetry.events.base import Event
 
@@ -83,18 +82,17 @@ class FreshnessMonitor:
             await anyio.lowlevel.checkpoint()
         self._check_nights(nights, now)
 
-    async def _list_monitored(self) -> list[MonitoredOffice]:
+    async def _list_monitored(self) -> list[OfficeRuntime]:
         """All offices; their deadlines are computed in slices, which takes long the first time."""
-        offices = []
-        for number, runtime in enumerate(list(self._fleet.offices.values()), 1):
-            offices.append(runtime.to_monitored())
-            find_next_deadline(offices[-1])
+        offices = list(self._fleet.offices.values())
+        for number, monitored in enumerate(offices, 1):
+            find_next_deadline(monitored)
             if number % OFFICES_PER_SLICE == 0:
                 await anyio.lowlevel.checkpoint()
         # Offices that were removed meanwhile are not reported.
         return [monitored for monitored in offices if monitored.spec.id in self._fleet.offices]
 
-    def _check_office(self, monitored: MonitoredOffice, now: datetime) -> None:
+    def _check_office(self, monitored: OfficeRuntime, now: datetime) -> None:
         office_id, published = monitored.spec.id, monitored.state.published
         due_at = find_next_deadline(monitored)
         nights = 0 if due_at is None else count_missed_nights(due_at, now)

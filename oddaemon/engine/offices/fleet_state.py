@@ -17,22 +17,14 @@ from oddaemon.telemetry.events import KeyRejectedDuringRotation, KeyRotated, Req
 
 
 @dataclass(slots=True)
-class OfficeRuntime:
+class OfficeRuntime(MonitoredOffice):
     """One office: its state, its last snapshot, and its counters since the process started."""
 
-    spec: OfficeSpec
-    state: OfficeState
-    snapshot: PublishedSnapshot | None
-    known_since: datetime
-    """Since when balances are expected: it was added, resumed, or its selection changed."""
+    snapshot: PublishedSnapshot | None = None
     requests: int = 0
     failures: int = 0
     key_rotation: KeyRotation | None = None
     """Known to this process only, like the previous key."""
-
-    def to_monitored(self) -> MonitoredOffice:
-        """The office for the freshness monitor."""
-        return MonitoredOffice(self.spec, self.state, self.known_since)
 
     def to_status(self) -> OfficeStatus:
         """The office for the status document."""
@@ -41,7 +33,7 @@ class OfficeRuntime:
             key_rotation=self.key_rotation,
             requests=self.requests,
             failures=self.failures,
-            fresh_deadline=find_next_deadline(self.to_monitored()),
+            fresh_deadline=find_next_deadline(self),
         )
 
 

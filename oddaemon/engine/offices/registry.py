@@ -133,7 +133,7 @@ class Registry:
             state = row.state if row and row.state else make_initial_state(self._fleet.now())
             # Nothing was expected of an office while it was not configured.
             since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
-            return OfficeRuntime(spec, state, row.snapshot if row else None, since)
+            return OfficeRuntime(spec, state, since, row.snapshot if row else None)
         runtime.spec = spec
         return runtime
 

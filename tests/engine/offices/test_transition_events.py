@@ -18,7 +18,7 @@ def test_a_run_is_reported_complete_when_its_lock_is_gone() -> None:
     emitted: list[Event] = []
     office, now = make_office_settings().spec, BEFORE_DAWN.replace(hour=10, minute=5)
     state = make_initial_state(now)
-    reporter = OfficeEventEmitter(OfficeRuntime(office, state, None, now), emitted.append)
+    reporter = OfficeEventEmitter(OfficeRuntime(office, state, now), emitted.append)
 
     def observe(at: datetime, **changes: Any) -> None:
         nonlocal state
