@@ -11,8 +11,7 @@ from oddaemon.admin.diagnostics_commands import DiagnosticJobs
 from oddaemon.admin.inspection import StatusService
 from oddaemon.admin.office_commands import CommandService, ReloadFunction
 from oddaemon.admin.sink_commands import SinkCommands
-from oddaemon.daemon.context import DaemonContext
-from oddaemon.daemon.services import Services
+from oddaemon.daemon.services import DaemonContext, Services
 from oddaemon.store.sqlite.connection import SqliteDatabase
 
 

@@ -18,10 +18,8 @@ from oddaemon.admin.app import AdminServices, create_admin_app, serve_control
 from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.reporting.status_document import StatusDocument, make_status_document
 from oddaemon.daemon.admin_factory import make_admin_services
-from oddaemon.daemon.context import DaemonContext
 from oddaemon.daemon.lifecycle import Lifecycle
-from oddaemon.daemon.services import Services, start_background_tasks
-from oddaemon.engine.backfill.receiver_factory import create_receiver
+from oddaemon.daemon.services import DaemonContext, Services, create_receiver, start_background_tasks
 from oddaemon.engine.config.active_config import ActiveConfig, ReloadTrigger, hide_secrets
 from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.engine.delivery.sink_factory import create_sink

@@ -4,26 +4,59 @@ They share one rate limiter, one API client and one database. Which of them run 
 this module creates them and drains them.
 """
 
+import random
+from dataclasses import dataclass
+
 import anyio
 import anyio.abc
 
-from oddaemon.daemon.context import DaemonContext
+from oddaemon.daemon.lifecycle import Lifecycle
 from oddaemon.engine.backfill.reader import BackfillContext
 from oddaemon.engine.backfill.service import BackfillService
+from oddaemon.engine.config.active_config import ActiveConfig
 from oddaemon.engine.delivery.courier import CourierContext
-from oddaemon.engine.delivery.courier_pool import CourierPool
+from oddaemon.engine.delivery.courier_pool import CourierPool, SinkFactory
+from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.maintenance.jobs import MaintenanceContext, build_jobs
 from oddaemon.engine.maintenance.scheduler import run_maintenance
 from oddaemon.engine.monitoring.freshness_monitor import FreshnessMonitor
 from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
 from oddaemon.engine.offices.api_factory import create_api
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.offices.worker import WorkerContext
 from oddaemon.engine.tasks import CrashBudget
+from oddaemon.opendental.client import TransportFactory
+from oddaemon.settings import Settings
+from oddaemon.settings.tables.sections import SftpSettings
+from oddaemon.settings.values.url import split_listen
+from oddaemon.sftp.receiver import ReceiverOptions, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonContext:
+    """From the daemon's start to its end; the database and what needs it come later."""
+
+    configuration: ActiveConfig
+    lifecycle: Lifecycle
+    fleet: FleetState
+    journal: JournalRecorder
+    telemetry: Telemetry
+    rng: random.Random
+    """For back-off."""
+    transport: TransportFactory | None
+    """Carries the requests; None: the network."""
+    make_sink: SinkFactory
+
+    @property
+    def settings(self) -> Settings:
+        """The active settings."""
+        return self.configuration.settings
 
 
 class Services:
@@ -93,3 +126,11 @@ def start_background_tasks(context: DaemonContext, database: SqliteDatabase, tas
     tasks.start_soon(run_maintenance, database, jobs, fleet.now, emit, name="maintenance")
     tasks.start_soon(monitor.run, lambda: context.settings.alerts.look_seconds, name="freshness monitor")
     tasks.start_soon(pinger.run, name="heartbeat pings")
+
+
+def create_receiver(sftp: SftpSettings) -> SftpReceiver | None:
+    """The receiver. None: it is disabled."""
+    if not sftp.is_on or sftp.host_key is None or sftp.directory is None:
+        return None
+    host, port = split_listen(sftp.listen)
+    return SftpReceiver(ReceiverOptions(host=host, port=port, **sftp.model_dump(exclude={"listen"})))
