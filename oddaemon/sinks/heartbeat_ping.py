@@ -35,18 +35,13 @@ class PingTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The receiver accepted this attempt (1 is the first)."""
+class PingResult:
+    """The last attempt."""
 
     attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """All attempts failed; `why` is a clause without the URL."""
-
-    attempts: int
-    why: str
+    """Its number; 1 is the first."""
+    why: str = ""
+    """Why it failed, as a clause without the URL. "": the receiver accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +56,16 @@ def make_failure_url(url: str) -> str:
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))
 
 
-async def ping(target: PingTarget, document: Mapping[str, str | int]) -> Sent | NotSent:
+async def ping(target: PingTarget, document: Mapping[str, str | int]) -> PingResult:
     """Send the ping, with repeated attempts; never raises because of the receiver."""
     tls = await anyio.to_thread.run_sync(make_tls_context)
     pause_seconds, attempt = target.pause_seconds, 1
     while (failure := await _attempt(target, document, tls)) is not None:
         if attempt >= target.attempts or not failure.is_transient:
-            return NotSent(attempt, failure.why)
+            return PingResult(attempt, failure.why)
         await anyio.sleep(pause_seconds)
         pause_seconds, attempt = 2 * pause_seconds, attempt + 1
-    return Sent(attempt)
+    return PingResult(attempt)
 
 
 async def _attempt(target: PingTarget, document: Mapping[str, str | int], tls: ssl.SSLContext) -> _AttemptFailed | None:

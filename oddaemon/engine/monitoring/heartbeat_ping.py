@@ -6,7 +6,7 @@ import anyio
 
 from oddaemon.engine.monitoring.freshness_monitor import NightResult
 from oddaemon.settings import AlertSettings
-from oddaemon.sinks.heartbeat_ping import PingTarget, Sent, make_failure_url, ping
+from oddaemon.sinks.heartbeat_ping import PingTarget, make_failure_url, ping
 from oddaemon.telemetry.events import HeartbeatPingFailed, HeartbeatPingSent, NightMissed
 from oddaemon.telemetry.events.base import Event
 
@@ -51,11 +51,11 @@ class HeartbeatPinger:
             alerts.ping_pause_seconds,
         )
         outcome = event.name.removeprefix("night_")
-        sent = await ping(target, _build_payload(event, outcome))
-        if isinstance(sent, Sent):
-            self._emit(HeartbeatPingSent(outcome, sent.attempts))
+        result = await ping(target, _build_payload(event, outcome))
+        if result.why:
+            self._emit(HeartbeatPingFailed(outcome, result.attempts, result.why))
         else:
-            self._emit(HeartbeatPingFailed(outcome, sent.attempts, sent.why))
+            self._emit(HeartbeatPingSent(outcome, result.attempts))
 
 
 def _build_payload(event: NightResult, outcome: str) -> dict[str, str | int]:

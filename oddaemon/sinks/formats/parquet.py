@@ -1,13 +1,10 @@
 """Rows as Parquet: typed columns, money as exact decimals. Needs pyarrow, which is an extra of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from oddaemon.sinks.formats.columns import Columns, ColumnType, ExportColumn, Row, WriteRows
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MONEY_DIGITS = 19
 """Enough for any 64-bit number of cents."""
@@ -34,41 +31,28 @@ def open_parquet_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]
         from pyarrow import parquet  # noqa: PLC0415 - the same
     except ImportError:
         raise ParquetMissing from None
-    schema = pa.schema([(column.name, _get_arrow_type(column)) for column in columns])
+    types: Mapping[ColumnType, pa.DataType] = {
+        ColumnType.INTEGER: pa.int64(),
+        ColumnType.MONEY: pa.decimal128(MONEY_DIGITS, 2),
+        ColumnType.RATIO: pa.float64(),
+        ColumnType.DATE: pa.date32(),
+        ColumnType.INSTANT: pa.timestamp("us", tz="UTC"),
+        ColumnType.TEXT: pa.string(),
+    }
+    schema = pa.schema([(column.name, types[column.kind]) for column in columns])
+
+    def make_array(column: ExportColumn, values: Sequence[object]) -> "pa.Array[Any]":
+        if column.kind is not ColumnType.MONEY:
+            return pa.array(values, types[column.kind])
+        # The bytes of the cents as a whole decimal are those of the amount as a decimal with two places.
+        cents = pa.array(values, pa.int64()).cast(pa.decimal128(MONEY_DIGITS, 0))
+        return pa.Array.from_buffers(types[column.kind], len(cents), cents.buffers())
 
     def write(rows: Sequence[Row]) -> None:
         if rows:
             values = zip(*rows, strict=True)
-            arrays = [_make_array(column, each) for column, each in zip(columns, values, strict=True)]
+            arrays = [make_array(column, each) for column, each in zip(columns, values, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         yield write
-
-
-def _get_arrow_type(column: ExportColumn) -> "pa.DataType":
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    match column.kind:
-        case ColumnType.INTEGER:
-            return pa.int64()
-        case ColumnType.MONEY:
-            return pa.decimal128(MONEY_DIGITS, 2)
-        case ColumnType.RATIO:
-            return pa.float64()
-        case ColumnType.DATE:
-            return pa.date32()
-        case ColumnType.INSTANT:
-            return pa.timestamp("us", tz="UTC")
-        case ColumnType.TEXT:
-            return pa.string()
-
-
-def _make_array(column: ExportColumn, values: Sequence[object]) -> "pa.Array[Any]":
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    if column.kind is not ColumnType.MONEY:
-        return pa.array(values, _get_arrow_type(column))
-    # The bytes of the cents as a whole decimal are those of the amount as a decimal with two places.
-    cents = pa.array(values, pa.int64()).cast(pa.decimal128(MONEY_DIGITS, 0))
-    return pa.Array.from_buffers(_get_arrow_type(column), len(cents), cents.buffers())
