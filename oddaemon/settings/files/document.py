@@ -37,6 +37,8 @@ class TomlDocument:
 
     path: Path
     """As it is shown."""
+    directory: Path = field(repr=False)
+    """What relative paths in this file are relative to; absolute."""
     table: dict[str, Any] = field(repr=False)
     lines: dict[Location, int] = field(repr=False)
     is_private: bool
@@ -46,11 +48,6 @@ class TomlDocument:
     """Takes the problems of all files."""
     is_form_input: bool = False
     """Its values come from cells or answers, whose writer needs no word of TOML."""
-
-    @property
-    def directory(self) -> Path:
-        """What relative paths in this file are relative to."""
-        return self.path.absolute().parent
 
     def report(self, location: Location, message: str, hint: str = "", value: object = None) -> None:
         """Report a problem at `location` of this file; `value` is shown only if it is a short scalar."""
@@ -146,7 +143,9 @@ def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnost
     except ValueError as error:
         problem = _make_syntax_problem(path, error)
     else:
-        return TomlDocument(path, table, find_line_numbers(text), private, len(text), diagnostics)
+        return TomlDocument(
+            path, path.absolute().parent, table, find_line_numbers(text), private, len(text), diagnostics
+        )
     diagnostics.problems.append(problem)
     return None
 

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _ALL_SECRETS = (*SECRET_NAMES, "secret", "dsn")
 
 
+@cache
 def get_source_names(name: str) -> tuple[str, str, str]:
     """The three settings that can hold the secret `name`."""
     return name, f"{name}_file", f"{name}_env"
@@ -71,7 +73,7 @@ def list_secret_files(document: TomlDocument) -> Iterator[Path]:
     """List the files that hold the document's keys, whether they exist or not."""
     for _, table in document.iter_tables():
         for name in _ALL_SECRETS:
-            value = table.get(f"{name}_file")
+            value = table.get(get_source_names(name)[1])
             if isinstance(value, str) and not validate_path(value):
                 yield document.directory / value
 

@@ -33,7 +33,9 @@ class OfficeDraft:
         """Convert to a document, as if it had been read from a file; strings under unsafe names are hidden."""
         lines: dict[Location, int] = {("office", index): line for index, line in enumerate(self.lines)}
         table = hide_secrets({"office": [dict(office) for office in self.offices]}, safe_names)
-        return TomlDocument(self.path, table, lines, self.is_private, 0, diagnostics, is_form_input=True)
+        return TomlDocument(
+            self.path, self.path.absolute().parent, table, lines, self.is_private, 0, diagnostics, is_form_input=True
+        )
 
 
 def render_office_toml(office: Mapping[str, Any]) -> str:
