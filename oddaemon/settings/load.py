@@ -6,7 +6,6 @@ and changes nothing.
 
 import os
 from collections.abc import Iterable, Mapping
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +158,7 @@ def _build_settings(
     environment: Mapping[str, str],
 ) -> Settings | None:
     main, api, sftp = documents[0], sections["api"], sections["sftp"]
-    entries = [
-        entry
-        for document in takewhile(lambda each: not each.diagnostics.is_full, documents)
-        for entry in read_offices(document, environment)
-    ]
+    entries = [entry for document in documents for entry in read_offices(document, environment)]
     check_duplicate_offices(entries, developer_key)
     sinks = list(read_sinks(main, _collect_labels(entries), environment))
     add_warnings(documents, entries, api)

@@ -50,8 +50,9 @@ class TomlDocument:
     """Its values come from cells or answers, whose writer needs no word of TOML."""
 
     def report(self, location: Location, message: str, hint: str = "", value: object = None) -> None:
-        """Report a problem at `location` of this file; `value` is shown only if it is a short scalar."""
-        self.diagnostics.problems.append(self._make_problem(location, message, hint, value))
+        """Report a problem at `location` of this file, up to the limit; `value` is shown if it is a short scalar."""
+        if not self.diagnostics.is_full:
+            self.diagnostics.problems.append(self._make_problem(location, message, hint, value))
 
     def warn(self, location: Location, message: str, hint: str = "", value: object = None) -> None:
         """Report a warning. Arguments as for `report`."""
@@ -183,7 +184,8 @@ def hide_secrets(table: dict[str, Any], safe_names: Collection[str]) -> dict[str
                 return Secret(value)
         return value
 
-    return {key: hide(value, key, is_label=False) for key, value in table.items()}
+    hidden: dict[str, Any] = hide(table, "", is_label=False)
+    return hidden
 
 
 def _format_value(value: object) -> str | None:

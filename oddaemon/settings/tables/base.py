@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -55,6 +56,7 @@ class Table(BaseModel):
     """The fields that have three possible sources in a file, each with the check of its value."""
 
     @classmethod
+    @cache
     def list_keys(cls) -> frozenset[str]:
         """The keys that the table may have in a file."""
         return frozenset({*cls.model_fields, *(key for name in cls.secrets for key in get_source_names(name))})
