@@ -19,24 +19,12 @@ from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
-from oddaemon.opendental.request_runner import (
-    Observer,
-    RequestContext,
-    get_host,
-)
+from oddaemon.opendental.request_runner import Observer, RequestContext, get_host
 from oddaemon.opendental.response import ApiError, Limits
 from oddaemon.opendental.session import Session
 from oddaemon.telemetry.events import HeadquartersUnused
 
-__all__ = [
-    "Api",
-    "ApiError",
-    "Limits",
-    "Observer",
-    "OfficeApi",
-    "Session",
-    "TransportFactory",
-]
+__all__ = ["Api", "ApiError", "Limits", "Observer", "OfficeApi", "Session", "TransportFactory"]
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 

@@ -17,14 +17,7 @@ from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
 from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
 from oddaemon.core.snapshot.verify import compute_checksum
-from oddaemon.opendental.decode_values import (
-    INTEGER_MAX,
-    INTEGER_MIN,
-    Cell,
-    MalformedValue,
-    Row,
-    require_row_limit,
-)
+from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, Cell, MalformedValue, Row, require_row_limit
 
 _ROWS_DECODER = msgspec.json.Decoder(list[Mapping[str, Cell]])
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])

@@ -20,13 +20,7 @@ from oddaemon.opendental.circuit_breaker import OUTAGE_KINDS, CircuitBreaker
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter
-from oddaemon.opendental.response import (
-    ApiError,
-    Limits,
-    Response,
-    classify_error_response,
-    send_request,
-)
+from oddaemon.opendental.response import ApiError, Limits, Response, classify_error_response, send_request
 from oddaemon.telemetry.events import (
     HeadquartersDown,
     HeadquartersRecovered,
