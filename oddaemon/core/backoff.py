@@ -1,25 +1,24 @@
 """Computes how long to wait after a failure. The random number is an argument."""
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+
+REREADS_MAX = 3
+"""How often in a row what was read may be discarded and read again before a human must look."""
 
 
-class Backoff(Protocol):
+@dataclass(frozen=True, slots=True)
+class Backoff:
     """The limits of a wait, in seconds."""
 
-    @property
-    def backoff_base_seconds(self) -> float:
-        """The longest wait after the first failure."""
-
-    @property
-    def backoff_max_seconds(self) -> float:
-        """The longest wait after any number of failures."""
-
-    @property
-    def retry_after_max_seconds(self) -> float:
-        """The longest wait that a server may request."""
+    backoff_base_seconds: float = 5.0
+    """The longest wait after the first failure."""
+    backoff_max_seconds: float = 900.0
+    """The longest wait after any number of failures."""
+    retry_after_max_seconds: float = 21_600.0
+    """The longest wait that the other side may request; a longer Retry-After is cut to it."""
 
 
 def compute_backoff_seconds(attempts: int, jitter: float, backoff: Backoff) -> float:

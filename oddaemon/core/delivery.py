@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
+from oddaemon.core.backoff import Backoff, compute_backoff_seconds, compute_retry_seconds
 
 
 class DeliveryState(StrEnum):
@@ -70,13 +70,9 @@ class SinkState:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Backoff):
     """How long oddaemon waits for a sink, in seconds."""
 
-    backoff_base_seconds: float = 5.0
-    backoff_max_seconds: float = 900.0
-    retry_after_max_seconds: float = 21_600.0
-    """The longest wait that a consumer may request; a longer request is cut to it."""
     give_up_after_seconds: float = 259_200.0
     """A delivery that fails at this age or later is dead."""
 

@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
+from oddaemon.core.backoff import Backoff
 from oddaemon.core.config_diff import Effect, setting
 from oddaemon.core.secret import Secret
 
@@ -136,7 +137,7 @@ class ControlQueryResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cadence:
+class Cadence(Backoff):
     """Intervals, all in seconds. With the defaults, an idle office receives about fifty requests a day."""
 
     probe_seconds: float = 60.0
@@ -151,10 +152,6 @@ class Cadence:
     """The Open Dental Service starts aging within this time from the due time, or not at all that night."""
     stuck_after_seconds: float = 14_400.0
     """A run in progress for longer has crashed and left its lock."""
-    backoff_base_seconds: float = 5.0
-    backoff_max_seconds: float = 900.0
-    retry_after_max_seconds: float = 21_600.0
-    """A longer Retry-After is shortened to this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
+from oddaemon.core.backoff import REREADS_MAX, compute_backoff_seconds, compute_retry_seconds
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import Balance, Cadence, ControlTotals
 from oddaemon.core.office.status import to_sentence
 
-REREADS_MAX = 3
-"""Two readings of a past day differ only if an entry for that day is posted in between, which is rare."""
 OWN_QUERY_ADVICE = (
     "Your own query was refused, or its count (`SELECT COUNT(*) … FROM (your query)`). Fix the query in your file, then"
     " request the day again."

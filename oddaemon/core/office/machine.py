@@ -26,6 +26,7 @@ bug in oddaemon and raises.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, Status
 from oddaemon.core.office.aging import AgingStatus
@@ -77,8 +78,6 @@ from oddaemon.core.office.transition import (
 from oddaemon.core.snapshot.packing import FIRST_PACKING
 from oddaemon.core.snapshot.plausibility import identify_by_title, is_other_database, summarize_snapshot
 
-REREADS_MAX = 3
-"""An office whose snapshot fails verification more often than this in a row is suspect."""
 STATEMENT_FAILURES_MAX = 2
 """After this many failures in a row, each followed by an answered GET, the statement is at fault and not the office."""
 _CLOCK_DEPENDENT = frozenset({AgingStatus.STUCK, AgingStatus.FUTURE})

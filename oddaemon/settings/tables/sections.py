@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
 
+from oddaemon.core.backoff import Backoff
 from oddaemon.core.diagnostics.diagnosis import is_sql_safe_name
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.core.secret import Secret
@@ -272,7 +273,7 @@ CadenceTable = create_model(
     "CadenceTable",
     __base__=BackoffSettings,
     __doc__="`[cadence]`: exactly the fields of the core's `Cadence`, so that the two cannot drift apart.",
-    **{field.name: (Seconds, field.default) for field in fields(Cadence)},  # type: ignore[call-overload]  # names known at run time
+    **{field.name: (Seconds, field.default) for field in sorted(fields(Cadence), key=fields(Backoff).__contains__)},  # type: ignore[call-overload]  # names known at run time
 )
 
 

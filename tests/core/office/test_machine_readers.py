@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
+from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import AgingMark, Cadence, Condition, Owner, Reader
-from oddaemon.core.office.machine import REREADS_MAX
 from oddaemon.core.office.state import Action, Probe, Pull, Wait
 from oddaemon.core.snapshot.packing import Packing
 from tests.core.builders import (
