@@ -18,10 +18,9 @@ from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.sources.config_file import find_config
 from oddaemon.cli.sources.fleet import load_office
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.core.office.key_rotation import describe_key_rotation
 from oddaemon.core.office.status import OWNER_NAMES
 from oddaemon.core.reporting.formatting import format_amount, format_count, format_duration
-from oddaemon.core.reporting.status_document import SnapshotDocument
+from oddaemon.core.reporting.status_document import SnapshotDocument, describe_key_rotation
 
 LABEL_WIDTH = len("What to do") + 2
 CLOCK_NOISE_SECONDS = 60

@@ -7,7 +7,7 @@ between two texts is refused and never guessed.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
@@ -211,11 +211,3 @@ def _parse_sum_cents(text: str) -> int:
     if not _NUMBER.fullmatch(text) or not float(text).is_integer():
         raise InvalidUpload("the requested count contains something that is not a whole number")
     return int(float(text))
-
-
-def find_upload_difference(balances: Sequence[Balance], totals: ControlTotals) -> str | None:
-    """Compare the rows with the server's own count; returns a difference as a clause without amounts. None: equal."""
-    if len(balances) != totals.guarantors:
-        return f"{len(balances)} guarantors were uploaded, but the office counts {totals.guarantors}"
-    differing = [name for name in MONEY_COLUMNS if sum(getattr(row, name) for row in balances) != getattr(totals, name)]
-    return f"the sums of {', '.join(differing)} differ from the office's own sums" if differing else None

@@ -16,7 +16,6 @@ from oddaemon.core.failures.messages import (
     NOT_CONFIGURED_MESSAGE,
     SERVICE_DOWN_MESSAGE,
     UNREADABLE_MESSAGE,
-    format_aging_message,
 )
 from oddaemon.core.model import Owner, Preferences
 from oddaemon.core.office.aging import BLOCKING_STATUSES, AgingStatus, evaluate_aging
@@ -44,7 +43,7 @@ def check_clock(observations: Observations) -> CheckResult:
             f"The clock of the office's server is {format_duration(error)} {side}, compared with this machine.",
             Owner.OFFICE,
             "Check this machine's own clock first. Then ask the office to set its server's clock from the internet.",
-            format_aging_message(CLOCK_WRONG_MESSAGE),
+            CLOCK_WRONG_MESSAGE,
         )
     if zone is None:
         advice = (
@@ -98,7 +97,7 @@ def check_service(observations: Observations) -> CheckResult:
             f"Its last heartbeat was {format_duration(silence)} ago. While it is down, no automated aging runs.",
             Owner.OFFICE,
             "Ask the office to start the Windows service OpenDentalService on its server.",
-            format_aging_message(SERVICE_DOWN_MESSAGE),
+            SERVICE_DOWN_MESSAGE,
         )
     return pass_check("It is running.")
 
@@ -110,13 +109,13 @@ def check_automated_aging(observations: Observations) -> CheckResult:
     except ValueError as error:
         advice = "Ask the office to set the automated aging run time again."
         sentence = f"Its run time cannot be parsed: {error}."
-        return fail_check(sentence, Owner.OFFICE, advice, format_aging_message(UNREADABLE_MESSAGE))
+        return fail_check(sentence, Owner.OFFICE, advice, UNREADABLE_MESSAGE)
     if due is None:
         return fail_check(
             "No run time is set: balances are as old as the last aging that was run by hand.",
             Owner.OFFICE,
             "Ask the office to set the automated aging run time.",
-            format_aging_message(NOT_CONFIGURED_MESSAGE),
+            NOT_CONFIGURED_MESSAGE,
         )
     return pass_check(f"Every night at {due:%H:%M} on the office's clock.")
 

@@ -1,7 +1,5 @@
 """Checks of what the key may do at the office, and of whether the office lists it as ours."""
 
-import re
-
 from oddaemon.core.diagnostics.diagnosis import (
     CheckName,
     CheckResult,
@@ -17,18 +15,13 @@ from oddaemon.core.diagnostics.network_checks import skip_blocked_check
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Owner, Reader
+from oddaemon.core.office.aging import parse_version
 from oddaemon.core.reporting.formatting import format_count
 
 QUERIES_SINCE = (21, 2)
 REPORTS_SINCE = (21, 4)
 CRASH_SAFE_SINCE = (22, 2)
 """From this version on, a run keeps balances while it ages."""
-
-
-def parse_version(text: str) -> tuple[int, int] | None:
-    """Parse the first two numbers of `25.4.48.0`; None: there are none."""
-    numbers = re.findall(r"\d{1,9}", text)
-    return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else None
 
 
 def check_version(observations: Observations) -> CheckResult:

@@ -14,7 +14,6 @@ from oddaemon.core.failures.messages import (
     NOT_CONFIGURED_MESSAGE,
     STUCK_MESSAGE,
     UNREADABLE_MESSAGE,
-    format_aging_message,
 )
 from oddaemon.core.model import AgingMark, Cadence, Owner, Preferences
 from oddaemon.core.office.clock import OfficeClock
@@ -90,7 +89,7 @@ def evaluate_aging(preferences: Preferences, clock: OfficeClock, now: datetime, 
             f"The office's aging preferences cannot be parsed: {error}.",
             owner=Owner.OFFICE,
             advice="Ask the office to set the automated aging run time again, and to run aging.",
-            message=format_aging_message(UNREADABLE_MESSAGE),
+            message=UNREADABLE_MESSAGE,
         )
     aging = _evaluate_parsed(preferences, _Times(last, begin, due), clock, now, cadence)
     if due is None:
@@ -115,7 +114,7 @@ def has_completed(mark: AgingMark, preferences: Preferences) -> bool:
     """
     if mark.date_last_aging != preferences.date_last_aging:
         return True
-    if _parse_version(preferences.program_version) < DAILY_ONLY_SINCE:
+    if _is_before_daily_only(preferences):
         return True
     last, begin = parse_date(preferences.date_last_aging), parse_datetime(mark.aging_begin)
     return begin is None or (last is not None and last >= begin.date())
@@ -130,7 +129,7 @@ def make_crashed_aging(aging: Aging, mark: AgingMark) -> Aging:
         aging_date=None,
         owner=Owner.OFFICE,
         advice="Ask the office to run aging again. Until then, its balances may come from two different runs.",
-        message=format_aging_message(BROKEN_OFF_MESSAGE),
+        message=BROKEN_OFF_MESSAGE,
     )
 
 
@@ -152,7 +151,7 @@ def _evaluate_parsed(
             f"The last aging has the future date {last}.",
             owner=Owner.OFFICE,
             advice="Ask the office to run aging again with today's date.",
-            message=format_aging_message(FUTURE_MESSAGE),
+            message=FUTURE_MESSAGE,
         )
     if is_monthly(preferences):
         return _evaluate_monthly(last)
@@ -176,13 +175,13 @@ def _evaluate_lock(
         owner=Owner.OFFICE,
         advice="Ask the office's administrator to clear the aging lock (Setup > Preferences > Account - General; before"
         " version 22.2: Setup > Miscellaneous) and to run aging.",
-        message=format_aging_message(STUCK_MESSAGE),
+        message=STUCK_MESSAGE,
     )
 
 
 def is_monthly(preferences: Preferences) -> bool:
     """Whether aging runs only once a month. Newer versions run it every night, whatever is set."""
-    return preferences.monthly.strip() == "1" and _parse_version(preferences.program_version) < DAILY_ONLY_SINCE
+    return preferences.monthly.strip() == "1" and _is_before_daily_only(preferences)
 
 
 def _evaluate_monthly(last: date | None) -> Aging:
@@ -199,7 +198,7 @@ def _evaluate_manual(last: date | None) -> Aging:
         aging_date=last,
         owner=Owner.OFFICE,
         advice="Ask the office to set the automated aging run time and to keep the Open Dental Service running.",
-        message=format_aging_message(NOT_CONFIGURED_MESSAGE),
+        message=NOT_CONFIGURED_MESSAGE,
     )
 
 
@@ -219,11 +218,16 @@ def _evaluate_nightly(last: date | None, due: time, clock: OfficeClock, now: dat
         aging_date=last,
         owner=Owner.OFFICE,
         advice="Ask the office to check that the Open Dental Service is running on its server and to run aging.",
-        message=format_aging_message(MISSED_MESSAGE),
+        message=MISSED_MESSAGE,
     )
 
 
-def _parse_version(text: str) -> tuple[int, ...]:
-    """Parse `25.4.48.0`. A version that cannot be parsed counts as new."""
+def _is_before_daily_only(preferences: Preferences) -> bool:
+    """A version that cannot be parsed counts as new."""
+    return (parse_version(preferences.program_version) or DAILY_ONLY_SINCE) < DAILY_ONLY_SINCE
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """Parse the first two numbers of `25.4.48.0`; None: there are none."""
     numbers = re.findall(r"\d{1,9}", text)
-    return tuple(int(number) for number in numbers[:2]) if numbers else DAILY_ONLY_SINCE
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else None

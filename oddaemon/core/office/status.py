@@ -53,15 +53,10 @@ def make_status(
     return Status(condition, since, reason, owner, advice, late_at=late_at, letter=message)
 
 
-def make_disabled_status(previous: Status, now: datetime) -> Status:
-    """The status of an office that the configuration disables."""
-    reason, advice = "Disabled in the configuration.", "Set `enabled = true` to resume."
-    return make_status(previous, now, Condition.PAUSED, reason, owner=Owner.US, advice=advice)
-
-
-def make_paused_status(previous: Status, now: datetime) -> Status:
-    """The status of an office that an operator has paused."""
-    reason, advice = "Paused by an operator.", "Resume with `oddaemon office resume`."
+def make_paused_status(previous: Status, now: datetime, *, enabled: bool) -> Status:
+    """The status of an office that an operator has paused, or that the configuration does not enable."""
+    reason = "Paused by an operator." if enabled else "Disabled in the configuration."
+    advice = "Resume with `oddaemon office resume`." if enabled else "Set `enabled = true` to resume."
     return make_status(previous, now, Condition.PAUSED, reason, owner=Owner.US, advice=advice)
 
 

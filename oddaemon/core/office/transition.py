@@ -15,7 +15,6 @@ from oddaemon.core.office.evidence import KEY_FAILURES
 from oddaemon.core.office.record import require_preferences
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.office.status import (
-    make_disabled_status,
     make_failure_status,
     make_paused_status,
     make_status,
@@ -53,8 +52,8 @@ def limit_wait(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeSta
 
 def pause(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Stop asking the office. If the configuration disables it, the status says so, as no command can change that."""
-    make_pause_status = make_paused_status if spec.enabled else make_disabled_status
-    return move_to(state, Intent.SURVEY, FAR_FUTURE, make_pause_status(state.standing, now))
+    status = make_paused_status(state.standing, now, enabled=spec.enabled)
+    return move_to(state, Intent.SURVEY, FAR_FUTURE, status)
 
 
 def measure_clock(state: OfficeState, now: datetime) -> OfficeState:

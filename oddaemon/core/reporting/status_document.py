@@ -11,8 +11,17 @@ from datetime import date, datetime
 from typing import TypedDict
 
 from oddaemon.core.model import Condition, PublishedSnapshot, Status
-from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.reporting.formatting import format_instant, format_money
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """The rotation of an office's key, until the new key is accepted or the time is over."""
+
+    ends_at: datetime
+    """After this instant only the new key is used."""
+    previous_accepted: bool
+    """Whether the previous key is accepted meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +165,12 @@ def make_snapshot_document(snapshot: PublishedSnapshot) -> SnapshotDocument:
         "bal_total": format_money(snapshot.totals.bal_total),
         "verified": snapshot.verified,
     }
+
+
+def describe_key_rotation(previous_accepted: bool, ends_at: str) -> str:
+    """Describe the rotation; `ends_at` is formatted for the reader's clock."""
+    if previous_accepted:
+        state = "it is not accepted yet, and the previous key is used meanwhile"
+    else:
+        state = "neither the new nor the previous key is accepted"
+    return f"A new key has until {ends_at} to be accepted: {state}. After that, the office is blocked."

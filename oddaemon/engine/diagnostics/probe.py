@@ -13,10 +13,11 @@ from oddaemon.core.dates import parse_date
 from oddaemon.core.diagnostics.checks import PREFERENCES, run_checks
 from oddaemon.core.diagnostics.diagnosis import CheckedOffice, Clocks, Diagnosis, Observations
 from oddaemon.core.diagnostics.network_checks import is_blocking
-from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE, parse_version
+from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import ControlQueryResult, OfficeSpec, Reader
+from oddaemon.core.office.aging import parse_version
 from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated
 from oddaemon.opendental import decode, sql

@@ -9,10 +9,9 @@ from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
 from oddaemon.core.model import OfficeSpec, PublishedSnapshot
-from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.deadlines import MonitoredOffice, find_next_deadline
-from oddaemon.core.reporting.status_document import OfficeStatus
+from oddaemon.core.reporting.status_document import KeyRotation, OfficeStatus
 from oddaemon.telemetry.events import KeyRejectedDuringRotation, KeyRotated, RequestFinished, RequestStarted
 
 

@@ -18,7 +18,6 @@ from oddaemon.core.backfill.csv_upload import (
     LINE_CHARACTERS_MAX,
     CsvHeader,
     InvalidUpload,
-    find_upload_difference,
     parse_balances,
     parse_control_totals,
 )
@@ -27,7 +26,7 @@ from oddaemon.core.backfill.job import UploadStep
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Balance, Preferences, index_balances
 from oddaemon.core.snapshot.aging_report import ReportResult
-from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.sftp.upload_slot import (
@@ -111,7 +110,7 @@ class UploadReader:
             totals = parse_control_totals(line, header)
         except InvalidUpload as error:
             raise _make_unreadable_error(error) from None
-        if (mismatch := find_upload_difference(balances, totals)) is not None:
+        if (mismatch := find_difference(balances, totals, totals.checksum)) is not None:
             raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
 
     async def _read_file(self, query: str) -> tuple[CsvHeader | None, list[Balance]]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-MASK = "***"
+from oddaemon.core.secret import MASK
 
 CHARACTERS_MIN = 4
 """Shorter values are not replaced: they occur in ordinary words."""

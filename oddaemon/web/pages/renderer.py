@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from oddaemon.core.model import Condition
-from oddaemon.core.office.key_rotation import describe_key_rotation
 from oddaemon.core.office.status import OWNER_NAMES, OWNER_SHORT_NAMES, WORST_FIRST
 from oddaemon.core.reporting.forecast import Outlook
+from oddaemon.core.reporting.status_document import describe_key_rotation
 from oddaemon.web.pages import formatting, summaries
 from oddaemon.web.pages.chart import make_bucket_chart
 from oddaemon.web.pages.rendered import Parts, RenderedFleet, RenderedOffice

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from oddaemon.core.model import Preferences, PublishedSnapshot, Status
 from oddaemon.core.office.clock import OfficeClock
-from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.reporting.forecast import Forecast
 from oddaemon.core.reporting.night_history import Night
+from oddaemon.core.reporting.status_document import KeyRotation
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from oddaemon.cli.commands.explain import describe_office
 from oddaemon.cli.sources.fleet import OfficeRecord
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Condition, Reader
-from oddaemon.core.office.key_rotation import describe_key_rotation
 from oddaemon.core.office.status import make_failure_status
+from oddaemon.core.reporting.status_document import describe_key_rotation
 from tests.cli.sample_fleet import SampleFleet, make_blocked_state, make_fresh_state, parse_json
 from tests.cli.sample_history import make_history
 from tests.golden import GoldenTexts

@@ -3,12 +3,12 @@ import pytest
 from oddaemon.core.backfill.csv_upload import (
     LINE_CHARACTERS_MAX,
     InvalidUpload,
-    find_upload_difference,
     parse_balances,
     parse_control_totals,
     parse_header,
 )
 from oddaemon.core.model import Balance, ControlTotals
+from oddaemon.core.snapshot.verify import find_difference
 
 COLUMNS = "PatNum,patName,EstBalance,Bal_0_30,Bal_31_60,Bal_61_90,BalOver90,InsEst,BalTotal,ClinicNum"
 ELM = "11,Elm,1.50,10.25,0,0,0,2.5,10.25,3"
@@ -122,19 +122,19 @@ def test_the_offices_own_count_proves_the_rows() -> None:
     header = parse_header(COLUMNS)
     totals = parse_control_totals("2,150,1025,0,0,37000.0,250,38025\r\n", header)
     assert totals == ControlTotals(2, 150, 1025, 0, 0, 37_000, 250, 38_025, 0)
-    assert find_upload_difference([OAKS, ELMS], totals) is None
-    assert find_upload_difference([ELMS], totals) == "1 guarantors were uploaded, but the office counts 2"
+    assert find_difference([OAKS, ELMS], totals, 0) is None
+    assert find_difference([ELMS], totals, 0) == "1 guarantors were read where the office counts 2"
     assert (
-        find_upload_difference([OAKS, ELMS._replace(bal_total=1)], totals)
-        == "the sums of bal_total differ from the office's own sums"
+        find_difference([OAKS, ELMS._replace(bal_total=1)], totals, 0)
+        == "the sums of bal_total differ from the office's own"
     )
 
 
 def test_a_file_without_rows_is_counted_too() -> None:
     assert parse_control_totals("0\r\n", None) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
     assert (
-        find_upload_difference([], parse_control_totals('"40"', None))
-        == "0 guarantors were uploaded, but the office counts 40"
+        find_difference([], parse_control_totals('"40"', None), 0)
+        == "0 guarantors were read where the office counts 40"
     )
 
 

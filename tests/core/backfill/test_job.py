@@ -3,10 +3,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.backfill.job import (
     EARLIEST_DATE,
     OWN_QUERY_ADVICE,
-    REREADS_MAX,
     BackfillJob,
     BackfillMethod,
     BackfillTarget,

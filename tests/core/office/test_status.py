@@ -7,8 +7,8 @@ from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.office.status import (
     ACTION_REQUIRED,
-    make_disabled_status,
     make_failure_status,
+    make_paused_status,
     make_status,
     to_sentence,
 )
@@ -32,7 +32,7 @@ def test_the_failure_stays_shown_while_the_office_is_read_again(condition: Condi
 
 
 def test_a_paused_office_says_how_to_resume() -> None:
-    status = make_disabled_status(AGING, NOW)
+    status = make_paused_status(AGING, NOW, enabled=False)
     assert status.condition is Condition.PAUSED
     assert "enabled = true" in status.advice
 

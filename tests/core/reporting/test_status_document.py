@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.core.office.key_rotation import KeyRotation, describe_key_rotation
 from oddaemon.core.reporting.formatting import format_instant, format_money
-from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
+from oddaemon.core.reporting.status_document import (
+    KeyRotation,
+    OfficeStatus,
+    describe_key_rotation,
+    make_status_document,
+)
 from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.office.key_rotation import KeyRotation
+from oddaemon.core.reporting.status_document import KeyRotation
 from oddaemon.web.pages.fleet_feed import render_fleet
 from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
