@@ -3,7 +3,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.backfill.job import (
     EARLIEST_DATE,
     OWN_QUERY_ADVICE,
@@ -16,6 +15,7 @@ from oddaemon.core.backfill.job import (
     clear_failures,
     validate_day,
 )
+from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Cadence
 
