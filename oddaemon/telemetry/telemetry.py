@@ -1,10 +1,11 @@
 """The only place that logs and counts: an event goes in, a log line and moved metrics come out."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
@@ -16,7 +17,6 @@ from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
 from oddaemon.telemetry.logging.redaction import Redactor
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 from oddaemon.telemetry.metrics.office import collect_office_metrics
-from oddaemon.telemetry.metrics.process import OwnProcessCollector
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Telemetry:
         self._lost_reported = 0
         self._subscribers: list[Callable[[Event], None]] = []
         if process_metrics:
-            OwnProcessCollector(registry=self._registry)
+            _OwnProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
             GCCollector(registry=self._registry)
 
@@ -126,3 +126,15 @@ class _MetricFamilies:
             family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
             yield family
         yield from collect_office_metrics(self.offices, self.now)
+
+
+class _OwnProcessCollector(ProcessCollector):
+    """Memory, CPU and open files of this process, where only its own directory of /proc is shown.
+
+    The library's collector reads the boot time from /proc/stat and reports nothing without it.
+
+    A unit with `ProcSubset=pid` has no /proc/stat; the clocks give the same time.
+    """
+
+    def _boot_time(self) -> float:
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -10,14 +10,13 @@ from rich.text import Text
 
 from oddaemon.cli.output.table import TableColumn, TextTable, print_table
 from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
-from oddaemon.core.diagnostics.network_checks import CHECK_TITLES
 from oddaemon.core.model import Owner
 from oddaemon.core.office.status import OWNER_NAMES, OWNER_SHORT_NAMES
 from oddaemon.core.reporting.formatting import format_count
 
 OUTCOME_MARKS = {CheckOutcome.OK: "✓", CheckOutcome.FAILED: "✗", CheckOutcome.SKIPPED: "–"}  # noqa: RUF001  a dash, as wide as the others
 OUTCOME_STYLES = {CheckOutcome.OK: "green", CheckOutcome.FAILED: "bold red", CheckOutcome.SKIPPED: "dim"}
-TITLE_WIDTH = max(map(len, CHECK_TITLES.values()))
+TITLE_WIDTH = max(len(name.heading) for name in CheckName)
 FULL_TABLE_MAX = 40
 """The table of a larger fleet shows only offices with failed checks."""
 CHECKED_BY = {
@@ -46,9 +45,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             description.append(
                 f"\n{_format_advice(check)}", style="yellow" if check.outcome is CheckOutcome.FAILED else "dim"
             )
-        table.add_row(
-            Text(OUTCOME_MARKS[check.outcome], style=style), Text(CHECK_TITLES[name], style=style), description
-        )
+        table.add_row(Text(OUTCOME_MARKS[check.outcome], style=style), Text(name.heading, style=style), description)
     console.print(table)
     for check in _select_messages(diagnosis):
         console.print()
@@ -76,7 +73,7 @@ def _format_row(diagnosis: Diagnosis) -> list[str | Text]:
     if diagnosis.is_healthy:
         return [diagnosis.office, Text(OUTCOME_MARKS[CheckOutcome.OK], style=OUTCOME_STYLES[CheckOutcome.OK]), ""]
     name, first = next(iter(diagnosis.failed_checks.items()))
-    description = Text(f"{CHECK_TITLES[name]}: ", style="bold").append(Text(first.sentence, style="not bold"))
+    description = Text(f"{name.heading}: ", style="bold").append(Text(first.sentence, style="not bold"))
     description.append(f" {_format_advice(first)}", style="not bold yellow")
     if more := len(diagnosis.failed_checks) - 1:
         description.append(f" And {more} more.", style="not bold")
@@ -98,7 +95,7 @@ def _format_plain(diagnosis: Diagnosis) -> Iterator[str]:
     """For a pipe: a check a line, nothing wrapped."""
     yield _format_headline(diagnosis)
     for name, check in diagnosis.checks.items():
-        yield f"{OUTCOME_MARKS[check.outcome]} {CHECK_TITLES[name]:<{TITLE_WIDTH}}  {check.sentence}"
+        yield f"{OUTCOME_MARKS[check.outcome]} {name.heading:<{TITLE_WIDTH}}  {check.sentence}"
         if check.advice:
             yield f"  {'':<{TITLE_WIDTH}}  {_format_advice(check)}"
     for check in _select_messages(diagnosis):

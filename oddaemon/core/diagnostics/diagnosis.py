@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.failures.messages import format_failure_message
@@ -28,28 +28,36 @@ def is_sql_safe_name(developer_name: str) -> bool:
 
 
 class CheckName(StrEnum):
-    """The checks, in order: each depends on those before it."""
+    """The checks with their headings, in order: each depends on those before it."""
 
-    DNS = "name"
-    CONNECTION = "connection"
-    TLS = "tls"
-    API = "api"
-    DEVELOPER_KEY = "developer_key"
-    CUSTOMER_KEY = "customer_key"
-    ECONNECTOR = "econnector"
-    VERSION = "version"
-    PREFERENCES = "permission_preferences"
-    QUERIES = "permission_queries"
-    REPORTS = "permission_reports"
-    CLOCK = "clock"
-    SERVICE = "service"
-    AUTOMATION = "automated_aging"
-    AGING = "aging"
-    CLINICS = "clinics"
-    GUARANTORS = "guarantors"
-    READER = "reader"
-    COST = "cost"
-    OUR_KEY = "our_key"
+    heading: str
+
+    def __new__(cls, value: str, heading: str) -> Self:
+        """A member, from its line below."""
+        name = str.__new__(cls, value)
+        name._value_, name.heading = value, heading
+        return name
+
+    DNS = "name", "Name and DNS"
+    CONNECTION = "connection", "Connection"
+    TLS = "tls", "TLS"
+    API = "api", "API"
+    DEVELOPER_KEY = "developer_key", "Developer key"
+    CUSTOMER_KEY = "customer_key", "Customer key"
+    ECONNECTOR = "econnector", "eConnector"
+    VERSION = "version", "Version"
+    PREFERENCES = "permission_preferences", "May read preferences"
+    QUERIES = "permission_queries", "May run queries"
+    REPORTS = "permission_reports", "May read reports"
+    CLOCK = "clock", "Clock and zone"
+    SERVICE = "service", "Open Dental Service"
+    AUTOMATION = "automated_aging", "Automated aging"
+    AGING = "aging", "Aging"
+    CLINICS = "clinics", "Clinics"
+    GUARANTORS = "guarantors", "Guarantors"
+    READER = "reader", "Statement or pages"
+    COST = "cost", "Requests a night"
+    OUR_KEY = "our_key", "Our key at the office"
 
 
 class CheckOutcome(StrEnum):
@@ -297,7 +305,7 @@ def parse_diagnosis(document: Mapping[str, Any]) -> Diagnosis:
         at=datetime.fromisoformat(document["checked_at"]),
         asked_by=document["source"],
         checks={
-            CheckName(step["step"]): CheckResult(
+            CheckName(step["step"]): CheckResult(  # type: ignore[call-arg]  # found by its value, not made
                 CheckOutcome(step["outcome"]),
                 step["message"],
                 None if step["owner"] is None else Owner(step["owner"]),

@@ -26,29 +26,6 @@ from oddaemon.core.office.status import to_sentence
 
 CERTIFICATE_ENDS_SOON_DAYS = 14
 """Most certificates are renewed a month before they expire."""
-CHECK_TITLES: Mapping[CheckName, str] = {
-    CheckName.DNS: "Name and DNS",
-    CheckName.CONNECTION: "Connection",
-    CheckName.TLS: "TLS",
-    CheckName.API: "API",
-    CheckName.DEVELOPER_KEY: "Developer key",
-    CheckName.CUSTOMER_KEY: "Customer key",
-    CheckName.ECONNECTOR: "eConnector",
-    CheckName.VERSION: "Version",
-    CheckName.PREFERENCES: "May read preferences",
-    CheckName.QUERIES: "May run queries",
-    CheckName.REPORTS: "May read reports",
-    CheckName.CLOCK: "Clock and zone",
-    CheckName.SERVICE: "Open Dental Service",
-    CheckName.AUTOMATION: "Automated aging",
-    CheckName.AGING: "Aging",
-    CheckName.CLINICS: "Clinics",
-    CheckName.GUARANTORS: "Guarantors",
-    CheckName.READER: "Statement or pages",
-    CheckName.COST: "Requests a night",
-    CheckName.OUR_KEY: "Our key at the office",
-}
-"""The titles that people see."""
 CHECK_BY_FAILURE: Mapping[FailureKind, CheckName] = {
     FailureKind.CONNECT: CheckName.CONNECTION,
     FailureKind.TLS: CheckName.TLS,
@@ -92,7 +69,7 @@ def find_blocking_failure(observations: Observations) -> Failure | None:
 
 def skip_blocked_check(blocker: CheckName) -> CheckResult:
     """A check that depends on a failed one."""
-    return skip_check(f"Skipped: fix “{CHECK_TITLES[blocker]}” first.")
+    return skip_check(f"Skipped: fix “{blocker.heading}” first.")
 
 
 def find_failed_check(name: CheckName, observations: Observations) -> CheckResult | None:

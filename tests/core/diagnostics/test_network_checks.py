@@ -14,7 +14,7 @@ from oddaemon.core.diagnostics.diagnosis import (
     make_diagnosis_document,
     parse_diagnosis,
 )
-from oddaemon.core.diagnostics.network_checks import CHECK_BY_FAILURE, CHECK_TITLES, is_blocking
+from oddaemon.core.diagnostics.network_checks import CHECK_BY_FAILURE, is_blocking
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Owner
@@ -45,7 +45,7 @@ def test_a_healthy_office_passes_every_check() -> None:
 
 
 def test_every_check_has_a_title_and_comes_once_in_its_order() -> None:
-    assert list(make_diagnosis().checks) == CHECK_ORDER == list(CHECK_TITLES)
+    assert list(make_diagnosis().checks) == CHECK_ORDER
 
 
 @pytest.mark.parametrize("at", [CheckName.DNS, CheckName.CONNECTION, CheckName.TLS])
@@ -58,7 +58,7 @@ def test_what_keeps_us_from_the_host_is_ours_to_fix_and_ends_it(at: CheckName) -
     assert "the system says so" in found.sentence
     assert found.advice
     for name in CHECK_ORDER[CHECK_ORDER.index(at) + 1 :]:
-        assert find_check(name, observed).sentence == f"Skipped: fix “{CHECK_TITLES[at]}” first."
+        assert find_check(name, observed).sentence == f"Skipped: fix “{at.heading}” first."
 
 
 @pytest.mark.parametrize(("kind", "place"), CHECK_BY_FAILURE.items())
