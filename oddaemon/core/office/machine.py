@@ -195,8 +195,7 @@ def _apply_command(state: OfficeState, command: OfficeCommand, now: datetime, sp
             return pause(replace(state, paused=True), now, spec)
         case OfficeCommand.RESUME:
             return _reconcile_with_config(replace(state, paused=False), now, spec)
-        case OfficeCommand.SYNC:
-            return _sync_now(state, now)
+    return _sync_now(state, now)
 
 
 def _accept(state: OfficeState, now: datetime) -> OfficeState:
