@@ -190,7 +190,7 @@ def test_a_request_too_many_is_found() -> None:
         environment.headquarters.traffic.append(replace(environment.headquarters.traffic[-1], spacing_seconds=1.0))
 
     with _interference(ask_twice):
-        assert _assert_complaint(run_scenario(make_scenario()), rate_limits.POLITE, "in flight")
+        assert _assert_complaint(run_scenario(make_scenario()), rate_limits.POLITE, "TwoInFlight")
 
 
 def _make_event_log(*called: ReportedCondition) -> EventLog:
