@@ -61,8 +61,10 @@ def can_hold_files(directory: Path) -> bool:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend(request: pytest.FixtureRequest) -> str | tuple[str, dict[str, Any]]:
+    """The event loop of a test: asyncio's own, or the one that its mark names."""
+    mark = request.node.get_closest_marker("event_loop")
+    return "asyncio" if mark is None else ("asyncio", {"loop_factory": mark.kwargs["factory"]})
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """An event loop whose clock a test moves: a time-out of a minute passes at once, and never early on a slow machine.
 
-For what talks to real sockets and processes. `oddaemon.simulator.virtual_time` jumps by itself when nothing is ready,
-and cannot know that the other side is only slow.
+`pytest.mark.event_loop(factory=SteppedLoop)` runs a test on it, for what talks to real sockets and processes: there
+virtual time, which jumps by itself when nothing is ready, cannot know that the other side is only slow.
 """
 
 import asyncio
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -19,10 +18,6 @@ class SteppedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """The machine's monotonic clock, and the steps."""
         return super().time() + self.stepped_seconds
-
-
-STEPPED_CLOCK: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": SteppedLoop})
-"""A backend with such a loop; the `anyio_backend` of a module returns it."""
 
 
 async def step_clock(seconds: float) -> None:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
 
 import httpx
 import pytest
@@ -22,12 +21,9 @@ from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from tests.engine.delivery.fake_consumer import make_sink_settings
 from tests.engine.night import SMALL, night
 
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
+
 CODES: Mapping[CodeType, str] = {function.__code__: function.__qualname__ for function in BALANCE_PATH}
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 async def acknowledge(_request: Request) -> Response:

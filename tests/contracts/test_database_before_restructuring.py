@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -25,10 +24,7 @@ from tests.contracts.make_database import (
 )
 from tests.engine.delivery.fake_consumer import SinkBehavior
 
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": make_virtual_loop}
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -13,16 +12,14 @@ import pytest
 from oddaemon.core.model import Condition, Reader
 from oddaemon.settings import DaemonSettings
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.engine.night import SMALL, SMILE, make_office_settings, night
 from tests.engine.world import World
 
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
+
 SLOW = HeadquartersOptions(base_seconds=5)
 PAGED = (make_office_settings(reader=Reader.PAGES),)
-
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    return virtual_time
 
 
 async def test_a_drain_lets_the_request_in_flight_finish_and_keeps_its_page(tmp_path: Path) -> None:

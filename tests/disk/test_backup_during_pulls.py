@@ -2,24 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
 from oddaemon.core.model import Reader
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.integrity import Verification, verify
 from tests.engine.night import SMALL, SMILE, make_office_settings, night, time_after_start
 
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
+
 FLEET = [replace(SMILE if number % 2 else SMALL, office_id=f"office-{number}", seed=number) for number in range(6)]
-
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    return virtual_time
 
 
 async def test_every_backup_of_a_night_verifies(tmp_path: Path) -> None:

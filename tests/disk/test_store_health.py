@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -13,6 +12,7 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
 from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.engine.monitoring.store_health import RETRY_SECONDS, SLOW_SECONDS
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store.errors import DatabaseNewer, StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.location import parse_database_path
@@ -22,10 +22,7 @@ from tests.disk.test_locked_and_slow import locked_database
 from tests.engine.night import SMALL, make_office_settings, night, time_after_start
 from tests.engine.world import World
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    return virtual_time
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
 
 
 def get_database_path(world: World) -> Path:

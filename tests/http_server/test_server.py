@@ -35,11 +35,6 @@ PAGES = ["/", "/runbook", f"/offices/{make_fleet(1).lines[0].id}"]
 PATHS = [*PAGES, "/metrics", "/-/healthy", "/-/ready", "/api/status", "/api/offices/mesa"]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class FakeDaemon:
     """What the application looks at, as a daemon with two offices would show it."""

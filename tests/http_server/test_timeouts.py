@@ -5,7 +5,6 @@ import logging
 import resource
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import Any
 
 import anyio
 import anyio.abc
@@ -24,9 +23,9 @@ from tests.http_server.raw_client import (
     running_listener,
     send_and_read,
 )
-from tests.stepped_clock import STEPPED_CLOCK, step_clock
+from tests.stepped_clock import SteppedLoop, step_clock
 
-pytestmark = pytest.mark.real("waits for real time-outs of sockets")
+pytestmark = [pytest.mark.real("waits for real time-outs of sockets"), pytest.mark.event_loop(factory=SteppedLoop)]
 
 SHORT_TIMEOUT = ConnectionLimits(timeout_seconds=0.1)
 LONG_TIMEOUT = ConnectionLimits(timeout_seconds=60.0, connections_max=8)
@@ -34,11 +33,6 @@ GET = make_request_head("Host: localhost")
 LARGE_BYTES = 16_000_000
 """More than any socket's buffers hold."""
 OPEN_FILES = 4096
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return STEPPED_CLOCK
 
 
 async def respond(scope: Scope, receive: Receive, send: Send) -> None:

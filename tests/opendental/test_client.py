@@ -29,12 +29,9 @@ from tests.opendental.client_harness import (
 from tests.opendental.response_bodies import CANARY, encode_rows, make_clock_rows, make_preference_rows
 from tests.opendental.test_decode import NEVER_ROWS
 
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
+
 PREFERENCE = json.dumps(make_preference_rows())
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 async def test_every_request_carries_the_headers_that_the_api_asks_for_and_a_get_too() -> None:

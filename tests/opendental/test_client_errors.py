@@ -1,6 +1,5 @@
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
 
@@ -19,10 +18,7 @@ from tests.opendental.client_harness import (
     open_session,
 )
 
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": make_virtual_loop}
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
 
 
 @pytest.mark.parametrize(

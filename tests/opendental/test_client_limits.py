@@ -25,10 +25,7 @@ from tests.opendental.client_harness import (
 )
 from tests.opendental.response_bodies import CANARY
 
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": make_virtual_loop}
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
 
 
 SMALL = Limits(connect_timeout_seconds=10.0, request_timeout_seconds=65.0, max_response_bytes=1000)

@@ -3,7 +3,6 @@
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -14,14 +13,11 @@ from oddaemon.opendental.connectivity import _describe_error, check_connectivity
 from tests.certificates import make_client_context, make_server_context
 from tests.opendental.client_harness import BASE_URL, ScriptedServer, make_harness, make_response
 from tests.opendental.loopback_server import loopback_server, respond_with
-from tests.stepped_clock import STEPPED_CLOCK, step_clock
+from tests.stepped_clock import SteppedLoop, step_clock
+
+pytestmark = pytest.mark.event_loop(factory=SteppedLoop)
 
 TIMEOUT_SECONDS = 60.0
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return STEPPED_CLOCK
 
 
 async def check_reach(url: str, trusted: Path | None = None) -> Connectivity:

@@ -1,7 +1,6 @@
 import random
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
 
 import anyio
 import pytest
@@ -9,14 +8,11 @@ import pytest
 from oddaemon.opendental.rate_limiter import SPACING_SLACK, KeyLimiter, RateLimiter, ShuttingDown
 from oddaemon.simulator.virtual_time import make_virtual_loop
 
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
+
 HOUR = 3600.0
 ANY_RATE = 1e9
 TICK = 1e-6
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 class LimiterTraffic:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -19,14 +18,11 @@ from oddaemon.sinks.exec import Exec
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed
 from tests.sinks.payloads import make_night_balances, make_payload
-from tests.stepped_clock import STEPPED_CLOCK, step_clock
+from tests.stepped_clock import SteppedLoop, step_clock
+
+pytestmark = pytest.mark.event_loop(factory=SteppedLoop)
 
 TIMEOUT_SECONDS = 60.0
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return STEPPED_CLOCK
 
 
 def make_exec_sink(

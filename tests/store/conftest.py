@@ -9,11 +9,6 @@ from tests.store.samples import OFFICES
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "oddaemon.db"
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -24,11 +23,6 @@ from tests.engine.world import World
 NAMES = ("ash", "elm", "fir", "oak", "yew")
 SPECS = [PracticeSpec(name, seed=seed, guarantors=20) for seed, name in enumerate(NAMES)]
 IN_FLIGHT_MAX = 3
-
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    return virtual_time
 
 
 @dataclass

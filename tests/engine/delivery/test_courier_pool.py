@@ -3,7 +3,6 @@
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -25,11 +24,6 @@ from tests.engine.delivery.delivering_night import (
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings
 from tests.engine.night import SMALL, night
 from tests.engine.world import World
-
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    return virtual_time
 
 
 @pytest.mark.parametrize("content", list(Content))

@@ -3,10 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import anyio
-import pytest
 
 from oddaemon.core.model import Condition
 from oddaemon.settings import SinkSettings
@@ -22,11 +20,6 @@ from tests.engine.delivery.delivering_night import (
 )
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings
 from tests.engine.night import SMALL, make_office_settings, night
-
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    return virtual_time
 
 
 async def test_a_sink_that_comes_later_starts_with_the_current_snapshot_of_each_office(tmp_path: Path) -> None:

@@ -20,12 +20,9 @@ from oddaemon.web.pages.event_stream import EventStream, StreamOptions
 from tests.browser.sample_fleet import SampleFleet, make_fleet
 from tests.browser.site import FAST_STREAM, PageSite
 from tests.http_server.raw_client import TIMEOUT_SECONDS, make_request_head, read_to_end, running_listener
-from tests.stepped_clock import STEPPED_CLOCK, step_clock
+from tests.stepped_clock import SteppedLoop, step_clock
 
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return STEPPED_CLOCK
+pytestmark = pytest.mark.event_loop(factory=SteppedLoop)
 
 
 @dataclass

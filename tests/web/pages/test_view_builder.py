@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from oddaemon.core.reporting.forecast import Outlook
 from oddaemon.core.reporting.night_history import NightOutcome
 from oddaemon.simulator.faults.faults import EConnectorDown
 from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.web.pages.fleet_feed import render_fleet
 from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
@@ -21,13 +21,10 @@ from oddaemon.web.pages.view_models import FleetPageView, OfficePageView
 from tests.engine.night import BEFORE_DAWN, DUE, SMALL, make_office_settings, night, schedule_fault
 from tests.engine.world import World
 
+pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
+
 CANARY_PAT_NUM = 730_114_001
 FAMILIES = PracticeSpec("smile", seed=5, guarantors=120, settled=20, first_pat_num=CANARY_PAT_NUM)
-
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    return virtual_time
 
 
 async def get_office_view(world: World, office_id: str = "smile") -> OfficePageView:
