@@ -1,6 +1,5 @@
 """The open backfill jobs of one office: which is next, and the progress of each."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,7 +55,7 @@ class OfficeQueue:
 
     def get_next_due(self, now: datetime) -> JobProgress | None:
         """The first due job with the fewest failed attempts, so that a failing job does not block the others."""
-        due = (each for each in self.entries if _is_due(each.job, now))
+        due = (each for each in self.entries if each.job.not_before is None or each.job.not_before <= now)
         return min(due, key=lambda each: each.job.attempts, default=None)
 
     def find(self, number: int) -> JobProgress | None:
@@ -65,7 +64,7 @@ class OfficeQueue:
 
     def add(self, progress: JobProgress) -> None:
         """Add a job; it replaces another one for the same day."""
-        for replaced in self._find_same_day(progress):
+        for replaced in [each for each in self.entries if each.job.target.as_of == progress.job.target.as_of]:
             self.remove(replaced)
         self.entries.append(progress)
 
@@ -74,10 +73,3 @@ class OfficeQueue:
         if progress in self.entries:
             self.entries.remove(progress)
             progress.cancel_wait()
-
-    def _find_same_day(self, progress: JobProgress) -> Iterator[JobProgress]:
-        yield from [each for each in self.entries if each.job.target.as_of == progress.job.target.as_of]
-
-
-def _is_due(job: BackfillJob, now: datetime) -> bool:
-    return job.not_before is None or job.not_before <= now

@@ -5,12 +5,13 @@ whose rows match the office's own counts.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import anyio.to_thread
 
@@ -38,6 +39,8 @@ from oddaemon.sftp.upload_slot import (
     UploadTooLargeError,
     UploadUnstorableError,
 )
+
+T = TypeVar("T")
 
 ASYNCHRONOUS_SINCE = (22, 1)
 """The first version with `IsAsync` is not documented; versions without it upload before they respond."""
@@ -84,7 +87,7 @@ class UploadReader:
         Raises:
             ApiError: No readable file arrived.
         """
-        return (await self._read_file(query))[1]
+        return (await self._read_file(query, _ROW_STEPS, parse_balances))[1]
 
     async def read_day(self, query: str, as_of: date) -> ReportResult:
         """The balances of a custom query for a past day, checked against the office's own counts.
@@ -96,7 +99,7 @@ class UploadReader:
             dated_query = prepare_query(query, as_of)
         except InvalidQuery as error:
             raise ApiError(Failure(FailureKind.SQL_ERROR, str(error))) from None
-        header, balances = await self._read_file(dated_query)
+        header, balances = await self._read_file(dated_query, _ROW_STEPS, parse_balances)
         if not balances:
             # SQL sums over no rows are null, whether the file is `OK` or only a header.
             header = None
@@ -105,7 +108,7 @@ class UploadReader:
         return ReportResult(index_balances(balances), compute_totals(balances))
 
     async def _verify_count(self, query: str, header: CsvHeader | None, balances: Sequence[Balance]) -> None:
-        line = await self._read_count_line(query)
+        line = await self._read_file(query, _COUNT_STEPS, _find_last_line)
         try:
             totals = parse_control_totals(line, header)
         except InvalidUpload as error:
@@ -113,20 +116,13 @@ class UploadReader:
         if (mismatch := find_difference(balances, totals, totals.checksum)) is not None:
             raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
 
-    async def _read_file(self, query: str) -> tuple[CsvHeader | None, list[Balance]]:
+    async def _read_file(
+        self, query: str, steps: tuple[UploadStep, UploadStep], parse: Callable[[Iterator[str]], T]
+    ) -> T:
         async with self._open_slot() as slot:
-            path = await self._receive_file(query, slot, _ROW_STEPS)
+            path = await self._receive_file(query, slot, steps)
             try:
-                return await anyio.to_thread.run_sync(_parse_balances, path)
-            except InvalidUpload as error:
-                raise _make_unreadable_error(error) from None
-
-    async def _read_count_line(self, query: str) -> str:
-        """The last line of a small uploaded file."""
-        async with self._open_slot() as slot:
-            path = await self._receive_file(query, slot, _COUNT_STEPS)
-            try:
-                return await anyio.to_thread.run_sync(_read_last_line, path)
+                return await anyio.to_thread.run_sync(_parse_file, path, parse)
             except InvalidUpload as error:
                 raise _make_unreadable_error(error) from None
 
@@ -174,24 +170,18 @@ def create_upload_reader(
     return UploadReader(session, rate_limiter, receiver, preferences.program_version if preferences else "", on_step)
 
 
-def _parse_balances(path: Path) -> tuple[CsvHeader | None, list[Balance]]:
-    with _open_lines(path) as lines:
-        return parse_balances(lines)
-
-
-def _read_last_line(path: Path) -> str:
-    with _open_lines(path) as lines:
-        return next(reversed([line for line in islice(lines, _COUNT_LINES_MAX) if line.strip()]), "")
-
-
-@contextmanager
-def _open_lines(path: Path) -> Iterator[Iterator[str]]:
-    """The lines of a file; a line that is too long comes in pieces, so that it cannot exhaust the memory."""
+def _parse_file(path: Path, parse: Callable[[Iterator[str]], T]) -> T:
+    """Parse the lines of a file; a line that is too long comes in pieces, so that it cannot exhaust the memory."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            yield iter(partial(file.readline, LINE_CHARACTERS_MAX + 1), "")
+            return parse(iter(partial(file.readline, LINE_CHARACTERS_MAX + 1), ""))
     except OSError as error:
         raise InvalidUpload(f"the file cannot be read: {error.strerror}") from error
+
+
+def _find_last_line(lines: Iterator[str]) -> str:
+    """The last line of a small file."""
+    return next(reversed([line for line in islice(lines, _COUNT_LINES_MAX) if line.strip()]), "")
 
 
 def _make_unreadable_error(error: InvalidUpload) -> ApiError:
