@@ -95,7 +95,6 @@ class Services:
                 self._rate_limiter,
                 emit,
                 rng,
-                lambda: context.settings.cadence,
                 receiver,
             )
         )

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, UploadStep, clear_failures
-from oddaemon.core.model import Cadence, Condition
+from oddaemon.core.model import Condition
 from oddaemon.engine.backfill.queue import JobProgress
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry
@@ -39,7 +39,6 @@ class BackfillContext:
     rate_limiter: RateLimiter
     emit: Callable[[Event], None]
     rng: random.Random
-    cadence: Callable[[], Cadence]
     receiver: UploadReceiver | None
     """Receives uploads; None: the SFTP receiver is disabled."""
 

@@ -24,6 +24,7 @@ from oddaemon.core.backfill.job import (
     validate_day,
 )
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import Cadence
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.snapshot.aging_report import count_report_requests
 from oddaemon.engine.backfill.queue import JobProgress, OfficeQueue
@@ -240,7 +241,9 @@ class BackfillService:
 
     async def _handle_failure(self, progress: JobProgress, failure: Failure) -> None:
         context = self._context
-        now, cadence = context.fleet.now(), context.cadence()
+        runtime, now = self.get_runtime(progress.job.target.office_id), context.fleet.now()
+        # A removed office ends the job at its next attempt.
+        cadence = Cadence() if runtime is None else runtime.spec.cadence
         await self._save_failed_job(progress, apply_failure(progress.job, failure, now, cadence, context.rng.random()))
 
     async def _save_failed_job(self, progress: JobProgress, job: BackfillJob) -> None:
