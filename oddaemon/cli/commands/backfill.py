@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
@@ -18,7 +17,7 @@ from oddaemon.cli.output.exit import ExitStatus
 from oddaemon.cli.output.json_document import print_json, print_outcome
 from oddaemon.cli.output.table import TableColumn, TextTable, print_table
 from oddaemon.cli.sources.config_file import find_config
-from oddaemon.cli.sources.daemon_client import request_document, request_or_exit, require_control_socket
+from oddaemon.cli.sources.daemon_client import make_target, request_document, request_or_exit, require_control_socket
 from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX
 from oddaemon.core.backfill.job import BackfillMethod, JobState
 
@@ -156,8 +155,8 @@ def _require_all_present(office: str, days: Sequence[date], documents: Sequence[
 def _send_request(
     socket: Path, method: str, office: str, days: Sequence[date], parameters: Mapping[str, object]
 ) -> Document:
-    query = urlencode({"as_of": [day.isoformat() for day in days], **parameters}, doseq=True)
-    return request_document(socket, f"/offices/{quote(office, safe='', errors='replace')}/backfill?{query}", method)
+    as_of = [day.isoformat() for day in days]
+    return request_document(socket, make_target("offices", office, "backfill", as_of=as_of, **parameters), method)
 
 
 def _format_cells(document: Document) -> Iterator[str]:

@@ -6,25 +6,30 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from oddaemon.admin.office_details import OfficeDetails, PreferencesDocument, PullDocument
+from oddaemon.admin.office_details import EntryDocument, OfficeDetails, PreferencesDocument, PullDocument
 from oddaemon.cli.args.options import AsJson, Config, OfficeId
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.formatting import CONDITION_STYLES, format_instant, format_relative
-from oddaemon.cli.output.journal import format_journal
 from oddaemon.cli.output.json_document import print_json
+from oddaemon.cli.output.table import print_pairs
 from oddaemon.cli.sources.config_file import find_config
 from oddaemon.cli.sources.fleet import load_office
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.office.status import OWNER_NAMES
-from oddaemon.core.reporting.formatting import format_amount, format_count, format_duration
+from oddaemon.core.reporting.formatting import format_amount, format_count, format_duration, format_seconds
 from oddaemon.core.reporting.status_document import SnapshotDocument, describe_key_rotation
+from oddaemon.engine.journal.format import Formatters, render_entry
 
-LABEL_WIDTH = len("What to do") + 2
+LABEL_WIDTH = len("What to do")
 CLOCK_NOISE_SECONDS = 60
 """A smaller difference of an office's clock is not shown."""
+LEVEL_STYLES = {"warning": "yellow", "error": "red", "debug": "dim"}
+DIMMED_EVENTS = frozenset({"requests_summarized", "office_started", "office_stopped"})
+"""Routine events."""
+FORMATTERS = Formatters(lambda at: f"{at.astimezone():%H:%M:%S}", format_seconds)
+"""Of the times within the sentences of the journal."""
 
 app = typer.Typer()
 
@@ -50,41 +55,34 @@ def explain(
     if report.remark:
         typer.echo(f"oddaemon: {report.remark}.", err=True)
     if as_json:
-        print_json(report.raw_document)
+        print_json(report.document)
         return
     console = Console()
-    if console.is_terminal:
-        _print_table(report.document, now, console)
-        return
-    for label, text in describe_office(report.document, now):
-        typer.echo(f"{label:<{LABEL_WIDTH}}{text}")
+    condition_style = CONDITION_STYLES[Condition(report.document["condition"])]
+    print_pairs(
+        (
+            (Text(label, style="bold"), Text(text, style=condition_style if label == "Condition" else ""))
+            for label, text in describe_office(report.document, now)
+        ),
+        console,
+        LABEL_WIDTH,
+    )
     if report.document["journal"]:
         typer.echo("")
-    for at, sentence, _ in format_journal(report.document["journal"]):
-        typer.echo(f"{at}  {sentence}")
+        print_pairs(map(format_entry, report.document["journal"]), console)
 
 
-def _print_table(document: OfficeDetails, now: datetime, console: Console) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in describe_office(document, now):
-        style = CONDITION_STYLES[Condition(document["condition"])] if label == "Condition" else ""
-        table.add_row(label, Text(text, style=style))
-    console.print(table)
-    if document["journal"]:
-        lines = Table.grid(padding=(0, 2))
-        lines.add_column(style="dim", no_wrap=True)
-        lines.add_column(overflow="fold")
-        for at, sentence, style in format_journal(document["journal"]):
-            lines.add_row(at, Text(sentence, style=style))
-        console.print()
-        console.print(lines)
+def format_entry(entry: EntryDocument) -> tuple[Text, Text]:
+    """The local time and the sentence of an entry of the journal."""
+    at = datetime.fromisoformat(entry["at"]).astimezone()
+    style = "dim" if entry["event"] in DIMMED_EVENTS else LEVEL_STYLES.get(entry["level"], "")
+    sentence = render_entry(entry["event"], entry["fields"], FORMATTERS)
+    return Text(f"{at:%Y-%m-%d %H:%M:%S}", style="dim"), Text(sentence, style=style)
 
 
 def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[str, str]]:
     """The office for people: a label and a sentence a line."""
-    since = _parse_instant(document["since"])
+    since = datetime.fromisoformat(document["since"])
     same = document["name"] == document["id"]
     yield "Office", document["id"] if same else f"{document['id']}, {document['name']}"
     yield "Condition", f"{document['condition']} for {format_duration(now - since)}, since {format_instant(since)}"
@@ -100,13 +98,15 @@ def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[st
     if (rotation := document["key_trial"]) is not None:
         yield (
             "Key",
-            describe_key_rotation(rotation["former_accepted"], format_instant(_parse_instant(rotation["ends_at"]))),
+            describe_key_rotation(
+                rotation["former_accepted"], format_instant(datetime.fromisoformat(rotation["ends_at"]))
+            ),
         )
     if document["next_action_at"] is not None:
-        at = _parse_instant(document["next_action_at"])
+        at = datetime.fromisoformat(document["next_action_at"])
         yield "Next", f"{document['next_action']} {format_relative(at, now)}, at {format_instant(at)}"
     if document["late_at"] is not None:
-        yield "Deadline", f"late from {format_instant(_parse_instant(document['late_at']))} on"
+        yield "Deadline", f"late from {format_instant(datetime.fromisoformat(document['late_at']))} on"
     if document["preferences"] is not None:
         yield from _describe_aging(document["preferences"], now)
     skew_seconds = document["clock_skew_seconds"]
@@ -128,7 +128,7 @@ def _describe_aging(preferences: PreferencesDocument, now: datetime) -> Iterator
     }
     yield "Aging", ", ".join(f"{name} {value or 'not set'}" for name, value in stored.items())
     monthly = ", aging once a month" if preferences["monthly"].strip() == "1" else ""
-    age = format_duration(now - _parse_instant(preferences["read_at"]))
+    age = format_duration(now - datetime.fromisoformat(preferences["read_at"]))
     version = preferences["program_version"] or "of unknown version"
     yield "Program", f"Open Dental {version}{monthly}; read {age} ago"
 
@@ -139,14 +139,14 @@ def _describe_snapshot(
     if snapshot is None:
         yield "Snapshot", "none published yet"
         return
-    published_at = _parse_instant(snapshot["published_at"])
+    published_at = datetime.fromisoformat(snapshot["published_at"])
     total = format_amount(int(snapshot["bal_total"].replace(".", "")))
     changes = f"; {pull['new']:,} new, {pull['changed']:,} changed, {pull['cleared']:,} cleared" if pull else ""
     label = f"number {snapshot['id']}, aging of {snapshot['aging_date']}"
     yield "Snapshot", f"{label}: {format_count(snapshot['guarantors'], 'guarantor')}, total {total}{changes}"
     yield "Published", f"{format_duration(now - published_at)} ago, at {format_instant(published_at)}"
     if pull is not None:
-        observed_at = format_instant(_parse_instant(pull["observed_at"]))
+        observed_at = format_instant(datetime.fromisoformat(pull["observed_at"]))
         proof = f"row count, seven sums and checksum equal the office's own at {observed_at}"
         yield "Proof", f"{proof}; read by {pull['reader']} in {format_count(pull['requests'], 'request')}"
 
@@ -161,7 +161,3 @@ def _describe_reader(document: OfficeDetails) -> str:
         )
     columns, span = packing["columns"], packing["pat_nums_per_column"]
     return f"in one statement: {format_count(columns, 'column')} a row, {format_count(span, 'PatNum')} a column"
-
-
-def _parse_instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)

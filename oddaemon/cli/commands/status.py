@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from oddaemon.admin.inspection import FleetDocument
 from oddaemon.cli.args.office_filter import Conditions, Labels, OfficeFilter
 from oddaemon.cli.args.options import AsJson, Config
 from oddaemon.cli.lazy_command import format_examples
@@ -18,7 +19,7 @@ from oddaemon.cli.output.fleet_table import format_idle_warning, format_summary,
 from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.output.table import make_rich_table, print_table
 from oddaemon.cli.sources.config_file import find_config
-from oddaemon.cli.sources.fleet import FleetReport, load_fleet
+from oddaemon.cli.sources.fleet import SourcedDocument, load_fleet
 from oddaemon.core.model import Condition
 
 REFRESH_SECONDS = 1.0
@@ -86,7 +87,7 @@ def _watch_status(config: Path, office_filter: OfficeFilter) -> None:
         raise typer.Exit(ExitStatus.DONE) from None
 
 
-def _render(report: FleetReport, office_filter: OfficeFilter, now: datetime) -> Group:
+def _render(report: SourcedDocument[FleetDocument], office_filter: OfficeFilter, now: datetime) -> Group:
     offices = office_filter.apply(report.document)["offices"]
     remark = [Text(f"{report.remark}.", style="yellow")] if report.remark else []
     summary = format_summary([office["condition"] for office in offices])

@@ -24,16 +24,15 @@ import typer
 
 from oddaemon import __version__
 from oddaemon.admin.inspection import FleetDocument
-from oddaemon.admin.office_details import DataSource, build_entry_document
+from oddaemon.admin.office_details import build_entry_document
 from oddaemon.cli.args.options import Config, make_office_argument
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import fail_unknown_office, find_config
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document, fetch_metrics
-from oddaemon.cli.sources.fleet import read_office_records
+from oddaemon.cli.sources.fleet import make_details, make_fleet_document, read_offices
 from oddaemon.core.reporting.formatting import format_instant
-from oddaemon.core.reporting.status_document import make_status_document
 from oddaemon.core.secret import Secret
 from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
 from oddaemon.settings.files.secret_sources import find_secrets
@@ -222,7 +221,7 @@ def _add_versions(bundle: SupportBundle) -> None:
 def _add_daemon(bundle: SupportBundle, config_path: Path) -> bool:
     """Status and metrics of the running daemon; False: it is not available."""
     try:
-        _, status = fetch_document(config_path, "/status", FleetDocument)
+        status = fetch_document(config_path, "/status", FleetDocument)
         metrics = fetch_metrics(config_path)
     except DaemonUnavailable as error:
         bundle.mark_missing("metrics.txt", error.reason)
@@ -251,24 +250,22 @@ async def _add_offices(
     bundle: SupportBundle, db: SqliteDatabase, settings: Settings, office_ids: Sequence[str], daemon_available: bool
 ) -> None:
     now = bundle.made_at
-    records = await read_office_records(db, settings)
+    known = await read_offices(db, settings)
     if not daemon_available:
-        status = make_status_document([known.summarize(now) for known in records], now)
         bundle.describe("status.json", "every office, from the database")
-        bundle.add_json("status.json", redact_amounts({**status, "source": DataSource.DATABASE.value, "daemon": None}))
-    selected = {record.id: record for record in records if not office_ids or record.id in office_ids}
-    for unknown in office_ids:
-        if unknown not in selected:
-            raise fail_unknown_office(unknown, [record.id for record in records])
+        bundle.add_json("status.json", redact_amounts(make_fleet_document(known.values(), now)))
+    for office_id in office_ids:
+        if office_id not in known:
+            raise fail_unknown_office(office_id, known)
+    selected = [office_id for office_id in known if not office_ids or office_id in office_ids]
     bundle.describe("offices/", "each office: condition, aging preferences, how it is read")
     bundle.describe("journal/", "each office: decisions, requests and commands, an entry a line")
     with progress_bar("reading the journals") as progress:
-        for number, known in enumerate(selected.values(), start=1):
-            details = known.make_details(now)
-            bundle.add_json(f"offices/{known.id}.json", redact_amounts(details))
-            entries = map(build_entry_document, await journal.list_latest(db, known.id, JOURNAL_ENTRIES_MAX))
+        for number, office_id in enumerate(selected, start=1):
+            bundle.add_json(f"offices/{office_id}.json", redact_amounts(make_details(*known[office_id], now)))
+            entries = map(build_entry_document, await journal.list_latest(db, office_id, JOURNAL_ENTRIES_MAX))
             lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
-            bundle.add(f"journal/{known.id}.jsonl", "".join(f"{line}\n" for line in lines))
+            bundle.add(f"journal/{office_id}.jsonl", "".join(f"{line}\n" for line in lines))
             if progress is not None:
                 progress(number, len(selected))
 

@@ -11,13 +11,14 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from oddaemon.admin.inspection import FleetDocument
 from oddaemon.cli.args.office_filter import Conditions, Labels, OfficeFilter
 from oddaemon.cli.args.options import Config
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import ExitStatus
 from oddaemon.cli.output.fleet_table import sort_worst_first
 from oddaemon.cli.sources.config_file import find_config
-from oddaemon.cli.sources.fleet import FleetReport, load_fleet
+from oddaemon.cli.sources.fleet import SourcedDocument, load_fleet
 from oddaemon.cli.top.keyboard import keyboard
 from oddaemon.cli.top.screen import TopScreen, ViewState, count_visible_rows
 from oddaemon.core.reporting.status_document import OfficeDocument
@@ -73,11 +74,11 @@ class TopModel:
 
     office_filter: OfficeFilter
     view: ViewState = field(default_factory=ViewState)
-    _report: FleetReport | None = None
+    _report: SourcedDocument[FleetDocument] | None = None
     _requests: deque[tuple[float, int]] = field(default_factory=deque)
     """Monotonic time and total of each update."""
 
-    def update(self, report: FleetReport, at: float) -> None:
+    def update(self, report: SourcedDocument[FleetDocument], at: float) -> None:
         """Take in the fleet as it is at this monotonic time."""
         self._report = report
         daemon = report.document["daemon"]

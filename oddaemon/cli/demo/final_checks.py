@@ -66,7 +66,7 @@ async def check_metrics(observer: Observer) -> FinalCheck:
         _, metrics = await fetch(listen, "GET", "/metrics")
         await observer.refresh()
         now = datetime.now(UTC)
-        stored = Counter(str(record.summarize(now).status.evaluate_at(now).condition) for record in observer.records)
+        stored = Counter(str(each.status.evaluate_at(now).condition) for each in observer.offices)
         reported = Counter({name: int(float(count)) for name, count in CONDITION_METRIC.findall(metrics)})
         families = metrics.count("# TYPE oddaemon_")
         if reported == stored:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import DEVNULL
@@ -10,8 +10,8 @@ from subprocess import DEVNULL
 import anyio
 import anyio.abc
 
-from oddaemon.cli.args.simulation import READY_LINE
-
+START_SECONDS_MAX = 45.0
+POLL_SECONDS = 0.05
 KILL_AFTER_SECONDS = 10.0
 TAIL_LINES = 15
 
@@ -20,8 +20,8 @@ class ChildProcess:
     """An `oddaemon` process; see `run_process`."""
 
     def __init__(self, process: anyio.abc.Process, command: str, log: Path) -> None:
-        self.command = command
         self.log = log
+        self._command = command
         self._process = process
 
     @property
@@ -36,9 +36,20 @@ class ChildProcess:
             ChildProcessError: It has exited; the message has the end of its log.
         """
         if self.has_ended:
-            raise ChildProcessError(
-                f"`oddaemon {self.command}` exited unexpectedly. End of its log:\n{self.read_log_tail()}"
-            )
+            raise self._make_error("exited unexpectedly")
+
+    async def wait_until_ready(self, mark: bytes) -> None:
+        """Wait until the log contains `mark`.
+
+        Raises:
+            ChildProcessError: It did not start; the message has the end of its log.
+        """
+        with anyio.move_on_after(START_SECONDS_MAX):
+            while mark not in self.log.read_bytes():
+                self.require_running()
+                await anyio.sleep(POLL_SECONDS)
+            return
+        raise self._make_error("was not ready in time")
 
     async def kill(self) -> None:
         """Send SIGKILL."""
@@ -58,9 +69,9 @@ class ChildProcess:
         await self.kill()
         return None
 
-    def read_log_tail(self) -> str:
-        """The last lines of its log."""
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:])
+    def _make_error(self, problem: str) -> ChildProcessError:
+        tail = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:])
+        return ChildProcessError(f"`oddaemon {self._command}` {problem}. End of its log:\n{tail}")
 
 
 @asynccontextmanager
@@ -83,60 +94,3 @@ async def run_process(arguments: list[str], log: Path) -> AsyncIterator[ChildPro
             if not child.has_ended:
                 await child.kill()
             await process.aclose()
-
-
-START_SECONDS_MAX = 45.0
-POLL_SECONDS = 0.05
-READY_EVENT = b'"event": "daemon_ready"'
-
-
-class DemoProcesses:
-    """Simulator and daemon of the demo; all their files are in `directory`."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    @property
-    def plan_path(self) -> Path:
-        """The simulator's plan."""
-        return self.directory / "plan.json"
-
-    @property
-    def config_path(self) -> Path:
-        """The daemon's configuration, which the simulator writes."""
-        return self.directory / "config" / "oddaemon.toml"
-
-    @asynccontextmanager
-    async def start_simulator(self) -> AsyncIterator[ChildProcess]:
-        """Start the simulator, and wait until it is ready.
-
-        Raises:
-            ChildProcessError: It did not start.
-        """
-        arguments = ["simulator", "--plan", str(self.plan_path), "--config-dir", str(self.config_path.parent)]
-        async with run_process(arguments, self.directory / "simulator.log") as child:
-            await _wait_until_ready(child, lambda: child.log.read_text(encoding="utf-8").endswith(f"{READY_LINE}\n"))
-            yield child
-
-    @asynccontextmanager
-    async def start_daemon(self, run_number: int) -> AsyncIterator[ChildProcess]:
-        """Start the daemon for the first or second time, and wait until it is ready.
-
-        Raises:
-            ChildProcessError: It did not start.
-        """
-        log = self.directory / f"daemon-{run_number}.log"
-        async with run_process(["run", "--config", str(self.config_path)], log) as child:
-            await _wait_until_ready(child, lambda: READY_EVENT in log.read_bytes())
-            yield child
-
-
-async def _wait_until_ready(child: ChildProcess, is_ready: Callable[[], bool]) -> None:
-    with anyio.move_on_after(START_SECONDS_MAX):
-        while not is_ready():
-            child.require_running()
-            await anyio.sleep(POLL_SECONDS)
-        return
-    raise ChildProcessError(
-        f"`oddaemon {child.command}` was not ready in time. End of its log:\n{child.read_log_tail()}"
-    )

@@ -73,7 +73,7 @@ def _rank(verdict: Verdict) -> tuple[int, str]:
 
 
 def _format_row(verdict: Verdict) -> list[Cell]:
-    snapshot, status = verdict.snapshot, verdict.status
+    snapshot, status = next(iter(verdict.snapshots), None), verdict.status
     return [
         verdict.scenario.id,
         verdict.scenario.description,
@@ -94,19 +94,19 @@ def _format_verdict(verdict: Verdict) -> Text:
     if verdict.problems:
         return Text("✗ wrong", style="red")
     labels = [] if verdict.status.condition is Condition.FRESH else ["explained"]
-    if verdict.audit.snapshots:
+    if verdict.snapshots:
         labels.append("true")
     return Text(f"✓ {', '.join(labels)}", style="green")
 
 
 def _format_totals(report: Report) -> str:
-    audits = [verdict.audit for verdict in report.verdicts]
     right = sum(not verdict.problems for verdict in report.verdicts)
-    snapshots, guarantors = sum(audit.snapshots for audit in audits), sum(audit.guarantors for audit in audits)
+    totals = [snapshot.totals for verdict in report.verdicts for snapshot in verdict.snapshots]
+    guarantors, cents = sum(each.guarantors for each in totals), sum(each.bal_total for each in totals)
     comparison = (
         "equal to the offices' own tables to the cent" if report.passed else "compared with the offices' own tables"
     )
     return (
-        f"{right} of {len(audits)} offices are as expected: {snapshots} snapshots of {guarantors:,} guarantors, "
-        f"${format_amount(sum(audit.cents for audit in audits))} in total, {comparison}. {report.seconds:.0f} s."
+        f"{right} of {len(report.verdicts)} offices are as expected: {len(totals)} snapshots of {guarantors:,} "
+        f"guarantors, ${format_amount(cents)} in total, {comparison}. {report.seconds:.0f} s."
     )

@@ -2,15 +2,16 @@
 
 import http.client
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import anyio.to_thread
 
-from oddaemon.cli.demo import plan
 from oddaemon.core.model import Balance, OfficeSpec
+from oddaemon.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
 STRICT_TOLERANCE_SECONDS = 0.001
@@ -19,21 +20,8 @@ JITTER_TOLERANCE_SECONDS = 0.1
 PACING_VIOLATIONS = frozenset({"TooSoon", "TooFast"})
 """Violations that depend on arrival times, so jitter can cause them."""
 
-
-@dataclass(frozen=True, slots=True)
-class SimulatedAgingRun:
-    """An aging run that a simulated office completed."""
-
-    aging_date: date
-    finished_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceComparison:
-    """The simulator's comparison of balances with its table."""
-
-    matches: bool
-    difference: str = ""
+Runs = Mapping[date, datetime]
+"""When each aging run of an office was completed, by its aging date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +43,20 @@ class SimulatorClient:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    async def fetch_completed_runs(self) -> dict[str, list[SimulatedAgingRun]]:
-        """Completed aging runs since the start, by office id, oldest first."""
+    async def fetch_completed_runs(self) -> dict[str, Runs]:
+        """Completed aging runs since the start, by office id."""
         found = await self._request("GET", "/-/offices")
-        return {office["id"]: _parse_runs(office["aging_runs"]) for office in found["offices"]}
+        return {
+            office["id"]: {
+                date.fromisoformat(run["aging_date"]): datetime.fromisoformat(run["finished_at"])
+                for run in office["aging_runs"]
+                if run["outcome"] == "completed"
+            }
+            for office in found["offices"]
+        }
 
-    async def compare_balances(
-        self, office: OfficeSpec, balances: Sequence[Balance], since: datetime | None
-    ) -> BalanceComparison:
-        """Whether the office's table held exactly these balances at one instant, and not before `since`."""
+    async def compare_balances(self, office: OfficeSpec, balances: Sequence[Balance], since: datetime | None) -> str:
+        """How these balances differ from the office's table at every instant from `since` on; empty: they do not."""
         claim = {
             "balances": balances,
             "include": office.include.value,
@@ -72,18 +65,14 @@ class SimulatorClient:
         }
         result = await self._request("POST", f"/-/offices/{office.id}/true", claim)
         if result["true"]:
-            return BalanceComparison(matches=True)
+            return ""
         rows = result["differences"]["differing_rows"]
-        return BalanceComparison(
-            matches=False, difference=f"{rows} rows differ from the office's table" if rows else "it is outdated"
-        )
+        return f"{rows} rows differ from the office's table" if rows else "it is outdated"
 
-    async def fetch_traffic(self) -> TrafficStats:
-        """All requests so far, and their violations."""
-        strict, lenient = (
-            await self._fetch_traffic(STRICT_TOLERANCE_SECONDS),
-            await self._fetch_traffic(JITTER_TOLERANCE_SECONDS),
-        )
+    async def fetch_traffic(self, settings: Settings) -> TrafficStats:
+        """All requests so far, and their violations of the limits in these settings."""
+        strict = await self._fetch_traffic(settings, STRICT_TOLERANCE_SECONDS)
+        lenient = await self._fetch_traffic(settings, JITTER_TOLERANCE_SECONDS)
         return TrafficStats(
             requests=strict["requests"],
             violations=sum(
@@ -93,15 +82,14 @@ class SimulatorClient:
             first_violation=next(iter([*lenient["first_violations"], *strict["first_violations"]]), ""),
         )
 
-    async def _fetch_traffic(self, tolerance_seconds: float) -> dict[str, Any]:
+    async def _fetch_traffic(self, settings: Settings, tolerance_seconds: float) -> dict[str, Any]:
         limits = {
-            "max_in_flight": plan.MAX_IN_FLIGHT,
-            "max_requests_per_second": plan.MAX_REQUESTS_PER_SECOND,
-            "retry_after_max_seconds": plan.RETRY_AFTER_MAX_SECONDS,
+            "max_in_flight": settings.api.max_in_flight,
+            "max_requests_per_second": settings.api.max_requests_per_second,
+            "retry_after_max_seconds": settings.cadence.retry_after_max_seconds,
             "tolerance_seconds": tolerance_seconds,
         }
-        query = "&".join(f"{name}={value}" for name, value in limits.items())
-        found: dict[str, Any] = await self._request("GET", f"/-/traffic?{query}")
+        found: dict[str, Any] = await self._request("GET", f"/-/traffic?{urlencode(limits)}")
         return found
 
     async def _request(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON of any shape
@@ -130,11 +118,3 @@ def _send_request(address: str, method: str, path: str, body: str | None) -> tup
         raise ConnectionError(f"{address} sent no complete response to {method} {path}") from error
     finally:
         connection.close()
-
-
-def _parse_runs(documents: Sequence[dict[str, Any]]) -> list[SimulatedAgingRun]:
-    return [
-        SimulatedAgingRun(date.fromisoformat(run["aging_date"]), datetime.fromisoformat(run["finished_at"]))
-        for run in documents
-        if run["outcome"] == "completed"
-    ]

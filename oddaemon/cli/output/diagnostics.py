@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 import typer
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from oddaemon.cli.output.table import TableColumn, TextTable, print_table
+from oddaemon.cli.output.table import TableColumn, TextTable, print_pairs, print_table
 from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
 from oddaemon.core.model import Owner
 from oddaemon.core.office.status import OWNER_NAMES, OWNER_SHORT_NAMES
@@ -29,31 +28,34 @@ _CHECK_ORDER = list(CheckName)
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Write the checks of one office, what to do, and messages to send."""
     console = Console()
-    if not console.is_terminal:
-        for line in _format_plain(diagnosis):
-            typer.echo(line)
-        return
-    console.print(Text(_format_headline(diagnosis), style="bold"))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=1)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, check in diagnosis.checks.items():
-        style = OUTCOME_STYLES[check.outcome]
-        description = Text(check.sentence, style="dim" if check.outcome is CheckOutcome.SKIPPED else "")
-        if check.advice:
-            description.append(
-                f"\n{_format_advice(check)}", style="yellow" if check.outcome is CheckOutcome.FAILED else "dim"
-            )
-        table.add_row(Text(OUTCOME_MARKS[check.outcome], style=style), Text(name.heading, style=style), description)
-    console.print(table)
+    _print_line(console, _format_headline(diagnosis), "bold")
+    print_pairs(_format_checks(diagnosis), console, TITLE_WIDTH + 2)
     for check in _select_messages(diagnosis):
+        heading = f"Message for {_get_recipient(check)}:"
+        if console.is_terminal:
+            console.print()
+            console.print(Text(heading, style="bold"), Padding(Text(check.message), (0, 0, 0, 2)))
+        else:
+            typer.echo(f"{heading} {check.message}")
+    if console.is_terminal:
         console.print()
-        console.print(Text(f"Message for {_get_recipient(check)}:", style="bold"))
-        console.print(Padding(Text(check.message), (0, 0, 0, 2)))
-    console.print()
-    console.print(Text(_format_verdict(diagnosis), style="bold"))
-    console.print(Text(CHECKED_BY.get(diagnosis.asked_by, ""), style="dim"))
+    _print_line(console, _format_verdict(diagnosis), "bold")
+    if console.is_terminal:
+        console.print(Text(CHECKED_BY.get(diagnosis.asked_by, ""), style="dim"))
+
+
+def _print_line(console: Console, text: str, style: str) -> None:
+    console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
+
+
+def _format_checks(diagnosis: Diagnosis) -> Iterator[tuple[Text, Text]]:
+    for name, check in diagnosis.checks.items():
+        is_skipped, style = check.outcome is CheckOutcome.SKIPPED, OUTCOME_STYLES[check.outcome]
+        label = Text(f"{OUTCOME_MARKS[check.outcome]} {name.heading}", style=style)
+        yield label, Text(check.sentence, style="dim" if is_skipped else "")
+        if check.advice:
+            is_failed = check.outcome is CheckOutcome.FAILED
+            yield Text(), Text(_format_advice(check), style="yellow" if is_failed else "dim")
 
 
 def show_diagnoses(diagnoses: Sequence[Diagnosis]) -> None:
@@ -91,30 +93,14 @@ def _rank(diagnosis: Diagnosis) -> tuple[int, int, str]:
     return position, -len(failed), diagnosis.office
 
 
-def _format_plain(diagnosis: Diagnosis) -> Iterator[str]:
-    """For a pipe: a check a line, nothing wrapped."""
-    yield _format_headline(diagnosis)
-    for name, check in diagnosis.checks.items():
-        yield f"{OUTCOME_MARKS[check.outcome]} {name.heading:<{TITLE_WIDTH}}  {check.sentence}"
-        if check.advice:
-            yield f"  {'':<{TITLE_WIDTH}}  {_format_advice(check)}"
-    for check in _select_messages(diagnosis):
-        yield f"Message for {_get_recipient(check)}: {check.message}"
-    yield _format_verdict(diagnosis)
-
-
 def _format_headline(diagnosis: Diagnosis) -> str:
     name = f" ({diagnosis.name})" if diagnosis.name != diagnosis.office else ""
     return f"{diagnosis.office}{name}"
 
 
 def _format_advice(check: CheckResult) -> str:
-    actor = "" if check.owner is None else f"{_format_actor(check.owner)}: "
+    actor = "" if check.owner is None else f"{OWNER_SHORT_NAMES[check.owner]}: "
     return f"→ {actor}{check.advice}"
-
-
-def _format_actor(owner: Owner | None) -> str:
-    return "" if owner is None else OWNER_SHORT_NAMES[owner]
 
 
 def _get_recipient(check: CheckResult) -> str:

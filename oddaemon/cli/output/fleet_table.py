@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.text import Text
 
@@ -38,10 +38,10 @@ def sort_worst_first(offices: Sequence[OfficeDocument]) -> list[OfficeDocument]:
 
 def make_fleet_table(offices: Sequence[OfficeDocument], now: datetime) -> TextTable:
     """The fleet as a table, worst first."""
-    rows = [_format_row(office, now) for office in sort_worst_first(offices)]
     has_names = any(office["name"] != office["id"] for office in offices)
-    shown = [index for index, column in enumerate(COLUMNS) if has_names or column.header != "name"]
-    return TextTable([COLUMNS[index] for index in shown], [[row[index] for index in shown] for row in rows])
+    columns = [column for column in COLUMNS if has_names or column.header != "name"]
+    cells = [format_cells(office, now) for office in sort_worst_first(offices)]
+    return TextTable(columns, [[each[column.header] for column in columns] for each in cells])
 
 
 def format_summary(conditions: Sequence[str]) -> str:
@@ -60,38 +60,19 @@ def format_idle_warning(offices: Sequence[OfficeDocument], now: datetime) -> str
     return f"Nothing has happened for {format_duration(now - max(due))}: the daemon may be stuck. See its log."
 
 
-def get_duration(office: OfficeDocument, now: datetime) -> timedelta:
-    """How long it has been in its condition."""
-    return now - datetime.fromisoformat(office["since"])
-
-
-def format_next_action(office: OfficeDocument, now: datetime) -> str:
-    """When its next action starts: "in 12 min"."""
-    at = office["next_action_at"]
-    return "-" if at is None else format_relative(datetime.fromisoformat(at), now)
-
-
-def format_owner(office: OfficeDocument) -> str:
-    """Who must act, in a word or two."""
-    return "-" if office["owner"] is None else OWNER_SHORT_NAMES[Owner(office["owner"])]
-
-
-def format_reason(office: OfficeDocument) -> str:
-    """The reason for its condition, and what to do about it."""
-    return f"{office['reason']} {office['advice']}".strip()
-
-
-def _format_row(office: OfficeDocument, now: datetime) -> list[Cell]:
+def format_cells(office: OfficeDocument, now: datetime) -> dict[str, Cell]:
+    """The cells of an office, by the header of their column."""
     snapshot, condition = office["snapshot"], Condition(office["condition"])
-    return [
-        office["id"],
-        office["name"],
-        Text(condition.value, style=CONDITION_STYLES[condition]),
-        format_duration(get_duration(office, now)),
-        office["aging_date"] or "-",
-        "-" if snapshot is None else snapshot["aging_date"],
-        "-" if snapshot is None else f"{snapshot['guarantors']:,}",
-        format_next_action(office, now),
-        format_owner(office),
-        format_reason(office),
-    ]
+    owner, next_at = office["owner"], office["next_action_at"]
+    return {
+        "office": office["id"],
+        "name": office["name"],
+        "condition": Text(condition.value, style=CONDITION_STYLES[condition]),
+        "since": format_duration(now - datetime.fromisoformat(office["since"])),
+        "aged": office["aging_date"] or "-",
+        "snapshot": "-" if snapshot is None else snapshot["aging_date"],
+        "guarantors": "-" if snapshot is None else f"{snapshot['guarantors']:,}",
+        "next": "-" if next_at is None else format_relative(datetime.fromisoformat(next_at), now),
+        "who acts": "-" if owner is None else OWNER_SHORT_NAMES[Owner(owner)],
+        "why": f"{office['reason']} {office['advice']}".strip(),
+    }

@@ -1,6 +1,6 @@
 """A table: coloured and wrapped to the width on a terminal, aligned plain text with nothing cut in a pipe."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import typer
@@ -40,6 +40,26 @@ def print_table(text_table: TextTable, console: Console) -> None:
         typer.echo(line)
 
 
+def print_pairs(pairs: Iterable[tuple[Cell, Cell]], console: Console, width: int = 0) -> None:
+    """Write a label and a text a line; on a terminal a long text is wrapped beside its label.
+
+    Args:
+        pairs: Labels and texts; styles are shown on a terminal only.
+        console: Standard output.
+        width: The least width of the labels in a pipe.
+    """
+    if not console.is_terminal:
+        for label, text in pairs:
+            typer.echo(f"{label!s:<{width}}{GAP}{text}")
+        return
+    table = Table.grid(padding=(0, len(GAP)))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for pair in pairs:
+        table.add_row(*map(_make_text, pair))
+    console.print(table)
+
+
 def make_rich_table(text_table: TextTable) -> Table:
     """The table for a terminal."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=text_table.footer is not None)
@@ -53,9 +73,13 @@ def make_rich_table(text_table: TextTable) -> Table:
             ratio=1 if column.wraps else None,
         )
     for row in text_table.rows:
-        # Square brackets in a name are not markup.
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        table.add_row(*map(_make_text, row))
     return table
+
+
+def _make_text(cell: Cell) -> Text:
+    # Square brackets in a name are not markup.
+    return Text(cell) if isinstance(cell, str) else cell
 
 
 def format_plain(text_table: TextTable) -> Iterator[str]:

@@ -9,7 +9,8 @@ import socket
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 import msgspec
 import typer
@@ -148,8 +149,15 @@ def request_document(path: Path, target: str, method: str = "POST") -> dict[str,
     return response.document
 
 
-def fetch_document(config: Path, target: str, document_type: type[T]) -> tuple[T, dict[str, Any]]:
-    """A document of the running daemon: validated, and as received, with fields that a newer daemon may add.
+def make_target(kind: str, name: str, *path: str, **parameters: object) -> str:
+    """The target of a request about one office or sink, with parameters; a list repeats its parameter."""
+    quoted = quote(name, safe="", errors="replace")
+    query = urlencode(parameters, doseq=True)
+    return "/".join(["", kind, quoted, *path]) + (f"?{query}" if query else "")
+
+
+def fetch_document(config: Path, target: str, document_type: type[T]) -> T:
+    """A document of the running daemon: validated, with fields that a newer daemon may add.
 
     Raises:
         DaemonUnavailable: There is none.
@@ -159,9 +167,10 @@ def fetch_document(config: Path, target: str, document_type: type[T]) -> tuple[T
         document = msgspec.json.decode(body, type=dict[str, Any])
         if status != HTTPStatus.OK:
             raise DaemonUnavailable(str(document["error"]).rstrip("."))
-        return msgspec.convert(document, document_type), document
+        msgspec.convert(document, document_type)
     except (msgspec.MsgspecError, KeyError):
         raise VersionMismatch from None
+    return cast("T", document)
 
 
 def _mark_received(value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -22,6 +21,7 @@ from oddaemon.cli.sources.daemon_client import (
     DaemonNotRunning,
     DaemonUnavailable,
     VersionMismatch,
+    make_target,
     request,
     require_control_socket,
     send,
@@ -129,7 +129,7 @@ async def _diagnose_all(
 
 async def _start_in_daemon(socket: Path, office_id: str) -> bool:
     """Have the daemon diagnose the office; False: it does not watch this office, so it does not use its key."""
-    response = await _send(socket, "POST", f"/offices/{quote(office_id, safe='')}/examine")
+    response = await _send(socket, "POST", make_target("offices", office_id, "examine"))
     if response.status == HTTPStatus.OK:
         return True
     if response.document.get("worker_running") is False:
@@ -139,7 +139,7 @@ async def _start_in_daemon(socket: Path, office_id: str) -> bool:
 
 async def _diagnose_in_daemon(socket: Path, office_id: str, progress: ProgressCallback) -> Diagnosis:
     while True:
-        response = await _send(socket, "GET", f"/offices/{quote(office_id, safe='')}/examination")
+        response = await _send(socket, "GET", make_target("offices", office_id, "examination"))
         if response.status != HTTPStatus.OK:
             raise DaemonUnavailable(response.error_message)
         if not {"completed", "total", "diagnosis"} <= response.document.keys():

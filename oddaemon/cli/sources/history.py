@@ -7,7 +7,7 @@ from pathlib import Path
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.database import read_database
-from oddaemon.cli.sources.fleet import require_office_record
+from oddaemon.cli.sources.fleet import require_office
 from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.core.reporting.status_document import make_snapshot_document
@@ -38,8 +38,8 @@ def require_office_days(reader: HistoryReader, settings: Settings, office_id: st
     with suppress(OfficeUnknown):
         if days := reader.list_days(office_id):
             return days
-    record = read_database(settings, lambda db: require_office_record(db, settings, office_id))
-    reason = "" if record.state is None else f" {record.state.standing.reason}"
+    _, row = read_database(settings, lambda db: require_office(db, settings, office_id))
+    reason = "" if row.state is None else f" {row.state.standing.reason}"
     raise fail(f"{office_id} has no published snapshot yet.{reason} See `oddaemon explain {office_id}`.")
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddaemon.admin.inspection import FleetDocument
-from oddaemon.cli.output.fleet_table import format_next_action, format_owner, format_reason, get_duration
+from oddaemon.cli.output.fleet_table import COLUMNS, format_cells
 from oddaemon.cli.output.formatting import CONDITION_STYLES, format_relative
 from oddaemon.core.model import Condition
 from oddaemon.core.office.status import WORST_FIRST
@@ -22,6 +22,20 @@ NON_TABLE_LINES = HEADER_LINES + 2
 """Plus the table's header and the keys."""
 WIDE_COLUMNS = 110
 """From this width on all columns fit."""
+WIDTHS = {
+    "office": len("OFFICE"),
+    "condition": max(map(len, Condition)),
+    "since": len("59 min"),
+    "aged": len("2026-03-08"),
+    "snapshot": len("2026-03-08"),
+    "guarantors": len("GUARANTORS"),
+    "next": len("in 59 min"),
+    "who acts": len("Open Dental"),
+    "why": 0,
+}
+"""Of the columns; 0: the rest of the screen."""
+NARROW = ("office", "condition", "since", "next", "why")
+"""The columns of a narrower screen."""
 ID_WIDTH_MAX = 28
 KEY_HELP = "q quit   ↑↓ PgUp PgDn scroll   c condition   / search"
 
@@ -158,38 +172,26 @@ class TopScreen:
             yield Text(f"next {when}: {office['id']} {office['next_action']}", style="dim")
 
     def _render_table(self, offices: Sequence[OfficeDocument]) -> Table:
-        wide = self.width >= WIDE_COLUMNS
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="bold underline")
+        columns = [each for each in COLUMNS if each.header in (WIDTHS if self.width >= WIDE_COLUMNS else NARROW)]
         # Of all offices, so that no column moves while scrolling.
         longest = max((len(office["id"]) for office in self.offices), default=0)
-        table.add_column("OFFICE", width=min(max(longest, len("OFFICE")), ID_WIDTH_MAX), no_wrap=True)
-        table.add_column("CONDITION", width=max(map(len, Condition)), no_wrap=True)
-        table.add_column("FOR", width=len("59 min"), justify="right", no_wrap=True)
-        if wide:
-            table.add_column("AGED", width=len("2026-03-08"), no_wrap=True)
-            table.add_column("SNAPSHOT", width=len("2026-03-08"), no_wrap=True)
-            table.add_column("GUARANTORS", width=len("GUARANTORS"), justify="right", no_wrap=True)
-        table.add_column("NEXT", width=len("in 59 min"), no_wrap=True)
-        if wide:
-            table.add_column("WHO ACTS", width=len("Open Dental"), no_wrap=True)
-        table.add_column("WHY", ratio=1, no_wrap=True, overflow="ellipsis")
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="bold underline")
+        for column in columns:
+            table.add_column(
+                "FOR" if column.header == "since" else column.header.upper(),
+                width=max(WIDTHS["office"], min(longest, ID_WIDTH_MAX))
+                if column.header == "office"
+                else WIDTHS[column.header] or None,
+                ratio=0 if WIDTHS[column.header] else 1,
+                justify="right" if column.right_aligned else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+            )
         for office in offices:
-            table.add_row(*self._render_cells(office, wide=wide))
+            cells = format_cells(office, self.now)
+            # Square brackets in a reason are not markup.
+            table.add_row(*(Text.assemble(cells[column.header]) for column in columns))
         return table
-
-    def _render_cells(self, office: OfficeDocument, *, wide: bool) -> Iterator[Text]:
-        snapshot, style = office["snapshot"], CONDITION_STYLES[Condition(office["condition"])]
-        yield Text(office["id"])
-        yield Text(office["condition"], style=style)
-        yield Text(format_duration(get_duration(office, self.now)))
-        if wide:
-            yield Text(office["aging_date"] or "-")
-            yield Text("-" if snapshot is None else snapshot["aging_date"])
-            yield Text("-" if snapshot is None else f"{snapshot['guarantors']:,}")
-        yield Text(format_next_action(office, self.now))
-        if wide:
-            yield Text(format_owner(office))
-        yield Text(format_reason(office))
 
     def _render_footer(self, shown: int) -> str:
         if self.view.is_typing:

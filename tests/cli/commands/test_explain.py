@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from oddaemon.cli.commands.explain import describe_office
-from oddaemon.cli.sources.fleet import OfficeRecord
+from oddaemon.cli.sources.fleet import make_details
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Condition, Reader
+from oddaemon.core.model import Condition, OfficeSpec, Reader
+from oddaemon.core.office.state import OfficeState
 from oddaemon.core.office.status import make_failure_status
 from oddaemon.core.reporting.status_document import describe_key_rotation
+from oddaemon.store.offices import OfficeRow
 from tests.cli.sample_fleet import SampleFleet, make_blocked_state, make_fresh_state, parse_json
 from tests.cli.sample_history import make_history
 from tests.golden import GoldenTexts
@@ -17,14 +19,21 @@ from tests.golden import GoldenTexts
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
 
-def explain_lines(known: OfficeRecord, now: datetime = NOW) -> dict[str, str]:
-    return dict(describe_office(known.make_details(now), now))
+ELM = OfficeSpec("elm", "Elm")
+
+
+def make_row(state: OfficeState | None) -> OfficeRow:
+    return OfficeRow("elm", "Elm", True, state, None, 0, 0, None)
+
+
+def explain_lines(state: OfficeState | None, now: datetime = NOW) -> dict[str, str]:
+    return dict(describe_office(make_details(ELM, make_row(state), now), now))
 
 
 @pytest.mark.usefixtures("in_new_york")
 def test_a_blocked_office_is_explained_with_owner_and_advice(golden: GoldenTexts) -> None:
-    blocked = make_blocked_state(NOW)
-    shown = explain_lines(OfficeRecord("hill-street", "Hill Street Dental", None, blocked, None))
+    blocked, hill_street = make_blocked_state(NOW), OfficeSpec("hill-street", "Hill Street Dental")
+    shown = dict(describe_office(make_details(hill_street, make_row(blocked), NOW), NOW))
     assert (shown["Why"], shown["What to do"]) == (blocked.standing.reason, blocked.standing.advice)
     assert "2026-03-05 06:59:00 EST" in shown["Condition"]
     assert "2026-03-08 08:20:30 EDT" in shown["Next"]
@@ -33,7 +42,7 @@ def test_a_blocked_office_is_explained_with_owner_and_advice(golden: GoldenTexts
 
 @pytest.mark.usefixtures("in_new_york")
 def test_a_key_rotation_is_shown_with_its_end() -> None:
-    document = OfficeRecord("elm", "Elm", None, make_fresh_state(NOW), None).make_details(NOW)
+    document = make_details(ELM, make_row(make_fresh_state(NOW)), NOW)
     document["key_trial"] = {"ends_at": "2026-03-08T12:15:00.000Z", "former_accepted": True}
     assert dict(describe_office(document, NOW))["Key"] == describe_key_rotation(True, "2026-03-08 08:15:00 EDT")
 
@@ -43,7 +52,7 @@ def test_the_message_to_the_office_is_printed_verbatim(fleet: SampleFleet, golde
     status = make_failure_status(
         blocked.standing, NOW, Condition.BLOCKED, Failure(FailureKind.KEY_REJECTED, "API key is disabled.", 401)
     )
-    sent = explain_lines(OfficeRecord("elm", "Elm", None, replace(blocked, standing=status), None))["To send"]
+    sent = explain_lines(replace(blocked, standing=status))["To send"]
 
     assert sent == status.letter
     assert sent.startswith("Hello! ")
@@ -69,7 +78,7 @@ def test_a_fresh_office_is_explained_with_its_snapshot_and_verification(
 def test_the_clock_is_shown_only_where_it_is_wrong(golden: GoldenTexts) -> None:
     def get_clock_line(skew_seconds: float) -> str | None:
         state = replace(make_fresh_state(NOW), skew_seconds=skew_seconds)
-        return explain_lines(OfficeRecord("elm", "elm", None, state, None)).get("Clock")
+        return explain_lines(state).get("Clock")
 
     assert get_clock_line(12.0) is None
     golden.check(get_clock_line(181.0))
@@ -77,8 +86,8 @@ def test_the_clock_is_shown_only_where_it_is_wrong(golden: GoldenTexts) -> None:
 
 
 def test_an_office_read_in_pages_and_one_never_read_say_so(golden: GoldenTexts) -> None:
-    paged = OfficeRecord("elm", "elm", None, replace(make_fresh_state(NOW), reader=Reader.PAGES), None)
-    new = OfficeRecord("elm", "elm", None, None, None)
+    paged = replace(make_fresh_state(NOW), reader=Reader.PAGES)
+    new = None
 
     golden.check(explain_lines(paged)["Reading"])
     assert explain_lines(new)["Reading"] == "not read yet"
@@ -123,6 +132,6 @@ def test_a_removed_office_is_shown_with_its_stored_data(tmp_path: Path, golden: 
 
 def test_an_overdue_action_is_shown_as_past(golden: GoldenTexts) -> None:
     later = NOW + timedelta(hours=3)
-    next_line = explain_lines(OfficeRecord("elm", "elm", None, make_fresh_state(NOW), None), later)["Next"]
+    next_line = explain_lines(make_fresh_state(NOW), later)["Next"]
 
     golden.check(next_line)

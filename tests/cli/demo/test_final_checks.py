@@ -6,11 +6,11 @@ from rich.console import Console
 
 from oddaemon.cli.demo.final_checks import FinalCheck, check_resumed, check_shutdown, check_traffic
 from oddaemon.cli.demo.log_reader import LogSummary
-from oddaemon.cli.demo.offices import make_scenarios
 from oddaemon.cli.demo.processes import run_process
 from oddaemon.cli.demo.report import Report, print_report
+from oddaemon.cli.demo.scenario import make_scenarios
 from oddaemon.cli.demo.simulator_client import TrafficStats
-from oddaemon.cli.demo.verdict import SnapshotAudit, Verdict
+from oddaemon.cli.demo.verdict import Verdict
 from tests.cli.demo.test_verdict import BLOCKED, EMPTY, FRESH, NOW
 
 
@@ -36,10 +36,9 @@ def test_a_daemon_must_obey_sigterm_in_good_order() -> None:
 
 def make_report(*complaints: str, check: bool = True) -> Report:
     scenario = make_scenarios(NOW, 25, 7)[0]
-    evidence = SnapshotAudit(snapshots=2, guarantors=40, cents=123456, problems=complaints)
-    return Report(
-        [Verdict(scenario, FRESH, EMPTY, evidence, complaints)], [FinalCheck(check, "All keys are hidden.")], 31.4
-    )
+    totals = EMPTY.totals._replace(guarantors=20, bal_total=61_728)
+    verdict = Verdict(scenario, FRESH, [replace(EMPTY, totals=totals)] * 2, complaints)
+    return Report([verdict], [FinalCheck(check, "All keys are hidden.")], 31.4)
 
 
 def render_report(report: Report, width: int = 200) -> str:

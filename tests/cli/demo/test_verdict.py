@@ -2,15 +2,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import anyio
 import pytest
 
-from oddaemon.cli.demo.offices import ExpectedState, OfficeScenario
-from oddaemon.cli.demo.simulator_client import SimulatedAgingRun, SimulatorClient
+from oddaemon.cli.demo.scenario import ExpectedState, OfficeScenario
+from oddaemon.cli.demo.simulator_client import Runs, SimulatorClient
 from oddaemon.cli.demo.verdict import evaluate_office, find_status_problems
-from oddaemon.cli.sources.fleet import OfficeRecord
 from oddaemon.core.model import (
     Balance,
     Condition,
@@ -23,9 +23,8 @@ from oddaemon.core.model import (
     index_balances,
 )
 from oddaemon.core.office.machine import make_initial_state
-from oddaemon.core.office.state import OfficeState
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.api.keys import ApiKey
 from oddaemon.simulator.headquarters.headquarters import Headquarters
 from oddaemon.simulator.model.spec import PracticeSpec
@@ -40,17 +39,15 @@ from tests.store.samples import get_latest_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 TONIGHT = date(2026, 3, 8)
-RUN = SimulatedAgingRun(TONIGHT, NOW - timedelta(minutes=5))
+RUNS: Runs = {TONIGHT: NOW - timedelta(minutes=5)}
 ELM = OfficeSpec("elm", "elm", ZoneInfo("America/Chicago"))
-ELM_SETTINGS = OfficeSettings(ELM, Secret("d"), Secret("k"), "http://localhost/api/v1", 0.0, True, Path("elm.toml"))
 EMPTY = PublishedSnapshot(1, "elm", TONIGHT, NOW, NOW, Reader.STATEMENT, 1, compute_totals(()), 0, 0, 0)
 FRESH = Status(Condition.FRESH, NOW, "Aging of 2026-03-08 is complete.")
 BLOCKED = Status(Condition.BLOCKED, NOW, "The API does not accept the Key.", Owner.OFFICE)
 
 
-def make_office_record(status: Status, snapshot: PublishedSnapshot | None = EMPTY) -> OfficeRecord:
-    state: OfficeState = replace(make_initial_state(NOW), standing=status)
-    return OfficeRecord("elm", "elm", ELM_SETTINGS, state, snapshot)
+def make_office(status: Status, snapshot: PublishedSnapshot | None = EMPTY) -> OfficeStatus:
+    return OfficeStatus(ELM.id, ELM.name, status, snapshot=snapshot)
 
 
 def make_scenario(**expected: object) -> OfficeScenario:
@@ -63,36 +60,36 @@ DISABLED = make_scenario(
 
 
 def test_an_office_as_it_must_be_gives_no_complaint() -> None:
-    assert find_status_problems(make_scenario(), make_office_record(FRESH), [RUN], NOW) == []
-    assert find_status_problems(DISABLED, make_office_record(BLOCKED, None), [], NOW) == []
+    assert find_status_problems(make_scenario(), make_office(FRESH), RUNS, NOW) == []
+    assert find_status_problems(DISABLED, make_office(BLOCKED, None), {}, NOW) == []
 
 
 @pytest.mark.parametrize(
     ("expected", "status", "snapshot", "runs", "complaint"),
     [
-        (make_scenario(), BLOCKED, EMPTY, [RUN], "is blocked, should be fresh"),
-        (make_scenario(), FRESH, None, [RUN], "has no snapshot"),
-        (make_scenario(), FRESH, EMPTY, [], "did not age tonight"),
+        (make_scenario(), BLOCKED, EMPTY, RUNS, "is blocked, should be fresh"),
+        (make_scenario(), FRESH, None, RUNS, "has no snapshot"),
+        (make_scenario(), FRESH, EMPTY, {}, "did not age tonight"),
         (
             make_scenario(),
             FRESH,
             replace(EMPTY, aging_date=date(2026, 3, 7)),
-            [RUN],
+            RUNS,
             "its snapshot is of 2026-03-07, but aging ran for 2026-03-08",
         ),
-        (DISABLED, replace(BLOCKED, reason="It is so."), None, [], "its reason does not mention 'key'"),
-        (DISABLED, replace(BLOCKED, owner=None), None, [], "names no one to act, not office"),
-        (DISABLED, BLOCKED, EMPTY, [], "has a snapshot but should not"),
+        (DISABLED, replace(BLOCKED, reason="It is so."), None, {}, "its reason does not mention 'key'"),
+        (DISABLED, replace(BLOCKED, owner=None), None, {}, "names no one to act, not office"),
+        (DISABLED, BLOCKED, EMPTY, {}, "has a snapshot but should not"),
     ],
 )
 def test_deviations_from_the_scenario_are_reported(
     expected: OfficeScenario,
     status: Status,
     snapshot: PublishedSnapshot | None,
-    runs: list[SimulatedAgingRun],
+    runs: Runs,
     complaint: str,
 ) -> None:
-    assert find_status_problems(expected, make_office_record(status, snapshot), runs, NOW) == [complaint]
+    assert find_status_problems(expected, make_office(status, snapshot), runs, NOW) == [complaint]
 
 
 @dataclass
@@ -111,11 +108,11 @@ class VerdictSetup:
         snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), index_balances(balances))
         await snapshots.publish(self.db, "elm", snapshot, make_initial_state(NOW), NOW)
 
-    async def find_complaints(self, runs: tuple[SimulatedAgingRun, ...] = ()) -> list[str]:
+    async def find_complaints(self, runs: Runs = MappingProxyType({})) -> list[str]:
         found = await get_latest_snapshot(self.db, "elm")
         expected = make_scenario(ages_tonight=False)
         judged = await evaluate_office(
-            expected, make_office_record(FRESH, found), runs, NOW, db=self.db, simulator=self.client
+            expected, ELM, make_office(FRESH, found), runs, NOW, db=self.db, simulator=self.client
         )
         return list(judged.problems)
 
@@ -164,7 +161,7 @@ async def test_balances_from_before_the_run_do_not_pass_for_tonight_s(verdict_se
     await verdict_setup.publish(before)
 
     assert await verdict_setup.find_complaints() == []
-    assert len(await verdict_setup.find_complaints((SimulatedAgingRun(TONIGHT, NOW + timedelta(hours=1)),))) == 1
+    assert len(await verdict_setup.find_complaints({TONIGHT: NOW + timedelta(hours=1)})) == 1
 
 
 async def test_one_aging_published_twice_is_noticed(verdict_setup: VerdictSetup) -> None:

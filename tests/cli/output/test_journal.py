@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from oddaemon.admin.office_details import build_entry_document
-from oddaemon.cli.output.journal import FORMATTERS, format_journal
+from oddaemon.cli.commands.explain import FORMATTERS, format_entry
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.engine.journal.compaction import SUMMARY_EVENT, JournalBuffer, get_office_id
 from oddaemon.engine.journal.format import _RENDERERS, render_entry
@@ -115,7 +115,7 @@ EXPECTED_SENTENCES: list[tuple[tuple[Event, ...], str]] = [
 def render_lines(*happened: Event) -> list[str]:
     buffer = JournalBuffer("elm")
     entries = [entry for event in happened for entry in buffer.add(event, NOW)] + list(buffer.flush())
-    return [text for _, text, _ in format_journal([build_entry_document(entry) for entry in entries])]
+    return [format_entry(build_entry_document(entry))[1].plain for entry in entries]
 
 
 @pytest.mark.usefixtures("in_new_york")
@@ -149,8 +149,9 @@ def test_compacted_entries_are_shown_with_their_cost() -> None:
 @pytest.mark.usefixtures("in_new_york")
 def test_times_are_the_reader_s() -> None:
     buffer = JournalBuffer("elm")
-    entries = [build_entry_document(entry) for entry in buffer.add(events.OfficeStarted("elm"), NOW)]
-    assert [(at, style) for at, _, style in format_journal(entries)] == [("2026-03-08 03:00:00", "dim")]
+    [entry] = buffer.add(events.OfficeStarted("elm"), NOW)
+    at, sentence = format_entry(build_entry_document(entry))
+    assert (at.plain, sentence.style) == ("2026-03-08 03:00:00", "dim")
 
 
 @pytest.mark.parametrize(

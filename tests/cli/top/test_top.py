@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from oddaemon.admin.inspection import DaemonDocument
+from oddaemon.admin.inspection import DaemonDocument, FleetDocument
 from oddaemon.cli.args.office_filter import OfficeFilter
 from oddaemon.cli.commands.top import RATE_WINDOW_SECONDS, TopModel
-from oddaemon.cli.sources.fleet import FleetReport
+from oddaemon.cli.sources.fleet import SourcedDocument
 from oddaemon.cli.top.keyboard import KeyReader
 from oddaemon.cli.top.screen import NON_TABLE_LINES, WIDE_COLUMNS
 from oddaemon.core.model import Condition, Owner, Status
@@ -25,7 +25,7 @@ NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
 def make_fleet_report(
     number: int = 100, requests: int | None = 50, conditions: Iterable[Condition] = ()
-) -> FleetReport:
+) -> SourcedDocument[FleetDocument]:
     """A fleet in which every tenth office is blocked; from a daemon if it has counted requests."""
     offices = []
     given = list(conditions)
@@ -53,10 +53,10 @@ def make_fleet_report(
             "requests_in_flight": 3,
         }
     remark = "" if daemon else "the daemon is not running"
-    return FleetReport({**make_status_document(offices, NOW), "source": "daemon", "daemon": daemon}, remark)
+    return SourcedDocument({**make_status_document(offices, NOW), "source": "daemon", "daemon": daemon}, remark)
 
 
-def make_top(*reports: FleetReport) -> TopModel:
+def make_top(*reports: SourcedDocument[FleetDocument]) -> TopModel:
     shown = TopModel(OfficeFilter())
     for second, report in enumerate(reports):
         shown.update(report, second * 2.0)

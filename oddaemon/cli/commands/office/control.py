@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -13,7 +12,7 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import ExitStatus, fail
 from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.sources.config_file import find_config, load_settings
-from oddaemon.cli.sources.daemon_client import ControlResponse, request_or_exit, require_control_socket
+from oddaemon.cli.sources.daemon_client import ControlResponse, make_target, request_or_exit, require_control_socket
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import try_load
 
@@ -88,7 +87,7 @@ def _send_command(
     socket = require_control_socket(config_path)
     is_single, documents, rejected, no_ops = len(ids) == 1, list[dict[str, Any]](), False, 0
     for office in selected:
-        response = request_or_exit(socket, f"/offices/{quote(office, safe='', errors='replace')}/{command}")
+        response = request_or_exit(socket, make_target("offices", office, command))
         if not ids and response.document.get("nothing_to_do"):
             no_ops += 1
             documents.append({"office": office, "outcome": response.document["error"], "nothing_to_do": True})

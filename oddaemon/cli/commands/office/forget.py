@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import anyio
 import typer
@@ -13,6 +12,7 @@ from oddaemon.cli.args.options import Config
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import fail_unknown_office, load_settings
+from oddaemon.cli.sources.daemon_client import make_target
 from oddaemon.cli.sources.database import INTERRUPTED, run_in_daemon
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import Settings
@@ -51,7 +51,7 @@ def forget(
         try:
             return await erase_office_offline(url, office_id)
         except DatabaseLocked as locked:
-            target = f"/offices/{quote(office_id, safe='', errors='replace')}/forget"
+            target = make_target("offices", office_id, "forget")
             rows: Mapping[str, int] = (await run_in_daemon(locked, settings.source, target))["rows"]
             return rows
 

@@ -10,8 +10,8 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.output.table import TableColumn, TextTable, print_table
 from oddaemon.cli.sources.config_file import load_settings
-from oddaemon.cli.sources.removed_offices import describe_removed_office, load_removed_offices, make_removed_document
-from oddaemon.core.reporting.formatting import format_count
+from oddaemon.cli.sources.removed_offices import describe_removed_office, load_removed_offices
+from oddaemon.core.reporting.formatting import format_count, format_instant
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store.errors import DatabaseMissing, StoreError
 from oddaemon.store.offices import OfficeRow
@@ -40,7 +40,7 @@ def list_offices(config: Config = None, as_json: AsJson = False) -> None:
     if as_json:
         document = {
             "offices": [_make_document(each) for each in settings.offices],
-            "removed": None if removed is None else [make_removed_document(each) for each in removed],
+            "removed": None if removed is None else [_make_removed_document(each) for each in removed],
         }
         print_json(document)
         return
@@ -100,4 +100,14 @@ def _make_document(settings: OfficeSettings) -> dict[str, Any]:
         "reader": office.reader.value,
         "labels": dict(office.labels),
         "file": str(settings.source),
+    }
+
+
+def _make_removed_document(removed: OfficeRow) -> dict[str, Any]:
+    return {
+        "id": removed.id,
+        "name": removed.name,
+        "data_until": None if removed.last_activity_at is None else format_instant(removed.last_activity_at),
+        "snapshots": removed.snapshots,
+        "backfilled_days": removed.backfilled_days,
     }

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
 
 import anyio
 import typer
@@ -17,7 +16,7 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.json_document import print_outcome
 from oddaemon.cli.sources.config_file import find_config, load_settings
-from oddaemon.cli.sources.daemon_client import DaemonNotRunning, request, require_control_socket
+from oddaemon.cli.sources.daemon_client import DaemonNotRunning, make_target, request, require_control_socket
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
 
@@ -55,10 +54,9 @@ def skip(name: SinkName, office: OfficeId, config: Config = None, as_json: AsJso
 
 def _send_command(command: str, config: Path | None, name: str, office: str | None, *, as_json: bool) -> None:
     config_path = find_config(config)
-    target = f"/sinks/{quote(name, safe='', errors='replace')}/{command}"
-    query = f"?{urlencode({'office': office})}" if office else ""
+    target = make_target("sinks", name, command, **({"office": office} if office else {}))
     try:
-        response = request(require_control_socket(config_path), "POST", target + query)
+        response = request(require_control_socket(config_path), "POST", target)
     except DaemonNotRunning:
         document = _run_without_daemon(config_path, command, name, office)
     else:

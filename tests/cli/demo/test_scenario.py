@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oddaemon
-from oddaemon.cli.demo.offices import INTERRUPTED_OFFICE, make_scenarios
-from oddaemon.cli.demo.plan import render_plan
+from oddaemon.cli.demo.scenario import INTERRUPTED_OFFICE, make_scenarios, render_plan
 from oddaemon.core.model import Cadence, Condition, Preferences
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
 from oddaemon.core.office.cadence import compute_late_at
