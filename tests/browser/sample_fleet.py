@@ -15,7 +15,7 @@ from oddaemon.core.model import Condition, ControlTotals, Owner, Preferences, Pu
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.reporting.forecast import Forecast, ForecastInput, make_forecast
 from oddaemon.core.reporting.night_history import PendingNight, build_night_history
-from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
+from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeView
 from tests.browser.condition_texts import CONDITION_TEXTS
 from tests.core.builders import make_published_snapshot
 
@@ -52,7 +52,7 @@ class SampleFleet:
         await anyio.lowlevel.checkpoint()
         return FleetPageView(tuple(self.lines), self.generation, self.configured_at, self.failure)
 
-    async def build_office(self, office_id: str) -> OfficePageView | None:
+    async def build_office(self, office_id: str) -> OfficeView | None:
         await anyio.lowlevel.checkpoint()
         line = next((line for line in self.lines if line.id == office_id), None)
         return None if line is None else make_office_view(line, self.now, self.journals.get(office_id, ()))
@@ -146,14 +146,14 @@ def _make_forecast(clock: OfficeClock, status: Status, now: datetime) -> Forecas
     return make_forecast(ForecastInput(status, clock, expected_at, 2400.0, (4.0, 3.0, 7.5)), now)
 
 
-def make_office_view(line: OfficeView, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficePageView:
+def make_office_view(line: OfficeView, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficeView:
     """An office with thirty nights behind it, some of them late and some missing."""
     publications = _make_publications(line) if line.snapshot else ()
     awaits = line.status.condition in (Condition.AGING, Condition.PULLING, Condition.LATE, Condition.UNREACHABLE)
     pending = PendingNight(TODAY, line.status.late_at) if awaits else None
     latest = line.snapshot.aging_date if line.snapshot and not pending else TODAY
-    return OfficePageView(
-        office=line,
+    return replace(
+        line,
         nights=build_night_history(publications, latest, pending, now),
         publications=publications,
         journal=tuple(journal),

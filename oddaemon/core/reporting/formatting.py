@@ -12,13 +12,17 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def format_duration(length: timedelta) -> str:
-    """A duration in its largest unit: "12 s", "5 min", "3 h", "2 d"; hours up to two days."""
+def format_duration(length: timedelta, *, two_units: bool = False) -> str:
+    """A duration in its largest unit: "12 s", "5 min", "47 h", "2 d"; or from an hour on in two: "1 d 23 h"."""
     seconds = round(abs(length.total_seconds()))
-    for unit, size, limit in (("s", 1, _MINUTE), ("min", _MINUTE, _HOUR), ("h", _HOUR, 2 * _DAY)):
-        if seconds < limit:
-            return f"{seconds // size} {unit}"
-    return f"{seconds // _DAY} d"
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    in_hours = seconds < (_DAY if two_units else 2 * _DAY)
+    size, unit, part_size, part_unit = (_HOUR, "h", _MINUTE, "min") if in_hours else (_DAY, "d", _HOUR, "h")
+    part = seconds % size // part_size if two_units else 0
+    return f"{seconds // size} {unit}" + (f" {part} {part_unit}" if part else "")
 
 
 def format_seconds(seconds: float) -> str:

@@ -16,7 +16,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from oddaemon.web.pages.fleet_feed import FleetFeed
-from oddaemon.web.pages.rendered import Parts, RenderedFleet, RenderedOffice
+from oddaemon.web.pages.rendered import Parts, RenderedFleet
+from oddaemon.web.pages.view_models import OfficeView
 
 RETRY_SECONDS = 3
 """After that long a browser whose stream has ended reconnects."""
@@ -44,18 +45,18 @@ class StreamRegistry:
     Args:
         feed: The rendered fleet.
         options: How often, and how many.
-        render_office_parts: Renders the page of an office; None: there is no such office.
+        render_office: Renders the page of an office, as view and parts; None: there is no such office.
     """
 
     def __init__(
         self,
         feed: FleetFeed,
         options: StreamOptions,
-        render_office_parts: Callable[[str, RenderedFleet], Awaitable[Parts | None]],
+        render_office: Callable[[str, RenderedFleet], Awaitable[tuple[OfficeView, Parts] | None]],
     ) -> None:
         self._feed = feed
         self._options = options
-        self._render_office_parts = render_office_parts
+        self._render_office = render_office
         self._limiter = anyio.CapacityLimiter(options.streams_max)
 
     async def stream_fleet(self, request: Request) -> Response:
@@ -69,7 +70,8 @@ class StreamRegistry:
         async def get_changes(rendered: RenderedFleet, since: int) -> Mapping[str, object]:
             if not rendered.has_office_changed(office_id, since):
                 return {}
-            parts = await self._render_office_parts(office_id, rendered) or {}
+            found = await self._render_office(office_id, rendered)
+            parts = found[1] if found else {}
             updates = {name: text for name, text in parts.items() if sent.get(name) != text}
             sent.update(updates)
             return {"parts": updates} if updates else {}
@@ -137,21 +139,8 @@ async def _get_fleet_changes(rendered: RenderedFleet, since: int) -> Mapping[str
     parts, offices = rendered.get_changed_parts(since), rendered.get_changed_offices(since)
     if not parts and not offices:
         return {}
-    return {"parts": parts, "offices": [_build_office_update(office) for office in offices]}
+    return {"parts": parts, "offices": [office.shown for office in offices]}
 
 
 def _format_event(name: str, token: str, data: Mapping[str, object]) -> str:
     return f"event: {name}\nid: {token}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-def _build_office_update(rendered: RenderedOffice) -> Mapping[str, object]:
-    office = rendered.office
-    return {
-        "id": office.id,
-        "condition": office.status.condition,
-        "outlook": office.forecast.outlook,
-        "labels": rendered.labels,
-        "find": rendered.search_text,
-        "cell": rendered.cell,
-        "row": rendered.row,
-    }

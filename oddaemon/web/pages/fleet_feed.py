@@ -89,7 +89,7 @@ def _render_office(
     if previous is not None and (previous.office is office or previous.office == office):
         return previous
     rendered = renderer.render_office(office)
-    looks_same = previous is not None and previous.looks_like(rendered)
+    looks_same = previous is not None and previous.shown == rendered.shown
     return replace(
         rendered, revision=previous.revision if previous and looks_same else revision, view_revision=revision
     )

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from oddaemon.core.model import Condition
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.reporting.forecast import Outlook
-from oddaemon.core.reporting.formatting import format_count
+from oddaemon.core.reporting.formatting import format_amount, format_duration
 from oddaemon.core.reporting.night_history import NightOutcome
 
 MEANINGS: Mapping[Condition, str] = {
@@ -43,30 +43,21 @@ BUCKETS = (
     ("bal_over_90", "over 90 days"),
 )
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _THOUSAND, _MILLION = 1_000, 1_000_000
-
-
-def format_duration(length: timedelta) -> str:
-    """Roughly, in at most two units: "12 s", "5 min", "4 h 19 min", "2 d 3 h"."""
-    seconds = round(abs(length.total_seconds()))
-    if seconds < _MINUTE:
-        return f"{seconds} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE} min"
-    large, small, size = ("d", "h", _DAY) if seconds >= _DAY else ("h", "min", _HOUR)
-    rest = seconds % size // (_HOUR if large == "d" else _MINUTE)
-    return f"{seconds // size} {large} {rest} {small}" if rest else f"{seconds // size} {large}"
+TENTHS_BELOW_SECONDS = 60
+"""Shorter pulls show a tenth of a second."""
 
 
 def format_seconds(seconds: float) -> str:
     """The duration of a pull: "0.8 s", "3 min"."""
-    return f"{seconds:.1f} s" if seconds < _MINUTE else format_duration(timedelta(seconds=seconds))
+    if seconds < TENTHS_BELOW_SECONDS:
+        return f"{seconds:.1f} s"
+    return format_duration(timedelta(seconds=seconds), two_units=True)
 
 
 def format_margin(early_by: timedelta) -> str:
     """The margin to the deadline: "4 h 19 min early", "12 min late"."""
-    return f"{format_duration(early_by)} {'late' if early_by < timedelta() else 'early'}"
+    return f"{format_duration(early_by, two_units=True)} {'late' if early_by < timedelta() else 'early'}"
 
 
 def format_time(at: datetime, clock: OfficeClock) -> str:
@@ -92,8 +83,7 @@ def format_day(when: date) -> str:
 
 def format_dollars(cents: int) -> str:
     """To the cent: "$1,234.50", with the minus before the dollar sign."""
-    whole, rest = divmod(abs(cents), 100)
-    return f"{_format_sign(cents)}${whole:,}.{rest:02d}"
+    return f"{_format_sign(cents)}${format_amount(abs(cents))}"
 
 
 def format_round_dollars(cents: int) -> str:
@@ -103,16 +93,6 @@ def format_round_dollars(cents: int) -> str:
         if whole >= size:
             return f"{_format_sign(cents)}${whole / size:g}{unit}"
     return f"{_format_sign(cents)}${whole:g}"
-
-
-def format_number(count: int) -> str:
-    """With commas: "12,345"."""
-    return f"{count:,}"
-
-
-def format_office_count(count: int) -> str:
-    """A count and its noun: "1 office", "12 offices"."""
-    return format_count(count, "office")
 
 
 def _format_sign(cents: int) -> str:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from markupsafe import Markup
-
 from oddaemon.web.pages.view_models import FleetPageView, OfficeView
 
 Parts = Mapping[str, str]
@@ -18,24 +16,12 @@ class RenderedOffice:
     """One office on the fleet page."""
 
     office: OfficeView
-    cell: Markup = field(repr=False)
-    row: Markup = field(repr=False)
-    search_text: str = field(repr=False)
-    labels: str = field(repr=False)
-    """One label a line."""
+    shown: Mapping[str, str] = field(repr=False)
+    """Everything of the office on the fleet page, as `page.js` receives it."""
     revision: int = 0
     """When it last looked different on the fleet page."""
     view_revision: int = 0
     """When anything of the office last changed, on the fleet page or only on its own."""
-
-    def looks_like(self, other: "RenderedOffice") -> bool:
-        """Whether a reader of the fleet page sees no difference."""
-        return (self.cell, self.row, self.search_text, self.labels) == (
-            other.cell,
-            other.row,
-            other.search_text,
-            other.labels,
-        )
 
 
 @dataclass(frozen=True, slots=True)

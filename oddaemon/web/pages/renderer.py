@@ -14,13 +14,14 @@ from markupsafe import Markup, escape
 from oddaemon.core.model import Condition
 from oddaemon.core.office.status import OWNER_NAMES, OWNER_SHORT_NAMES, WORST_FIRST
 from oddaemon.core.reporting.forecast import Outlook
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.reporting.status_document import describe_key_rotation
 from oddaemon.web.pages import formatting, summaries
 from oddaemon.web.pages.chart import make_bucket_chart
 from oddaemon.web.pages.rendered import Parts, RenderedFleet, RenderedOffice
 from oddaemon.web.pages.runbook import load_runbook
 from oddaemon.web.pages.search import Search, build_search_text, count_labels, format_labels
-from oddaemon.web.pages.view_models import FleetPageView, OfficePageView, OfficeView
+from oddaemon.web.pages.view_models import FleetPageView, OfficeView
 
 AT_RISK_MAX = 6
 ROWS_MAX = 50
@@ -59,8 +60,8 @@ class Renderer:
             "margin": formatting.format_margin,
             "meaning": lambda condition: formatting.MEANINGS[condition],
             "moment": formatting.format_moment,
-            "number": formatting.format_number,
-            "offices": formatting.format_office_count,
+            "number": "{:,}".format,
+            "offices": lambda number: format_count(number, "office"),
             "outcome": lambda outcome: formatting.OUTCOMES[outcome],
             "outlook": lambda outlook: formatting.OUTLOOKS[outlook],
             "owner": lambda owner: OWNER_NAMES[owner],
@@ -74,13 +75,16 @@ class Renderer:
     def render_office(self, office: OfficeView) -> RenderedOffice:
         """One office for the fleet page."""
         outlook_suffix = _OUTLOOK_SUFFIXES.get(office.forecast.outlook, "")
-        return RenderedOffice(
-            office=office,
-            cell=self._render_template("cell.html", office=office, outlook_suffix=outlook_suffix),
-            row=self._render_template("row.html", office=office, labels=format_labels(office)),
-            search_text=self._redact(build_search_text(office)),
-            labels=self._redact("\n".join(format_labels(office))),
-        )
+        shown = {
+            "id": office.id,
+            "condition": office.status.condition,
+            "outlook": office.forecast.outlook,
+            "labels": self._redact("\n".join(format_labels(office))),
+            "find": self._redact(build_search_text(office)),
+            "cell": self._render_template("cell.html", office=office, outlook_suffix=outlook_suffix),
+            "row": self._render_template("row.html", office=office, labels=format_labels(office)),
+        }
+        return RenderedOffice(office, shown)
 
     def render_fleet_parts(self, view: FleetPageView) -> Parts:
         """The parts of the fleet page about all offices together."""
@@ -95,8 +99,8 @@ class Renderer:
             "at-risk": self._render_template(
                 "at_risk.html", at_risk=at_risk[:AT_RISK_MAX], more=max(0, len(at_risk) - AT_RISK_MAX)
             ),
-            **{f"count-{condition}": formatting.format_number(conditions[condition]) for condition in Condition},
-            **{f"count-{outlook}": formatting.format_number(outlooks[outlook]) for outlook in Outlook},
+            **{f"count-{condition}": f"{conditions[condition]:,}" for condition in Condition},
+            **{f"count-{outlook}": f"{outlooks[outlook]:,}" for outlook in Outlook},
         }
 
     def render_fleet_page(self, rendered: RenderedFleet, search: Search, token: str, at: datetime) -> str:
@@ -111,7 +115,7 @@ class Renderer:
         offices = tuple(rendered.offices.values())
         worst_first = sorted(offices, key=lambda each: summaries.get_severity_key(each.office))
         found = [each.office.id for each in worst_first if search.matches(each.office)]
-        all_of_them = formatting.format_office_count(len(offices))
+        all_of_them = format_count(len(offices), "office")
         return self._environment.get_template("fleet.html").render(
             here="fleet",
             title=rendered.parts["title"],
@@ -135,30 +139,26 @@ class Renderer:
             at=at,
         )
 
-    def render_office_parts(self, view: OfficePageView, not_ready_reason: str) -> Parts:
+    def render_office_parts(self, office: OfficeView, not_ready_reason: str) -> Parts:
         """The parts of an office page."""
-        office, nights = view.office, view.nights
+        nights, outcomes = office.nights, summaries.count_outcomes(office.nights)
         known = [night for night in nights if night.last is not None]
         latest = known[-1].last.totals if known and known[-1].last else None
         earlier = known[-2].last.totals if known[1:] and known[-2].last else None
-        pulls = view.publications[:PULLS_MAX]
+        pulls = office.publications[:PULLS_MAX]
         summary = f"{len(known)} of {len(nights)} have a snapshot."
         return {
             "title": self._redact(f"{office.name}: {office.status.condition} · oddaemon"),
             "not-ready": self._render_template("not_ready.html", reason=not_ready_reason),
             "status": self._render_template(
-                "office_status.html",
-                view=view,
-                office=office,
-                labels=format_labels(office),
-                preferences=view.preferences,
+                "office_status.html", office=office, labels=format_labels(office), preferences=office.preferences
             ),
             "nights": self._render_template(
                 "office_nights.html",
                 office=office,
                 nights=nights,
-                summary=summaries.describe_outcomes(nights),
-                shown=summaries.list_outcomes(nights),
+                summary=", ".join(f"{number} {formatting.OUTCOMES[outcome]}" for outcome, number in outcomes.items()),
+                shown=outcomes,
             ),
             "buckets": self._render_template(
                 "office_buckets.html",
@@ -174,13 +174,13 @@ class Renderer:
             "pulls": self._render_template(
                 "office_pulls.html", office=office, pulls=pulls, readers={pull.reader.value for pull in pulls}
             ),
-            "journal": self._render_template("office_journal.html", office=office, journal=view.journal),
+            "journal": self._render_template("office_journal.html", office=office),
         }
 
-    def render_office_page(self, view: OfficePageView, parts: Parts, token: str, at: datetime) -> str:
+    def render_office_page(self, office: OfficeView, parts: Parts, token: str, at: datetime) -> str:
         """The whole page of an office; `parts` are of the same view."""
         template = self._environment.get_template("office.html")
-        return template.render(here="office", office=view.office, parts=parts, token=token, at=at)
+        return template.render(here="office", office=office, parts=parts, token=token, at=at)
 
     def render_runbook_page(self, at: datetime) -> str:
         """The runbook."""

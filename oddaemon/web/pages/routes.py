@@ -20,7 +20,7 @@ from oddaemon.web.pages.fleet_feed import FleetFeed
 from oddaemon.web.pages.rendered import Parts, RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
-from oddaemon.web.pages.view_models import PageViewSource
+from oddaemon.web.pages.view_models import OfficeView, PageViewSource
 
 COMPRESSION_LEVEL = 5
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
@@ -70,7 +70,7 @@ class Pages:
         self._renderer = Renderer(redact, self._get_static_url)
         stream_options = stream_options or StreamOptions()
         self._feed = FleetFeed(source, self._renderer, stream_options.settle_seconds)
-        self._streams = StreamRegistry(self._feed, stream_options, self._render_office_parts)
+        self._streams = StreamRegistry(self._feed, stream_options, self._render_office)
 
     def make_routes(self) -> list[Route]:
         """All routes."""
@@ -95,17 +95,14 @@ class Pages:
     async def get_office(self, request: Request) -> Response:
         """One office, or a page that says that it is not configured."""
         rendered = await self._feed.refresh()
-        view = await self._source.build_office(request.path_params["office"])
-        if view is None:
+        found = await self._render_office(request.path_params["office"], rendered)
+        if found is None:
             headline, sentence = "No such office", "No office with this id is configured."
             return await self._respond(
                 request, 404, partial(self._renderer.render_problem_page, headline, sentence, self._now())
             )
-        parts = await anyio.to_thread.run_sync(self._renderer.render_office_parts, view, rendered.view.not_ready_reason)
         token = self._feed.make_token(rendered)
-        return await self._respond(
-            request, 200, partial(self._renderer.render_office_page, view, parts, token, self._now())
-        )
+        return await self._respond(request, 200, partial(self._renderer.render_office_page, *found, token, self._now()))
 
     async def get_runbook(self, request: Request) -> Response:
         """The runbook, which the alerts link to."""
@@ -118,11 +115,12 @@ class Pages:
             raise HTTPException(404, "No such file.")
         return Response(found.body, media_type=found.media_type, headers=FILE_HEADERS)
 
-    async def _render_office_parts(self, office: str, rendered: RenderedFleet) -> Parts | None:
-        view = await self._source.build_office(office)
-        if view is None:
+    async def _render_office(self, office_id: str, rendered: RenderedFleet) -> tuple[OfficeView, Parts] | None:
+        office = await self._source.build_office(office_id)
+        if office is None:
             return None
-        return await anyio.to_thread.run_sync(self._renderer.render_office_parts, view, rendered.view.not_ready_reason)
+        reason = rendered.view.not_ready_reason
+        return office, await anyio.to_thread.run_sync(self._renderer.render_office_parts, office, reason)
 
     async def _respond(self, request: Request, status: int, render: Callable[[], str]) -> Response:
         compressed = "gzip" in request.headers.get("accept-encoding", "")

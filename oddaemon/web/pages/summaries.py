@@ -8,6 +8,7 @@ from statistics import median
 from oddaemon.core.model import Condition, Owner
 from oddaemon.core.office.status import OWNER_SHORT_NAMES, WORST_FIRST
 from oddaemon.core.reporting.forecast import Outlook
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.reporting.night_history import Night, NightOutcome
 from oddaemon.web.pages import formatting
 from oddaemon.web.pages.view_models import OfficeView
@@ -48,7 +49,7 @@ def summarize_conditions(conditions: Counter[Condition]) -> dict[str, object]:
     elif fresh == awake:
         sentence = "The one office is fresh" if awake == 1 else f"All {awake:,} offices are fresh"
     else:
-        sentence = f"{fresh:,} of {formatting.format_office_count(awake)} {'is' if fresh == 1 else 'are'} fresh"
+        sentence = f"{fresh:,} of {format_count(awake, 'office')} {'is' if fresh == 1 else 'are'} fresh"
     present = [condition for condition in WORST_FIRST if conditions[condition]]
     slices, offset = [], 0
     for condition in filter(conditions.__getitem__, _BEST_FIRST):
@@ -76,16 +77,10 @@ def compute_figures(offices: Iterable[OfficeView], outlooks: Counter[Outlook]) -
     }
 
 
-def list_outcomes(nights: Sequence[Night]) -> list[NightOutcome]:
-    """The outcomes that occur."""
+def count_outcomes(nights: Sequence[Night]) -> dict[NightOutcome, int]:
+    """The outcomes that occur, with their number of nights."""
     counts = Counter(night.outcome for night in nights)
-    return [outcome for outcome in NightOutcome if counts[outcome]]
-
-
-def describe_outcomes(nights: Sequence[Night]) -> str:
-    """The number of nights with each outcome."""
-    counts = Counter(night.outcome for night in nights)
-    return ", ".join(f"{counts[outcome]} {formatting.OUTCOMES[outcome]}" for outcome in NightOutcome if counts[outcome])
+    return {outcome: counts[outcome] for outcome in NightOutcome if counts[outcome]}
 
 
 def format_change(cents: int, since: date, until: date) -> str:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import anyio.lowlevel
@@ -22,7 +22,7 @@ from oddaemon.store import snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.web.pages.formatting import format_seconds, format_time
-from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
+from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeView
 
 NIGHTS_LOOKBACK = timedelta(days=8)
 NIGHTS_MAX = 7
@@ -47,9 +47,7 @@ class _CachedView:
     """The view of an office, and what it was built from."""
 
     view: OfficeView
-    state: OfficeState
-    snapshot: PublishedSnapshot | None
-    last_night_id: int
+    basis: tuple[object, ...]
     expires_at: datetime
 
 
@@ -103,7 +101,7 @@ class PageViewBuilder:
             not_ready_reason="" if readiness.ready else readiness.reason,
         )
 
-    async def build_office(self, office_id: str) -> OfficePageView | None:
+    async def build_office(self, office_id: str) -> OfficeView | None:
         """One office as of now, with its history."""
         runtime = self._fleet.offices.get(office_id)
         if runtime is None:
@@ -113,8 +111,8 @@ class PageViewBuilder:
         publications, journal = await self._load_history(office_id), await self._load_journal(office_id, office.clock)
         state = runtime.state
         latest, pending, nightly = _find_due_night(runtime, now)
-        return OfficePageView(
-            office=office,
+        return replace(
+            office,
             nights=build_night_history(publications, latest, pending, now, nightly=nightly),
             publications=tuple(publications),
             journal=journal,
@@ -136,17 +134,10 @@ class PageViewBuilder:
         self._configured_at = self._fleet.now() if self._fleet.offices else None
 
     def _get_view(self, runtime: OfficeRuntime, now: datetime) -> _CachedView:
-        cached, office_id = self._cache.get(runtime.spec.id), runtime.spec.id
-        nights = self._nights.get(office_id, ())
-        last_night_id = nights[-1].id if nights else 0
-        is_same = (
-            cached is not None
-            and cached.state is runtime.state
-            and cached.snapshot is runtime.snapshot
-            and cached.last_night_id == last_night_id
-            and now < cached.expires_at
-        )
-        if cached is not None and is_same and cached.view.name == runtime.spec.name:
+        cached, nights = self._cache.get(runtime.spec.id), self._nights.get(runtime.spec.id, ())
+        # Comparing tuples compares identities first, so an unchanged office takes no time.
+        basis = (runtime.spec, runtime.state, runtime.snapshot, nights[-1].id if nights else 0)
+        if cached is not None and cached.basis == basis and now < cached.expires_at:
             return cached
         view = make_office_view(runtime, nights, now)
         if cached is not None and cached.view == view:
@@ -154,7 +145,7 @@ class PageViewBuilder:
         expires_at, late_at = now + REFRESH_AFTER, runtime.state.standing.late_at
         if late_at is not None and now < late_at:
             expires_at = min(expires_at, late_at)
-        return _CachedView(view, runtime.state, runtime.snapshot, last_night_id, expires_at)
+        return _CachedView(view, basis, expires_at)
 
     async def _read_nights(self) -> None:
         """Read the nights that were published since the last call."""

@@ -15,8 +15,18 @@ from oddaemon.core.reporting.status_document import KeyRotation
 
 
 @dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One journal entry of an office, free of secrets and patient data."""
+
+    at: datetime
+    level: str
+    """`debug`, `info`, `warning` or `error`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfficeView:
-    """One office at a glance."""
+    """One office: at a glance on the page of the fleet, and on its own page with its history."""
 
     id: str
     name: str
@@ -32,6 +42,20 @@ class OfficeView:
     snapshot: PublishedSnapshot | None = None
     early_by: timedelta | None = None
     """How long before its deadline that snapshot was published, negative if after it; None: it had none."""
+    nights: tuple[Night, ...] = ()
+    """Oldest first. This and what follows is empty on the page of the fleet."""
+    publications: tuple[PublishedSnapshot, ...] = ()
+    """Latest first."""
+    journal: tuple[JournalLine, ...] = ()
+    """Latest first."""
+    preferences: Preferences | None = None
+    run_seconds: float | None = None
+    """From the due time to the completion of the last aging run."""
+    skew_seconds: float | None = None
+    reader: str = ""
+    """How it is read, as a clause."""
+    key_rotation: KeyRotation | None = None
+    """A changed key that the API does not accept yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +71,6 @@ class FleetPageView:
     """Why the daemon is not ready, as a clause; "": it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class JournalLine:
-    """One journal entry of an office, free of secrets and patient data."""
-
-    at: datetime
-    level: str
-    """`debug`, `info`, `warning` or `error`."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class OfficePageView:
-    """One office in full."""
-
-    office: OfficeView
-    nights: tuple[Night, ...] = ()
-    """Oldest first."""
-    publications: tuple[PublishedSnapshot, ...] = ()
-    """Latest first."""
-    journal: tuple[JournalLine, ...] = ()
-    """Latest first."""
-    preferences: Preferences | None = None
-    run_seconds: float | None = None
-    """From the due time to the completion of the last aging run."""
-    skew_seconds: float | None = None
-    reader: str = ""
-    """How it is read, as a clause."""
-    key_rotation: KeyRotation | None = None
-    """A changed key that the API does not accept yet."""
-
-
 class PageViewSource(Protocol):
     """Builds the views, on the event loop and cheaply enough for one a second."""
 
@@ -85,6 +78,6 @@ class PageViewSource(Protocol):
         """All offices as of now."""
         ...
 
-    async def build_office(self, office_id: str) -> OfficePageView | None:
-        """One office as of now; None: it is not configured."""
+    async def build_office(self, office_id: str) -> OfficeView | None:
+        """One office as of now, with its history; None: it is not configured."""
         ...

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddaemon.core.model import Condition, ControlTotals, PublishedSnapshot
+from oddaemon.core.reporting.formatting import format_duration
 from oddaemon.core.reporting.night_history import Night, NightOutcome
 from oddaemon.web.pages import formatting
 from oddaemon.web.pages.chart import HEIGHT_UNITS, INTERVALS_MAX, make_bucket_chart
@@ -144,7 +145,7 @@ def test_labels_are_offered_with_their_number() -> None:
     ],
 )
 def test_durations_have_two_units(length: timedelta, expected: str) -> None:
-    assert formatting.format_duration(length) == expected
+    assert format_duration(length, two_units=True) == expected
 
 
 MINUS = "\N{MINUS SIGN}"

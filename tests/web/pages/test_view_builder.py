@@ -17,7 +17,7 @@ from oddaemon.web.pages.fleet_feed import render_fleet
 from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
-from oddaemon.web.pages.view_models import FleetPageView, OfficePageView
+from oddaemon.web.pages.view_models import FleetPageView, OfficeView
 from tests.engine.night import BEFORE_DAWN, DUE, SMALL, make_office_settings, night, schedule_fault
 from tests.engine.world import World
 
@@ -27,7 +27,7 @@ CANARY_PAT_NUM = 730_114_001
 FAMILIES = PracticeSpec("smile", seed=5, guarantors=120, settled=20, first_pat_num=CANARY_PAT_NUM)
 
 
-async def get_office_view(world: World, office_id: str = "smile") -> OfficePageView:
+async def get_office_view(world: World, office_id: str = "smile") -> OfficeView:
     view = await world.daemon.view_builder.build_office(office_id)
     assert view is not None
     return view
@@ -73,8 +73,8 @@ async def test_a_missed_run_is_overdue_once_its_hour_has_passed_and_says_who_mus
         await world.wait_for_condition(Condition.LATE)
         view = await get_office_view(world)
     assert view.nights[-1].outcome is NightOutcome.OVERDUE
-    assert view.office.forecast.outlook is Outlook.MISSED
-    assert view.office.status.owner is Owner.OFFICE
+    assert view.forecast.outlook is Outlook.MISSED
+    assert view.status.owner is Owner.OFFICE
 
 
 async def test_lines_that_nothing_happened_to_are_the_same_objects(tmp_path: Path) -> None:
@@ -143,11 +143,7 @@ async def render_pages(world: World) -> list[str]:
     rendered = render_fleet(renderer, RenderedFleet(), await get_fleet_view(world))
     view, now = await get_office_view(world), world.get_daemon_now()
     parts = renderer.render_office_parts(view, "")
-    fragments = [
-        text
-        for office in rendered.offices.values()
-        for text in (office.cell, office.row, office.search_text, office.labels)
-    ]
+    fragments = [text for office in rendered.offices.values() for text in office.shown.values()]
     pages = [
         renderer.render_fleet_page(rendered, Search(), "", now),
         renderer.render_office_page(view, parts, "", now),
