@@ -98,6 +98,7 @@ def test_a_running_daemon_applies_a_changed_file_and_previews_a_reload(tmp_path:
         refused = run_command("reload", "--config", str(config), cwd=tmp_path)
         other = text.replace('id = "new-oak"', 'id = "third-oak"')
         config.write_text(other)
+        wait_for_output('"new": ["third-oak"]', output, process)
         planned = run_command("check", "--plan", "--config", str(config), cwd=tmp_path)
         drained = run_command("drain", "--config", str(config), cwd=tmp_path)
         assert process.wait(TIMEOUT_SECONDS) == 0
