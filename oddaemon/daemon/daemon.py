@@ -131,7 +131,7 @@ class Daemon:
             self.lifecycle.ended = True
         self._telemetry.emit(DaemonStopped(anyio.current_time() - started))
 
-    async def reload(self, trigger: ReloadTrigger) -> tuple[ConfigDiff, LoadResult]:
+    async def reload(self, trigger: ReloadTrigger, *, accept_removals: bool = False) -> tuple[ConfigDiff, LoadResult]:
         """Read the configuration again and apply all of it, or nothing; returns what changed.
 
         Raises:
@@ -141,7 +141,7 @@ class Daemon:
         if trigger is not ReloadTrigger.FILES:
             systemd.notify_reloading()
         try:
-            return await self.configuration.reload(trigger)
+            return await self.configuration.reload(trigger, accept_removals=accept_removals)
         finally:
             if self.lifecycle.is_running and trigger is not ReloadTrigger.FILES:
                 systemd.notify_ready()

@@ -6,6 +6,7 @@ and changes nothing.
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: It
         sections, secrets = _read_sections(main, _SECTIONS, environment)
         offices: OfficesDirectory | None = sections["offices"]
         if offices is not None and offices.directory is not None:
-            watched_paths.update([offices.directory, *list_office_groups(offices.directory)])
+            watched_paths.add(offices.directory)
+            with suppress(OSError):  # `read_directory` reports it.
+                watched_paths.update(list_office_groups(offices.directory))
         documents = [main, *_read_office_documents(main, offices)]
         documents.extend(draft.to_document(_SAFE_NAMES, diagnostics) for draft in drafts)
         settings = _build_settings(documents, sections, secrets.get("developer_key"), environment)
