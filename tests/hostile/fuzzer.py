@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.hostile.config_loader import ConfigTarget
+from tests.hostile.postgres.delivery import PostgresTarget
 from tests.hostile.response_parser import BodiesTarget, ErrorsTarget, RowsTarget
 from tests.hostile.target import FuzzTarget, assert_texts_clean
 
@@ -22,7 +23,8 @@ SHARES: Sequence[tuple[FuzzTarget, int]] = (
     (RowsTarget(), 55),
     (ErrorsTarget(), 20),
     (BodiesTarget(), 10),
-    (ConfigTarget(), 15),
+    (ConfigTarget(), 13),
+    (PostgresTarget(), 2),
 )
 """How many of a hundred inputs each door gets."""
 
