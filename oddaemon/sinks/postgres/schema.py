@@ -139,7 +139,9 @@ SELECT $2, pat_num, {_NAMES} FROM {{schema}}.change WHERE delivery_id = $1 AND c
 """  # noqa: S608 - our own names
 
 SUM_BALANCES = f"""
-SELECT count(*), {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
+SELECT (SELECT count(*) FROM {{schema}}.snapshot WHERE delivery_id = $2), count(*),
+    {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
 FROM {{schema}}.balance WHERE office = $1
 """  # noqa: S608 - our own names
-"""The sums of the office's balances, compared with the snapshot's totals before the commit."""
+"""Compared with the snapshot's totals before the commit: the sums of the office's balances. The first column says
+whether the delivery itself can be read."""

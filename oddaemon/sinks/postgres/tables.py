@@ -131,8 +131,8 @@ class Tables:
         execute(DELETE_CHANGED, delivery_id, office)
         execute(INSERT_BALANCES, delivery_id, office)
         totals = snapshot.totals
-        expected = (totals.guarantors, *(Decimal(getattr(totals, name)) / 100 for name in MONEY_COLUMNS))
-        if execute(SUM_BALANCES, office).fetchone() != expected:
+        expected = (1, totals.guarantors, *(Decimal(getattr(totals, name)) / 100 for name in MONEY_COLUMNS))
+        if execute(SUM_BALANCES, office, delivery_id).fetchone() != expected:
             raise TablesUnusable(
                 "the balances do not add up to the snapshot, so nothing was committed. "
                 "Check whether a trigger or another program changes the tables"

@@ -12,7 +12,7 @@ from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.sinks.postgres.schema import MIGRATIONS
 
-SSL_REQUEST = 80877103
+SSL_REQUEST = struct.pack("!I", 80877103)
 BOOL, INT4, INT8, TEXT, NUMERIC = 16, 23, 20, 25, 1700
 
 
@@ -73,7 +73,7 @@ def make_good_answers(payload: Payload) -> list[bytes]:
         *[insert] * 3,
         no_data + make_answer(b"DELETE 0"),
         insert,
-        PARSED + make_answer(b"SELECT 1", make_row((INT8, str(totals.guarantors).encode()), *sums)),
+        PARSED + make_answer(b"SELECT 1", make_row((INT8, b"1"), (INT8, str(totals.guarantors).encode()), *sums)),
         make_answer(b"COMMIT", status=b"I"),
     ]
 
@@ -107,6 +107,8 @@ class HostilePostgres:
         self.endless = endless
         self.pause_seconds = pause_seconds
         self.is_silent = is_silent
+        self.startups: list[bytes] = []
+        """The startup messages that came, with their parameters."""
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[int]:
@@ -123,9 +125,11 @@ class HostilePostgres:
                 await self._converse(_Requests(stream), stream)
 
     async def _converse(self, requests: "_Requests", stream: ByteStream) -> None:
-        if await requests.read_startup() == SSL_REQUEST:
+        startup = await requests.read_startup()
+        if startup == SSL_REQUEST:
             await stream.send(self.to_ssl_request)
-            await requests.read_startup()
+            startup = await requests.read_startup()
+        self.startups.append(startup)
         for number, answer in enumerate(self.answers):
             request = await requests.read_request() if number else b""
             await stream.send(answer if isinstance(answer, bytes) else answer(request))
@@ -143,10 +147,10 @@ class _Requests:
         self._stream = stream
         self._buffer = bytearray()
 
-    async def read_startup(self) -> int:
-        """The code of a message without a kind."""
+    async def read_startup(self) -> bytes:
+        """A message without a kind."""
         (size,) = struct.unpack("!I", await self._read(4))
-        return int(struct.unpack_from("!I", await self._read(size - 4))[0])
+        return await self._read(size - 4)
 
     async def read_request(self) -> bytes:
         """Read until a query, a sync, the end of a COPY or a password has come."""

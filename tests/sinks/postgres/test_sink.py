@@ -6,10 +6,8 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
-import psycopg
 import pytest
 from anyio.abc import SocketAttribute
 
@@ -18,6 +16,15 @@ from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.postgres.schema import MIGRATIONS
 from oddaemon.sinks.postgres.sink import Postgres
 from tests.sinks.payloads import convert_to_report, diff_nights, make_night_balances, make_payload
+from tests.sinks.postgres.deliveries import (
+    SECONDS,
+    connect,
+    fetch_balances,
+    fetch_rows,
+    get_delivery_error,
+    get_true_rows,
+    make_sink,
+)
 from tests.sinks.postgres.postgres_server import (
     PostgresServer,
     find_missing_requirement,
@@ -30,18 +37,8 @@ pytestmark = [
     pytest.mark.real("needs PostgreSQL"),
     pytest.mark.skipif(bool(find_missing_requirement()), reason=find_missing_requirement() or "all there"),
 ]
-SECONDS = 60.0
 SHORT_TIMEOUT_SECONDS = 6.0
 """Half of it to wait for a lock: the rest must do for a connection and the server's answer on a busy machine."""
-MONEY = (
-    "est_balance",
-    "bal_0_30",
-    "bal_31_60",
-    "bal_61_90",
-    "bal_over_90",
-    "ins_est",
-    "bal_total",
-)
 
 
 @pytest.fixture(scope="module")
@@ -54,37 +51,6 @@ def running() -> Iterator[PostgresServer]:
 def schema(request: pytest.FixtureRequest) -> str:
     """A schema of this test's own."""
     return "test_" + "".join(each if each.isalnum() else "_" for each in request.node.name.lower())[-50:]
-
-
-def make_sink(server: PostgresServer, schema: str, **how: Any) -> Postgres:
-    return Postgres(server.make_dsn(**how), schema, SECONDS)
-
-
-async def connect(server: PostgresServer) -> psycopg.AsyncConnection[Any]:
-    return await psycopg.AsyncConnection.connect(server.make_dsn(), autocommit=True)
-
-
-async def fetch_rows(server: PostgresServer, query: str) -> list[tuple[Any, ...]]:
-    async with await connect(server) as connection:
-        return await (await connection.execute(query)).fetchall()
-
-
-async def fetch_balances(server: PostgresServer, schema: str, office_id: str = "smile") -> list[tuple[Any, ...]]:
-    columns = ", ".join(("pat_num", "clinic_num", *MONEY))
-    return await fetch_rows(
-        server, f"SELECT {columns} FROM {schema}.balance WHERE office = '{office_id}' ORDER BY pat_num"
-    )
-
-
-def get_true_rows(number: int, guarantors: int = 30) -> list[tuple[Any, ...]]:
-    return [(*row[:2], *(Decimal(cents) / 100 for cents in row[2:])) for row in make_night_balances(number, guarantors)]
-
-
-async def get_delivery_error(sink: Postgres, number: int = 1) -> str:
-    with pytest.raises(DeliveryFailed) as caught:
-        await sink.deliver(make_payload(number), f"d{number}")
-    assert not caught.value.error.final
-    return str(caught.value)
 
 
 async def test_the_current_table_equals_the_snapshot_and_every_change_is_kept(
