@@ -81,6 +81,7 @@ class StatusService:
             state=runtime.state,
             snapshot=runtime.snapshot,
             journal=entries,
+            error_text=runtime.error_text,
         )
 
     def _build_daemon_document(self) -> DaemonDocument:

@@ -16,7 +16,8 @@ async def respond_redacted_json(telemetry: Telemetry, document: Mapping[str, Any
     """A document that quotes other systems' messages."""
 
     def render() -> str:
-        return telemetry.redact(json.dumps(document, ensure_ascii=False)) + "\n"
+        # First redacted, then serialized: a pattern that matched across an escape would make it invalid JSON.
+        return json.dumps(telemetry.redact_fields(document), ensure_ascii=False) + "\n"
 
     return Response(await anyio.to_thread.run_sync(render), media_type="application/json")
 

@@ -16,6 +16,7 @@ import httpx
 from oddaemon.core.backoff import parse_retry_after
 from oddaemon.core.failures.classify import classify_response, extract_message
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.foreign_text import mask_values
 from oddaemon.core.secret import Secret
 from oddaemon.http_client.tls import find_tls_error
 
@@ -24,11 +25,17 @@ ERROR_BYTES_MAX = 20_000
 
 
 class ApiError(Exception):
-    """A request failed; `failure` says why and who owns the problem."""
+    """A request failed; `failure` says why and who owns the problem.
 
-    def __init__(self, failure: Failure) -> None:
+    Args:
+        failure: What happened, without values that the other side quoted.
+        error_text: The error text as it was received; "": there is none.
+    """
+
+    def __init__(self, failure: Failure, error_text: str = "") -> None:
         super().__init__(failure.sentence)
         self.failure = failure
+        self.error_text = error_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,21 @@ def classify_error_response(response: Response, secrets: Sequence[Secret], now: 
         now: For a Retry-After that is a date.
         is_query: Whether the request was a query, with its rows in the response or in a file.
     """
+    kind = classify_response(response.status, _decode_error(response, secrets), query=is_query)
+    message = mask_values(extract_error_text(response, secrets))
+    return Failure(kind, message, response.status, parse_retry_after(response.retry_after, now))
+
+
+def extract_error_text(response: Response, secrets: Sequence[Secret]) -> str:
+    """The error text as it was received: it may quote a patient's data, so it is neither stored nor logged."""
+    return extract_message(_decode_error(response, secrets), secrets)
+
+
+def _decode_error(response: Response, secrets: Sequence[Secret]) -> str:
     body = response.body
     for secret in secrets:
         body = secret.mask_bytes(body)
-    text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
-    kind = classify_response(response.status, text, query=is_query)
-    return Failure(kind, extract_message(text, secrets), response.status, parse_retry_after(response.retry_after, now))
+    return body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
 
 
 def _classify_connect_error(error: httpx.ConnectError) -> Failure:

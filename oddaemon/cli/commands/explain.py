@@ -87,6 +87,8 @@ def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[st
     yield "Office", document["id"] if same else f"{document['id']}, {document['name']}"
     yield "Condition", f"{document['condition']} for {format_duration(now - since)}, since {format_instant(since)}"
     yield "Why", document["reason"]
+    if document["error_text"] and document["error_text"] not in document["reason"]:
+        yield "Error text", document["error_text"]
     yield (
         "Who acts",
         "no one; oddaemon continues by itself" if document["owner"] is None else OWNER_NAMES[Owner(document["owner"])],

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.foreign_text import TYPOGRAPHY
 from oddaemon.core.secret import Secret
 
 MESSAGE_CHARACTERS_MAX = 200
@@ -27,14 +28,6 @@ _MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[/!?a-z][^>]*(?:>|\Z
 _INVALID_CHARACTER_REFERENCE = re.compile(r"&#[xX]?[0-9A-Fa-f]{9,}+;?")
 """A reference to a character that does not exist; `html.unescape` fails on numbers of thousands of digits."""
 _HTML_PAGE = re.compile(r"[\ufeff\s]*<(!doctype|html|head|body|title|center|h1|\?xml)\b", re.IGNORECASE)
-_TYPOGRAPHY = str.maketrans(
-    {
-        **dict.fromkeys("\u2018\u2019\u02bc\u2032\u00b4`", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014", "-"),
-    }
-)
-"""Typographic apostrophes, quotes and hyphens, by the plain character."""
 
 
 def extract_message(body: str, secrets: Iterable[Secret] = ()) -> str:
@@ -192,7 +185,7 @@ def _find_first_match(rules: _Rules, text: str) -> FailureKind | None:
 
 def _normalize(text: str) -> str:
     """Prepare for matching: lower case, no accents, plain quotes and hyphens."""
-    characters = unicodedata.normalize("NFKD", text.translate(_TYPOGRAPHY))
+    characters = unicodedata.normalize("NFKD", text.translate(TYPOGRAPHY))
     return "".join(character for character in characters if not unicodedata.combining(character)).casefold()
 
 

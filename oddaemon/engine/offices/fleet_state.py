@@ -24,6 +24,9 @@ class OfficeRuntime(MonitoredOffice):
     failures: int = 0
     key_rotation: KeyRotation | None = None
     """Known to this process only, like the previous key."""
+    error_text: str = ""
+    """That of the last action, as it was received; "": it did not fail. It may quote a patient's data, so it is neither
+    stored nor logged, and only `explain` shows it."""
 
     def to_status(self) -> OfficeStatus:
         """The office for the status document."""

@@ -155,11 +155,14 @@ class Worker:
             return await self._wait(action.until)
         try:
             async with self.api.session() as session:
-                return await self._request(session, action)
+                observation = await self._request(session, action)
         except ApiError as error:
+            self._emitter.runtime.error_text = error.error_text
             return Failed(error.failure)
         except StoreError as error:
             return Failed(Failure(FailureKind.STORE, error.what))
+        self._emitter.runtime.error_text = ""
+        return observation
 
     async def _request(self, session: Session, action: Action) -> Observation:
         match action:
