@@ -34,7 +34,7 @@ from oddaemon.sftp.receiver import ReceiverError, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry import systemd
-from oddaemon.telemetry.events import DaemonStarted, DaemonStopped, SftpListening, StoreOpened
+from oddaemon.telemetry.events import DaemonStarted, DaemonStopped, SftpListening, StoreMadePrivate, StoreOpened
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
@@ -201,6 +201,8 @@ class Daemon:
         opened = database.open_result
         previous_file = None if opened.previous_file is None else str(opened.previous_file)
         self._telemetry.emit(StoreOpened(opened.is_new, opened.previous_revision, previous_file))
+        if opened.exposed_mode is not None:
+            self._telemetry.emit(StoreMadePrivate(str(database.path), f"{opened.exposed_mode:04o}"))
         self._database = database
         return database
 

@@ -30,6 +30,8 @@ class OpenResult:
     """Where the file from before the migration is kept."""
     is_new: bool = False
     """Whether the database was empty."""
+    exposed_mode: int | None = None
+    """The mode of the file before it was made private; None: it was private."""
 
 
 def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MIGRATIONS_LOCATION) -> OpenResult:

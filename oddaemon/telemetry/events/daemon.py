@@ -106,6 +106,15 @@ class StoreOpened(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreMadePrivate(Event, level=Level.WARNING):
+    """Every user of this machine could read the database. Its mode was changed to 0600; find out who changed it."""
+
+    path: str
+    mode: str
+    """The mode before."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFailed(Event, level=Level.ERROR):
     """The database cannot be used; nothing is stored until it recovers. Reported once for each incident."""
 

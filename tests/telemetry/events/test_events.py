@@ -24,6 +24,7 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
     (events.EngineStalled("Office mesa should have woken 95 s ago."), "error", {}),
     (events.EngineRecovered(12.5), "info", {}),
     (events.StoreOpened(created=True), "info", {"store_healthy": 1}),
+    (events.StoreMadePrivate("/var/lib/oddaemon.db", "0644"), "warning", {}),
     (
         events.StoreFailed("The disk is full.", "Free some space.", transient=True),
         "error",
