@@ -59,7 +59,7 @@ def classify_response(status: int, body: str, *, query: bool) -> FailureKind:
         return of_query if query else of_get
     if not 500 <= status <= 599:  # noqa: PLR2004  as above
         return FailureKind.UNEXPECTED_STATUS
-    return FailureKind.SERVER_ERROR if is_page else _find_first_match(_OFFICE_RULES, text) or FailureKind.SERVER_ERROR
+    return FailureKind.SERVER_ERROR if is_page else _classify_500(text, query=query)
 
 
 _BY_STATUS = {
@@ -83,13 +83,22 @@ def _compile_any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
-_QUERY_REFUSED = _compile_any(
-    r"quer(y|ies) (can ?not|can't|must|may not|should not)",
-    r"not (allowed|permitted) in (a |the |your )?quer",
-    r"only select",
-    r"(forbidden|disallowed|prohibited) (word|keyword|command|statement)",
-    r"request( entity)? (is )?too (long|large)",
-)
+_QUERY_RULES: _Rules = {
+    FailureKind.QUERY_REFUSED: _compile_any(
+        r"quer(y|ies) (can ?not|can't|must|may not|should not)",
+        r"not (allowed|permitted) in (a |the |your )?quer",
+        r"only select",
+        r"(forbidden|disallowed|prohibited) (word|keyword|command|statement)",
+        r"request( entity)? (is )?too (long|large)",
+    ),
+    FailureKind.QUERY_USER_RESTRICTED: _compile_any(
+        r"command denied to user|access denied for user .{0,200} to database",
+        r"befehl nicht erlaubt fur benutzer|benutzer .{0,200} hat keine zugriffsberechtigung fur datenbank",
+        r"commande '[^']*' est interdite a l'utilisateur|comando [^ ]+ (negado|denegado) (para|a) (usuario|el usuario)",
+        r"comando [^ ]+ negato per l'utente|[^ ]+ commando geweigerd voor gebruiker",
+    ),
+}
+"""Of queries only. A MySQL user with fewer rights, by whom the office runs them, says nothing about its database."""
 _SQL_SYNTAX_ERROR = _compile_any("error in your sql syntax")
 _OFFICE_RULES: _Rules = {
     FailureKind.ECONNECTOR_DOWN: _compile_any("e[ _-]?connector"),
@@ -151,8 +160,8 @@ def refine_unproven_key(failure: Failure) -> Failure:
 
 
 def _classify_400(text: str, *, is_page: bool, query: bool) -> FailureKind:
-    if query and _QUERY_REFUSED.search(text):
-        return FailureKind.QUERY_REFUSED
+    if query and (cause := _find_first_match(_QUERY_RULES, text)):
+        return cause
     if query and _SQL_SYNTAX_ERROR.search(text):
         return FailureKind.SQL_ERROR
     if cause := _find_first_match(_CAUSE_RULES, text):
@@ -166,8 +175,8 @@ def _classify_400(text: str, *, is_page: bool, query: bool) -> FailureKind:
 
 
 def _classify_401(text: str, *, is_page: bool, query: bool) -> FailureKind:
-    if query and _QUERY_REFUSED.search(text):
-        return FailureKind.QUERY_REFUSED
+    if query and (cause := _find_first_match(_QUERY_RULES, text)):
+        return cause
     if cause := _find_first_match(_OFFICE_RULES, text):
         return cause
     if is_page or _GATEWAY.search(text):
@@ -177,6 +186,12 @@ def _classify_401(text: str, *, is_page: bool, query: bool) -> FailureKind:
     if (cause := _find_first_match(_CAUSE_RULES, text)) is FailureKind.KEY_UNASSIGNED:
         return cause
     return _find_first_match(_KEY_RULES, text) or FailureKind.KEY_REJECTED
+
+
+def _classify_500(text: str, *, query: bool) -> FailureKind:
+    if query and _QUERY_RULES[FailureKind.QUERY_USER_RESTRICTED].search(text):
+        return FailureKind.QUERY_USER_RESTRICTED
+    return _find_first_match(_OFFICE_RULES, text) or FailureKind.SERVER_ERROR
 
 
 def _find_first_match(rules: _Rules, text: str) -> FailureKind | None:

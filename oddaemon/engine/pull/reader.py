@@ -240,9 +240,7 @@ class _PullReader:
             await self._store_checkpoint(page)
 
     async def _read_control(self) -> None:
-        await self._accept_control(
-            decode.parse_control(await self._session.query(sql.select_control(self._office, self._action.since)))
-        )
+        await self._accept_control(await self._session.read_control(self._office, self._action.since))
 
     async def _accept_control(self, control: ControlQueryResult) -> None:
         """Check that the same database answered and that aging has not changed."""

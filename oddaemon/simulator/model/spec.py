@@ -22,11 +22,15 @@ class PracticeSpec:
         pat_nums: `dense` 1..n with dependents in between, `sparse` with gaps, `random` 63-bit as replication has.
         first_pat_num: The first of dense and sparse PatNums. A separate range makes them easy to find in other places.
         clinics: Clinics 1..n, the last of several hidden, some families in ClinicNum 0; 0 means clinics are not used.
-        program_version: Before 22.2, a run zeroes balances before it fills them, and a crash blocks all later runs.
+        program_version: Before 22.2, a run zeroes balances before it fills them. Before 23.3.44, 24.1.14 and 24.2.1, a
+            crash blocks all later runs.
         service_time_due: Time of day of the nightly run, `HH:MM:SS`; None is automation off.
         run_seconds: How long an aging run takes.
         start_delay_seconds: The service starts the run this late; above one hour there is no run that night.
         crashes: Office-local nights whose run crashes halfway.
+        repeating_charges_time: Time of day at which charges are posted and their families aged, `HH:MM:SS`.
+        partial_families: How many families these are.
+        partial_seconds: How long aging of these holds the lock.
         monthly: Age on the first of the month only.
         last_aging: `DateLastAging` at the start of the world; `yesterday` of a monthly office is its last first.
         three_decimals: Money has three decimals, as old versions stored it.
@@ -49,6 +53,9 @@ class PracticeSpec:
     run_seconds: float = 120.0
     start_delay_seconds: float = 0.0
     crashes: tuple[date, ...] | Literal["always"] = ()
+    repeating_charges_time: str | None = None
+    partial_families: int = 5
+    partial_seconds: float = 3.0
     monthly: bool = False
     last_aging: Literal["yesterday", "never"] | date = "yesterday"
     three_decimals: bool = False

@@ -96,6 +96,7 @@ def test_a_clock_that_was_set_back_does_not_keep_preferences_from_being_read() -
     night.observe(Started())
     night.sleep_and_wake()
     night.answer_probe("2025-03-31")
+    night.answer_clock()
     night.answer_pull()
     night.sleep_and_wake()
     assert night.action == Survey()
