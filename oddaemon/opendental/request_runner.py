@@ -33,10 +33,12 @@ from oddaemon.telemetry.events import (
     HeadquartersRecovered,
     KeyRejectedDuringRotation,
     KeyRotated,
+    PeerErrorUnforeseen,
     RequestFinished,
     RequestStarted,
 )
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.logging.traceback import format_traceback
 
 Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
@@ -177,10 +179,10 @@ class RequestRunner:
     async def _run_observed(self, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
         """Send, parse, and report how the request started and finished."""
         office, kind = self._office_id, request.kind
-        self._context.observe(RequestStarted(office, kind))
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
         try:
+            self._context.observe(RequestStarted(office, kind))
             http_request = self._client.build_request(
                 request.method, request.path, params=request.params, content=request.content
             )
@@ -191,6 +193,10 @@ class RequestRunner:
             outcome = "ok"
         except ApiError as error:
             outcome, status = error.failure.kind.value, error.failure.status or status
+            if (unforeseen := error.unforeseen) is not None:
+                self._context.observe(
+                    PeerErrorUnforeseen(f"office {office}", type(unforeseen).__name__, format_traceback(unforeseen))
+                )
             raise
         finally:
             seconds = anyio.current_time() - started
@@ -236,3 +242,6 @@ def parse_response(parse: Callable[[S], T], response: S) -> T:
         return parse(response)
     except MalformedValue as error:
         raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
+    except Exception as error:  # noqa: BLE001 - a response must not end the worker, whatever a parser trips over
+        message = f"the parser failed with {type(error).__name__}"
+        raise ApiError(Failure(FailureKind.MALFORMED, message), unforeseen=error) from None

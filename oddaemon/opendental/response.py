@@ -30,12 +30,14 @@ class ApiError(Exception):
     Args:
         failure: What happened, without values that the other side quoted.
         error_text: The error text as it was received; "": there is none.
+        unforeseen: The exception of a library or of a parser that no rule expects; it is worth a traceback.
     """
 
-    def __init__(self, failure: Failure, error_text: str = "") -> None:
+    def __init__(self, failure: Failure, error_text: str = "", unforeseen: Exception | None = None) -> None:
         super().__init__(failure.sentence)
         self.failure = failure
         self.error_text = error_text
+        self.unforeseen = unforeseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,12 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits
                 return Response(response.status_code, body, response.headers.get("Retry-After"))
             finally:
                 await response.aclose()
-    except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
-        # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
-        raise ApiError(_classify_transport_error(error)) from None
+    except ApiError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the HTTP stack raises over what a server sent
+        is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | zlib.error | UnicodeError)
+        unforeseen = None if is_foreseen else error
+        raise ApiError(_classify_transport_error(error), unforeseen=unforeseen) from None
 
 
 async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:

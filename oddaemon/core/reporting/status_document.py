@@ -43,6 +43,8 @@ class OfficeStatus:
     failures: int = 0
     fresh_deadline: datetime | None = None
     """The deadline of the oldest missing balances; None: none are expected."""
+    is_quarantined: bool = False
+    """Its worker crashed too often and rests until the next action."""
 
 
 class KeyRotationDocument(TypedDict):

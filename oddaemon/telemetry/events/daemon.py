@@ -47,6 +47,31 @@ class DaemonStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerErrorUnforeseen(Event, level=Level.ERROR):
+    """What a peer sent raised an exception that no rule expects. It counts as a failure of that peer.
+
+    `peer` is "office ID", "sink NAME" or "heartbeat ping"; `traceback` is from `format_traceback`.
+    """
+
+    peer: str
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTaskCrashed(Event, level=Level.ERROR):
+    """A task of the daemon itself crashed, a bug in oddaemon. It starts again, with no restarts left after 30 s."""
+
+    task: str
+    error: str
+    restarts_left: int
+    traceback: str
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.background_task_crashes.labels(self.task).inc()
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationLoaded(Event):
     """A configuration was read and applied; each warning is one sentence."""
 

@@ -6,7 +6,7 @@ from datetime import date, time, timedelta
 import msgspec
 import pytest
 
-from oddaemon.core.model import Cadence, Condition, Include, OfficeSpec, Reader
+from oddaemon.core.model import Cadence, Condition, Include, OfficeSpec, Owner, Reader
 from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     ClockMeasured,
@@ -23,7 +23,7 @@ from oddaemon.core.office.state import (
     TimerFired,
     Wait,
 )
-from oddaemon.core.office.transition import FAR_FUTURE
+from oddaemon.core.office.transition import FAR_FUTURE, quarantine
 from tests.core.builders import (
     EVENING,
     IDENTITY,
@@ -220,3 +220,12 @@ def test_no_action_but_the_survey_comes_before_the_preferences_are_known() -> No
     never = replace(bare, intent=Intent.PULL, preferences=make_preferences(""))
     with pytest.raises(IllegalObservationError, match="never aged"):
         next_action(never, TimerFired(), EVENING, SPEC, JITTER)
+
+
+def test_a_quarantine_says_when_it_ends_and_a_restart_looks_at_once() -> None:
+    until = EVENING + timedelta(hours=1)
+    resting = quarantine(make_initial_state(EVENING), EVENING, until)
+    assert (resting.standing.condition, resting.standing.owner) == (Condition.BLOCKED, Owner.US)
+    assert (resting.not_before, resting.standing.next_action_at) == (until, until)
+    state, action = next_action(resting, Started(), EVENING, SPEC, JITTER)
+    assert (action, state.standing.next_action) == (Survey(), "reads the office's preferences")
