@@ -132,9 +132,11 @@ def check_aging(observations: Observations) -> CheckResult:
     if clock is None:
         return skip_check("Not known: it can only be judged with the office's time and zone.")
     # A GET may be answered from a cache or a replica: the table itself decides where it was asked.
-    told = AgingMark(values.get("DateLastAging", ""), values.get("AgingBeginDateTime", ""))
+    reported = AgingMark(values.get("DateLastAging", ""), values.get("AgingBeginDateTime", ""))
     control = observations.control
-    mark = AgingMark(control.date_last_aging, control.aging_begin) if isinstance(control, ControlQueryResult) else told
+    mark = (
+        AgingMark(control.date_last_aging, control.aging_begin) if isinstance(control, ControlQueryResult) else reported
+    )
     preferences = Preferences(
         date_last_aging=mark.date_last_aging,
         aging_service_time_due=values.get("AgingServiceTimeDue", ""),

@@ -115,7 +115,8 @@ def check_reader(observations: Observations) -> CheckResult:
         wants_credits = observations.office.spec.include is Include.ALL
         if wants_credits and observations.report_rows >= MANY_REPORT_ROWS and not observations.report_credits:
             return pass_check(
-                f"{BY_REPORT} No credit among {observations.report_rows:,} rows of it: credits seem not to be told.",
+                f"{BY_REPORT} No credit among {observations.report_rows:,} rows of it:"
+                " credits seem not to be reported.",
                 "Compare with an aging report in Open Dental that includes credits. If credits are missing, families"
                 " with a credit count as settled; read the office by queries to see them.",
             )

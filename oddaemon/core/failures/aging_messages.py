@@ -1,7 +1,7 @@
 """Messages to an office whose aging needs attention, true for its version of Open Dental.
 
 Where a setting is and what a lock prevents changed over the years. A version that is not known gets both answers. An
-office on Open Dental Cloud cannot start services: the vendor runs them, and nothing tells us which office that is.
+office on Open Dental Cloud cannot start services: the vendor runs them, and nothing shows which office that is.
 """
 
 from oddaemon.core.failures.messages import CLOUD_HINT, format_office_message

@@ -118,9 +118,9 @@ def has_broken_off(mark: AgingMark, preferences: Preferences) -> bool:
     """Whether the lock seen at `mark` was that of a run that left the balances of two runs, as far as is known.
 
     A lock that came and went while the date stayed is no sign of it from 22.2 on: aging of some families never moves
-    the date, and a run of all families that fails writes nothing. Before 22.2, the first cannot be told from a run
-    that broke off halfway. Monthly aging has always the date of the first. `evaluate_aging` must have been able to
-    parse both arguments.
+    the date, and a run of all families that fails writes nothing. Before 22.2, the first cannot be distinguished from
+    a run that broke off halfway. Monthly aging always has the date of the first. `evaluate_aging` must have been able
+    to parse both arguments.
     """
     if not _is_before_one_write(preferences) or is_monthly(preferences):
         return False

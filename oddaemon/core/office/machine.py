@@ -38,9 +38,9 @@ from oddaemon.core.office.record import (
     record_aging,
     record_preferences,
     record_pull,
+    record_reported,
     record_skew,
     record_table,
-    record_told,
     require_preferences,
 )
 from oddaemon.core.office.state import (
@@ -224,7 +224,7 @@ def _sync_now(state: OfficeState, now: datetime) -> OfficeState:
 
 def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, spec: OfficeSpec) -> OfficeState:
     previous = state.preferences
-    state, mark = record_told(state, AgingMark(preferences.date_last_aging, preferences.aging_begin))
+    state, mark = record_reported(state, AgingMark(preferences.date_last_aging, preferences.aging_begin))
     preferences = replace(preferences, date_last_aging=mark.date_last_aging, aging_begin=mark.aging_begin)
     if previous is not None:
         is_updated = previous.program_version != preferences.program_version
@@ -240,7 +240,7 @@ def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, 
 
 def _handle_probe(state: OfficeState, probed: Probed, now: datetime, spec: OfficeSpec) -> OfficeState:
     unconfirmed = state.confirming
-    state, mark = record_told(state, AgingMark(probed.date_last_aging, probed.aging_begin))
+    state, mark = record_reported(state, AgingMark(probed.date_last_aging, probed.aging_begin))
     preferences = replace(
         require_preferences(state), date_last_aging=mark.date_last_aging, aging_begin=mark.aging_begin
     )

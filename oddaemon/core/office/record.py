@@ -62,26 +62,28 @@ def record_table(state: OfficeState, table: AgingMark | None) -> OfficeState:
     if table is None:
         return state
     preferences, stale = require_preferences(state), state.stale
-    told_date = preferences.date_last_aging if stale is None else stale.date_last_aging
-    told_begin = preferences.aging_begin if stale is None else preferences.aging_begin or stale.aging_begin
-    is_date_stale = is_later(table.date_last_aging, told_date)
-    is_lock_stale = told_begin != "" and not table.aging_begin
-    stale = AgingMark(told_date if is_date_stale else table.date_last_aging, told_begin if is_lock_stale else "")
+    reported_date = preferences.date_last_aging if stale is None else stale.date_last_aging
+    reported_begin = preferences.aging_begin if stale is None else preferences.aging_begin or stale.aging_begin
+    is_date_stale = is_later(table.date_last_aging, reported_date)
+    is_lock_stale = reported_begin != "" and not table.aging_begin
+    stale = AgingMark(
+        reported_date if is_date_stale else table.date_last_aging, reported_begin if is_lock_stale else ""
+    )
     preferences = replace(preferences, date_last_aging=table.date_last_aging, aging_begin=table.aging_begin)
     return replace(state, preferences=preferences, stale=stale if is_date_stale or is_lock_stale else None)
 
 
-def record_told(state: OfficeState, told: AgingMark) -> tuple[OfficeState, AgingMark]:
-    """What a GET tells of aging, without what the office's own table has disproved; forgotten once GETs move on."""
+def record_reported(state: OfficeState, reported: AgingMark) -> tuple[OfficeState, AgingMark]:
+    """What a GET reports of aging, without what the office's own table has disproved; forgotten once GETs move on."""
     stale, preferences = state.stale, state.preferences
     if stale is None or preferences is None:
-        return state, told
-    is_date_stale = told.date_last_aging == stale.date_last_aging
-    is_lock_stale = stale.aging_begin != "" and told.aging_begin == stale.aging_begin
+        return state, reported
+    is_date_stale = reported.date_last_aging == stale.date_last_aging
+    is_lock_stale = stale.aging_begin != "" and reported.aging_begin == stale.aging_begin
     if not is_date_stale and not is_lock_stale:
-        return replace(state, stale=None), told
-    last = preferences.date_last_aging if is_date_stale else told.date_last_aging
-    return state, AgingMark(last, "" if is_lock_stale else told.aging_begin)
+        return replace(state, stale=None), reported
+    last = preferences.date_last_aging if is_date_stale else reported.date_last_aging
+    return state, AgingMark(last, "" if is_lock_stale else reported.aging_begin)
 
 
 def is_later(one: str, other: str) -> bool:

@@ -79,7 +79,7 @@ class OfficeState:
     """What the preferences said while the lock was last seen held since the last snapshot: the balances differ even
     under the same date. Before version 22.2 they may come from two runs if the date did not move."""
     stale: AgingMark | None = None
-    """The date and the lock that GETs told although the office's own table had later ones: a cache or a replica
+    """The date and the lock that GETs reported although the office's own table had later ones: a cache or a replica
     answers. They are ignored while they are repeated."""
     confirming: Failure | None = None
     """The failure of a statement, while a GET finds out whether the office or only the statement fails."""

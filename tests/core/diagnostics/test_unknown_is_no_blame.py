@@ -1,4 +1,4 @@
-"""What cannot be known from outside is a hint, and nobody's fault."""
+"""What cannot be known from outside is a hint, and no one is blamed for it."""
 
 from dataclasses import replace
 
@@ -45,10 +45,10 @@ def test_a_query_user_who_may_read_patients_only_is_enough() -> None:
         (200, 0, Include.DEBTS, False),
     ],
 )
-def test_a_report_without_any_credit_seems_not_to_tell_them(
+def test_a_report_without_any_credit_seems_to_leave_them_out(
     rows: int, below_zero: int, include: Include, *, suspicious: bool
 ) -> None:
     observed = make_observations(report_rows=rows, report_credits=below_zero)
     found = find_check(CheckName.READER, observed, make_checked_office(reader=Reader.REPORT, include=include))
     assert found.outcome is CheckOutcome.OK
-    assert ("credits seem not to be told" in found.sentence) is suspicious
+    assert ("credits seem not to be reported" in found.sentence) is suspicious

@@ -9,7 +9,7 @@ from oddaemon.core.model import Owner
 
 NEEDS_A_HUMAN = {Recovery.BLOCK, Recovery.IDENTIFY}
 NO_ONE_TO_WRITE_TO = {FailureKind.AGING_CHANGED}
-"""Aging of some families by day is the office's good right, and cannot be told from a run of all."""
+"""Aging of some families by day is the office's good right, and cannot be distinguished from a run of all."""
 OURS_FIRST = {FailureKind.KEY_NEVER_ACCEPTED}
 """What we look for on our side before an office is written to."""
 

@@ -1,4 +1,4 @@
-"""Aging of some families, stale answers, and runs that broke off: what is known of each, and who is told."""
+"""Aging of some families, stale answers, and runs that broke off: what is known of each, and who is blamed."""
 
 from dataclasses import replace
 from datetime import date
@@ -52,7 +52,7 @@ def test_before_22_2_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cl
 
 
 @pytest.mark.parametrize("held_until", ["2026-05-05 09:01", "2026-05-05 14:00"])
-def test_aging_of_some_families_by_day_blames_nobody_and_is_read_again(held_until: str) -> None:
+def test_aging_of_some_families_by_day_is_read_again_without_blame(held_until: str) -> None:
     night = make_fresh_this_morning()
     night.now = make_instant("2026-05-05 09:00:20")
     night.observe(OfficeCommand.SYNC)
@@ -98,7 +98,7 @@ def test_the_length_of_a_run_is_not_learned_from_aging_of_some_families() -> Non
     assert night.state.run_seconds is None
 
 
-def test_an_office_is_not_told_of_a_missed_run_before_its_own_table_was_asked() -> None:
+def test_no_office_is_blamed_for_a_missed_run_before_its_own_table_was_asked() -> None:
     """GETs are answered from a cache: the run completed at 02:01, and only the table says so."""
     night = make_fresh()
     night.now = make_instant("2026-05-05 03:10")
@@ -118,7 +118,7 @@ def test_an_office_is_not_told_of_a_missed_run_before_its_own_table_was_asked() 
         assert (night.get_condition(), night.state.standing.owner) == (C.FRESH, None)
 
 
-def test_a_missed_run_that_the_table_confirms_is_told_after_one_question() -> None:
+def test_a_missed_run_that_the_table_confirms_is_blamed_after_one_question() -> None:
     night = make_fresh()
     night.now = make_instant("2026-05-05 03:10")
     night.observe(OfficeCommand.SYNC)

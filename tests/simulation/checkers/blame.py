@@ -1,4 +1,4 @@
-"""Nobody is blamed for what was not injected: who is named as having to act must have given cause.
+"""No one is blamed for what was not injected: who is named as having to act must have given cause.
 
 Judged from the incidents and from what the simulated office knows of its own aging, never by what the daemon says.
 """
@@ -48,15 +48,17 @@ def _find_wrong_blame(
     if BROKEN_OFF in status.reason and not _may_hold_two_runs(practice):
         return "its table holds the balances of one run"
     now = environment.seconds
-    patience = environment.grace_seconds + compute_hold_seconds(environment.world.settings.plausibility)
-    recently = now - patience
+    recent_seconds = environment.grace_seconds + compute_hold_seconds(environment.world.settings.plausibility)
+    recently = now - recent_seconds
     for incident in environment.scenario.incidents:
         is_recent = incident.begins <= now and incident.ends > recently
         if office_id in incident.office_ids and is_recent and incident.impact is not Impact.NOTHING:
             return None
     if environment.event_log.clock_steps:
         return None
-    return None if _is_aging_wrong(practice, patience) else f"{status.owner} must act and nothing is wrong with it"
+    return (
+        None if _is_aging_wrong(practice, recent_seconds) else f"{status.owner} must act and nothing is wrong with it"
+    )
 
 
 def _may_hold_two_runs(practice: Practice) -> bool:
@@ -67,7 +69,7 @@ def _may_hold_two_runs(practice: Practice) -> bool:
     )
 
 
-def _is_aging_wrong(practice: Practice, patience_seconds: float) -> bool:
+def _is_aging_wrong(practice: Practice, recent_seconds: float) -> bool:
     """Whether the office's aging gave cause within this time: not run when due, switched off, stuck, in the future."""
     preferences, today = practice.preferences, practice.today()
     last, due = preferences.get(DATE_LAST_AGING), preferences.get(AGING_SERVICE_TIME_DUE)
@@ -80,6 +82,6 @@ def _is_aging_wrong(practice: Practice, patience_seconds: float) -> bool:
     if last < due_day.isoformat():
         return True
     runs = [run for run in practice.aging.runs if run.ended_seconds is not None]
-    if runs and practice.clock.elapsed_seconds() - (runs[-1].ended_seconds or 0.0) <= patience_seconds:
+    if runs and practice.clock.elapsed_seconds() - (runs[-1].ended_seconds or 0.0) <= recent_seconds:
         return True
     return practice.spec.program_version < "22.2" and _may_hold_two_runs(practice)

@@ -13,7 +13,7 @@ from tests.engine.night import DUE, SMALL, night, time_after_start
 
 
 @pytest.mark.parametrize("version", ["22.2.5.0", "25.4.48.0"])
-async def test_aging_of_some_families_by_day_is_read_again_and_blames_nobody(tmp_path: Path, version: str) -> None:
+async def test_aging_of_some_families_by_day_is_read_again_without_blame(tmp_path: Path, version: str) -> None:
     async with night(tmp_path, [replace(SMALL, program_version=version)]) as world:
         await world.wait_for_snapshots(2)
         await world.sleep_until(time_after_start(hours=8))
@@ -25,7 +25,7 @@ async def test_aging_of_some_families_by_day_is_read_again_and_blames_nobody(tmp
         assert await world.is_true()
 
 
-async def test_aging_of_some_families_over_the_due_time_delays_nobodys_night(tmp_path: Path) -> None:
+async def test_aging_of_some_families_over_the_due_time_delays_no_night(tmp_path: Path) -> None:
     spec = replace(SMALL, repeating_charges_time="01:59:50", partial_seconds=100.0)
     async with night(tmp_path, [spec]) as world:
         await world.wait_for_snapshots(1)
@@ -44,7 +44,7 @@ async def test_aging_of_some_families_during_a_pull_costs_a_second_look(tmp_path
         assert await world.is_true()
 
 
-async def test_a_query_user_who_may_read_patients_only_costs_pages_and_nobodys_sleep(tmp_path: Path) -> None:
+async def test_a_query_user_who_may_read_patients_only_costs_pages_and_no_sleep(tmp_path: Path) -> None:
     fault = ScheduledFault(QueryUserRestricted(("patient",)))
     async with night(tmp_path, [SMALL], faults=[fault]) as world:
         await world.wait_for_snapshots(2)
