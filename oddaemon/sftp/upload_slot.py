@@ -13,7 +13,7 @@ from oddaemon.core.model import UploadTarget
 
 FOLDER = "balances"
 OPEN_MAX = 4
-"""Connections, sessions and open files of one upload. A client needs one of each, and another after a lost connection."""
+"""Connections, sessions and open files of one upload: it needs one of each, and another after a lost connection."""
 
 
 class UploadMissingError(Exception):
