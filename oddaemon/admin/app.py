@@ -45,7 +45,8 @@ TARGET_BYTES_MAX = 12 * QUERY_LENGTH_MAX + 4096
 """A custom query travels in the request's target, where a character may become four times `%F0`."""
 TIMEOUT_SECONDS = 60.0
 """For one response: a reload of a large fleet reads thousands of files."""
-LIMITS = ConnectionLimits(TARGET_BYTES_MAX, 2 * TARGET_BYTES_MAX, TIMEOUT_SECONDS)
+LIMITS = ConnectionLimits(TARGET_BYTES_MAX, 2 * TARGET_BYTES_MAX, TIMEOUT_SECONDS, connections_per_client_max=64)
+"""All clients are one user."""
 
 JOURNAL_ENTRIES = 20
 JOURNAL_ENTRIES_MAX = 10_000

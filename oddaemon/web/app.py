@@ -5,8 +5,10 @@ rendering thousands of offices takes long.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,7 +22,7 @@ from oddaemon.http_server.responses import respond_metrics, respond_redacted_jso
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
 from oddaemon.telemetry.metrics.office import OfficeStatusSource
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.pages.routes import Pages
+from oddaemon.web.pages.routes import RENDERERS_MAX, Pages
 
 
 def create_app(
@@ -62,6 +64,7 @@ class _Endpoints:
     _office_metrics: OfficeStatusSource
     _get_readiness: Callable[[], Readiness]
     _build_status: Callable[[], StatusDocument]
+    _renderers: anyio.CapacityLimiter = field(default_factory=partial(anyio.CapacityLimiter, RENDERERS_MAX))
 
     async def get_metrics(self, request: Request) -> Response:
         return await respond_metrics(request, self._telemetry, self._office_metrics)
@@ -75,7 +78,7 @@ class _Endpoints:
 
     async def get_status(self, _request: Request) -> Response:
         """The whole fleet."""
-        return await respond_redacted_json(self._telemetry, self._build_status())
+        return await respond_redacted_json(self._telemetry, self._build_status(), self._renderers)
 
     async def get_office(self, request: Request) -> Response:
         """One office, or 404."""
@@ -84,7 +87,7 @@ class _Endpoints:
         office = next((office for office in document["offices"] if office["id"] == wanted), None)
         if office is None:
             raise HTTPException(404, "No office with this id is configured; /api/status lists all offices.")
-        return await respond_redacted_json(self._telemetry, office)
+        return await respond_redacted_json(self._telemetry, office, self._renderers)
 
 
 async def _get_healthy(_request: Request) -> Response:
