@@ -43,7 +43,8 @@ def simulator(
         typer.Option(
             metavar="SECONDS",
             min=0.0,
-            help="Make aging due this long after the start, and quick (default: at each office's own time of night).",
+            help="Make aging due this long after the start, and quick; some offices fail "
+            "(default: last night's aging is complete everywhere, and the next is due at each office's own time).",
         ),
     ] = None,
     listen: Annotated[

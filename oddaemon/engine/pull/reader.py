@@ -35,7 +35,7 @@ CHANGED_PAGES_MAX = 20
 """With more changes than this, reading the office again is better."""
 
 UploadFunction = Callable[[str, int], Awaitable[Collection[Balance]]]
-"""Reads the result of a query, of at most so many rows."""
+"""Reads the result of a query; the number is the most rows that it may have."""
 NEW_GUARANTORS_MAX = 1_000
 """That an office may add between the control query and its upload."""
 """Has the office upload the result of a query and returns its balances."""

@@ -4,7 +4,7 @@ Two practices with the same spec and the same clock behave identically.
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 
@@ -32,7 +32,8 @@ class PracticeSpec:
         partial_families: How many families these are.
         partial_seconds: How long aging of these holds the lock.
         monthly: Age on the first of the month only.
-        last_aging: `DateLastAging` at the start of the world; `yesterday` of a monthly office is its last first.
+        last_aging: `DateLastAging` at the start of the world; `yesterday` of a monthly office is its last first, and
+            `last_night` is the day of the last due time.
         three_decimals: Money has three decimals, as old versions stored it.
         activity_per_hour: Families that are recalculated at once because a user posted a charge or payment.
         group_concat_max_len: Bytes after which the database silently cuts a GROUP_CONCAT.
@@ -57,17 +58,20 @@ class PracticeSpec:
     partial_families: int = 5
     partial_seconds: float = 3.0
     monthly: bool = False
-    last_aging: Literal["yesterday", "never"] | date = "yesterday"
+    last_aging: Literal["yesterday", "last_night", "never"] | date = "yesterday"
     three_decimals: bool = False
     activity_per_hour: float = 0.0
     group_concat_max_len: int = 1024
     refuses: tuple[str, ...] = ()
 
-    def find_last_aging_day(self, today: date) -> date | None:
-        """The day of the last aging before the world begins; None: the office never aged."""
+    def find_last_aging_day(self, now: datetime) -> date | None:
+        """The day of the last aging before the world begins at this office-local time; None: the office never aged."""
         if isinstance(self.last_aging, date):
             return self.last_aging
         if self.last_aging == "never":
             return None
-        yesterday = today - timedelta(days=1)
+        due = self.service_time_due
+        if self.last_aging == "last_night" and due is not None and now.time() >= time.fromisoformat(due):
+            return now.date()
+        yesterday = now.date() - timedelta(days=1)
         return yesterday.replace(day=1) if self.monthly else yesterday

@@ -76,6 +76,8 @@ def make_fleet_plan(
 ) -> SimulatorPlan:
     """Make a plan with this number of offices; the same arguments give the same plan.
 
+    Without `due_in_seconds` last night's aging is complete in every office, and no office fails.
+
     Args:
         offices: the number of offices.
         seed: the seed of the whole plan.
@@ -85,7 +87,10 @@ def make_fleet_plan(
         pace: the factor for the duration of an aging run and for the delay with which the service starts it.
         with_failures: whether some offices have aging that does not complete by itself.
     """
+    with_failures = with_failures and due_in_seconds is not None
     specs = [_apply_pace(spec, pace) for spec in build_fleet(seed, offices, with_failures=with_failures)]
+    if due_in_seconds is None:
+        specs = [replace(spec, last_aging="last_night") for spec in specs]
     step_seconds = due_over_seconds / max(1, offices - 1)
     return SimulatorPlan(
         [

@@ -53,7 +53,7 @@ class Practice:
         self.clock = clock
         self._office_clock = OfficeClock(clock, spec.zone, spec.clock_skew_seconds)
         self.tables = Tables()
-        last_aging = spec.find_last_aging_day(self.today())
+        last_aging = spec.find_last_aging_day(self._office_clock.now())
         self.preferences = Preferences(self.tables, make_initial_preferences(spec, last_aging))
         ledger_day = last_aging or self.today() - timedelta(days=1)
         self.balances = self._populate(ledger_day, ever_aged=last_aging is not None)
