@@ -142,10 +142,11 @@ def _describe_snapshot(
         yield "Snapshot", "none published yet"
         return
     published_at = datetime.fromisoformat(snapshot["published_at"])
-    total = format_amount(int(snapshot["bal_total"].replace(".", "")))
+    amount = snapshot["bal_total"]
+    total = "" if amount is None else f", total {format_amount(int(amount.replace('.', '')))}"
     changes = f"; {pull['new']:,} new, {pull['changed']:,} changed, {pull['cleared']:,} cleared" if pull else ""
     label = f"number {snapshot['id']}, aging of {snapshot['aging_date']}"
-    yield "Snapshot", f"{label}: {format_count(snapshot['guarantors'], 'guarantor')}, total {total}{changes}"
+    yield "Snapshot", f"{label}: {format_count(snapshot['guarantors'], 'guarantor')}{total}{changes}"
     yield "Published", f"{format_duration(now - published_at)} ago, at {format_instant(published_at)}"
     if pull is not None:
         observed_at = format_instant(datetime.fromisoformat(pull["observed_at"]))

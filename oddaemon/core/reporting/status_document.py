@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypedDict
 
-from oddaemon.core.model import Condition, PublishedSnapshot, Status
+from oddaemon.core.model import Condition, ControlTotals, PublishedSnapshot, Status
 from oddaemon.core.reporting.formatting import format_instant, format_money
+
+SUMMED_GUARANTORS_MIN = 5
+"""The fewest guarantors whose sum is shown to a reader without authentication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class SnapshotDocument(TypedDict):
     aging_date: str
     published_at: str
     guarantors: int
-    bal_total: str
+    bal_total: str | None
+    """None: there are too few guarantors for a sum that is about no single family."""
     verified: bool
 
 
@@ -164,9 +168,14 @@ def make_snapshot_document(snapshot: PublishedSnapshot) -> SnapshotDocument:
         "aging_date": snapshot.aging_date.isoformat(),
         "published_at": format_instant(snapshot.published_at),
         "guarantors": snapshot.totals.guarantors,
-        "bal_total": format_money(snapshot.totals.bal_total),
+        "bal_total": format_money(snapshot.totals.bal_total) if may_show_sums(snapshot.totals) else None,
         "verified": snapshot.verified,
     }
+
+
+def may_show_sums(totals: ControlTotals) -> bool:
+    """Whether sums may be shown without authentication: those of one or a few families are patient data."""
+    return not 0 < totals.guarantors < SUMMED_GUARANTORS_MIN
 
 
 def describe_key_rotation(previous_accepted: bool, ends_at: str) -> str:

@@ -13,6 +13,7 @@ from oddaemon.core.reporting.status_document import (
     KeyRotation,
     OfficeStatus,
     describe_key_rotation,
+    make_snapshot_document,
     make_status_document,
 )
 from tests.core.builders import make_published_snapshot
@@ -168,3 +169,9 @@ def test_a_fleet_of_none_has_no_share() -> None:
         "fresh_share": None,
         "next_action_at": None,
     }
+
+
+@pytest.mark.parametrize(("guarantors", "is_shown"), [(0, True), (1, False), (4, False), (5, True)])
+def test_the_balance_of_a_few_families_is_not_told(guarantors: int, is_shown: bool) -> None:
+    few = replace(PUBLISHED, totals=PUBLISHED.totals._replace(guarantors=guarantors))
+    assert (make_snapshot_document(few)["bal_total"] is not None) is is_shown
