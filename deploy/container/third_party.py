@@ -9,8 +9,8 @@ from importlib.metadata import Distribution, distributions
 OURS = "oddaemon"
 HEADING = """# Third-party packages
 
-oddaemon is under Apache-2.0. This image also holds these packages, unchanged, under their own licences. The source of each
-is on https://pypi.org. The packages of Debian have their licences in /usr/share/doc."""
+oddaemon is under Apache-2.0. This image also holds these packages, unchanged, under their own licences. The source of
+each is on https://pypi.org. The packages of Debian have their licences in /usr/share/doc."""
 _NOTICE = re.compile(r"(^|/)(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$", re.IGNORECASE)
 _CLASSIFIER = "License :: OSI Approved :: "
 _NAME_CHARACTERS_MAX = 60

@@ -71,7 +71,7 @@ def simulator(
 
 def _make_default_plan(offices: int, seed: int, due_in_seconds: float | None) -> SimulatorPlan:
     if due_in_seconds is None:
-        return make_fleet_plan(offices, seed)
+        return make_fleet_plan(offices, seed, with_failures=False, has_aged_last_night=True)
     return make_fleet_plan(
         offices, seed, due_in_seconds=due_in_seconds, due_over_seconds=due_in_seconds, pace=QUICK_PACE
     )

@@ -172,6 +172,6 @@ def test_a_fleet_of_none_has_no_share() -> None:
 
 
 @pytest.mark.parametrize(("guarantors", "is_shown"), [(0, True), (1, False), (4, False), (5, True)])
-def test_the_balance_of_a_few_families_is_not_told(guarantors: int, is_shown: bool) -> None:
+def test_the_sum_of_a_few_families_is_null(guarantors: int, is_shown: bool) -> None:
     few = replace(PUBLISHED, totals=PUBLISHED.totals._replace(guarantors=guarantors))
     assert (make_snapshot_document(few)["bal_total"] is not None) is is_shown

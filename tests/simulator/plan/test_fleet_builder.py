@@ -143,7 +143,7 @@ async def test_a_due_time_placed_seconds_from_now_starts_a_run_then(zone: str, s
 @pytest.mark.parametrize("hour", range(0, 24, 3))
 def test_a_newcomers_fleet_has_aged_last_night_whenever_it_starts(hour: int) -> None:
     clock = WorldClock(BASE.replace(hour=hour))
-    for office in make_fleet_plan(20, seed=3).offices:
+    for office in make_fleet_plan(20, seed=3, with_failures=False, has_aged_last_night=True).offices:
         small = replace(office.make_spec(clock.now()), guarantors=1, settled=0)
         local = clock.now().astimezone(ZoneInfo(small.zone)) + timedelta(seconds=small.clock_skew_seconds)
         assert small.service_time_due is not None
