@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from oddaemon.core.reporting.status_document import StatusDocument
+from oddaemon.core.reporting.status_document import StatusDocument, hide_small_sums
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.responses import respond_metrics, respond_redacted_json
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
@@ -78,7 +78,9 @@ class _Endpoints:
 
     async def get_status(self, _request: Request) -> Response:
         """The whole fleet."""
-        return await respond_redacted_json(self._telemetry, self._build_status(), self._renderers)
+        document = self._build_status()
+        shown = {**document, "offices": [hide_small_sums(office) for office in document["offices"]]}
+        return await respond_redacted_json(self._telemetry, shown, self._renderers)
 
     async def get_office(self, request: Request) -> Response:
         """One office, or 404."""
@@ -87,7 +89,7 @@ class _Endpoints:
         office = next((office for office in document["offices"] if office["id"] == wanted), None)
         if office is None:
             raise HTTPException(404, "No office with this id is configured; /api/status lists all offices.")
-        return await respond_redacted_json(self._telemetry, office, self._renderers)
+        return await respond_redacted_json(self._telemetry, hide_small_sums(office), self._renderers)
 
 
 async def _get_healthy(_request: Request) -> Response:

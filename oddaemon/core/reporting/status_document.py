@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypedDict
 
-from oddaemon.core.model import Condition, ControlTotals, PublishedSnapshot, Status
+from oddaemon.core.model import Condition, PublishedSnapshot, Status
 from oddaemon.core.reporting.formatting import format_instant, format_money
 
 SUMMED_GUARANTORS_MIN = 5
@@ -65,7 +65,7 @@ class SnapshotDocument(TypedDict):
     published_at: str
     guarantors: int
     bal_total: str | None
-    """None: there are too few guarantors for a sum that is about no single family."""
+    """None: without authentication, and of so few guarantors that it is about single families."""
     verified: bool
 
 
@@ -168,14 +168,22 @@ def make_snapshot_document(snapshot: PublishedSnapshot) -> SnapshotDocument:
         "aging_date": snapshot.aging_date.isoformat(),
         "published_at": format_instant(snapshot.published_at),
         "guarantors": snapshot.totals.guarantors,
-        "bal_total": format_money(snapshot.totals.bal_total) if may_show_sums(snapshot.totals) else None,
+        "bal_total": format_money(snapshot.totals.bal_total),
         "verified": snapshot.verified,
     }
 
 
-def may_show_sums(totals: ControlTotals) -> bool:
+def may_show_sums(guarantors: int) -> bool:
     """Whether sums may be shown without authentication: those of one or a few families are patient data."""
-    return not 0 < totals.guarantors < SUMMED_GUARANTORS_MIN
+    return not 0 < guarantors < SUMMED_GUARANTORS_MIN
+
+
+def hide_small_sums(office: OfficeDocument) -> OfficeDocument:
+    """The document of an office as it may be shown without authentication."""
+    snapshot = office["snapshot"]
+    if snapshot is None or may_show_sums(snapshot["guarantors"]):
+        return office
+    return {**office, "snapshot": {**snapshot, "bal_total": None}}
 
 
 def describe_key_rotation(previous_accepted: bool, ends_at: str) -> str:

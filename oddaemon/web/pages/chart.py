@@ -54,7 +54,8 @@ class Chart:
 def make_bucket_chart(nights: Sequence[Night]) -> Chart | None:
     """The chart of these nights; None: no night has sums that may be shown."""
     sums = [
-        _get_buckets(night.last.totals) if night.last and may_show_sums(night.last.totals) else None for night in nights
+        _get_buckets(night.last.totals) if night.last and may_show_sums(night.last.totals.guarantors) else None
+        for night in nights
     ]
     known = [buckets for buckets in sums if buckets]
     if not known:

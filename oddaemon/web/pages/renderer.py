@@ -144,7 +144,7 @@ class Renderer:
         """The parts of an office page."""
         nights, outcomes = office.nights, summaries.count_outcomes(office.nights)
         published = [night for night in nights if night.last is not None]
-        known = [night for night in published if night.last and may_show_sums(night.last.totals)]
+        known = [night for night in published if night.last and may_show_sums(night.last.totals.guarantors)]
         latest = known[-1].last.totals if known and known[-1].last else None
         earlier = known[-2].last.totals if known[1:] and known[-2].last else None
         pulls = office.publications[:PULLS_MAX]
