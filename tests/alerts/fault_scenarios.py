@@ -33,7 +33,6 @@ from tests.alerts.scraped_daemon import FLEET, scraped_daemon
 from tests.engine.config_files import make_config_files, write_private
 from tests.engine.delivery.fake_consumer import (
     ConsumerBook,
-    CrashingFactory,
     ScriptedSink,
     SinkBehavior,
     make_sink_settings,
@@ -364,16 +363,20 @@ async def consumer_rejecting_for_hours(directory: Path) -> ScrapeRecording:
 
 @expect_alerts("CourierCrashed")
 async def courier_crash(directory: Path) -> ScrapeRecording:
-    make = CrashingFactory(ScriptedSink(ConsumerBook()), crashes=1)
-    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=make) as found:
+    sink = ScriptedSink(ConsumerBook())
+    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
+        await found.world.sleep_until(FAULT_START)
+        found.world.injected_crashes["book"] = 1
         await found.world.sleep_until(BEFORE_FRESH_BY)
     return found.recording
 
 
 @expect_alerts("CourierCrashed", "SinkBehind")
 async def repeated_courier_crashes(directory: Path) -> ScrapeRecording:
-    make = CrashingFactory(ScriptedSink(ConsumerBook()), crashes=1000)
-    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=make) as found:
+    sink = ScriptedSink(ConsumerBook())
+    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
+        await found.world.sleep_until(FAULT_START)
+        found.world.injected_crashes["book"] = 1000
         await found.world.sleep_until(BEFORE_FRESH_BY)
     return found.recording
 

@@ -32,7 +32,7 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.telemetry.events import RequestStarted
+from oddaemon.telemetry.events import OutboxSize, RequestStarted
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX, InjectedCrash, RequestRecorder, SentStatement
@@ -103,9 +103,10 @@ class World:
 
     def _crash_on_request(self, event: Event) -> None:
         """A programmer's error of ours: what a server sends can cause none."""
-        if isinstance(event, RequestStarted) and self.injected_crashes[event.office] > 0:
-            self.injected_crashes[event.office] -= 1
-            raise InjectedCrash(f"with {CUSTOMER_KEY_PREFIX}{event.office}")
+        match event:
+            case RequestStarted(office=name) | OutboxSize(sink=name) if self.injected_crashes[name] > 0:
+                self.injected_crashes[name] -= 1
+                raise InjectedCrash(f"with {CUSTOMER_KEY_PREFIX}{name}")
 
     async def apply(self, settings: Settings) -> None:
         """What a reload does."""
