@@ -146,7 +146,7 @@ def _unwrap_formula(cell: str) -> str:
 
 
 def _parse_key(cell: str) -> Secret:
-    """A key; an apostrophe before it only tells a spreadsheet that it is text."""
+    """A key; an apostrophe before it only marks it as text for a spreadsheet."""
     return Secret(cell.removeprefix("'"))
 
 

@@ -88,7 +88,9 @@ def test_a_file_open_to_others_is_refused_with_the_command_that_mends_it(tmp_pat
     assert loaded.problems[0].hint == f"chmod 600 {path}"
 
 
-def test_a_file_on_a_read_only_mount_is_not_told_to_chmod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_advice_for_a_file_on_a_read_only_mount_can_be_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_key_file(tmp_path, KEY.encode(), 0o444)
     status = os.statvfs(tmp_path)
     read_only = os.statvfs_result((*status[:8], status.f_flag | os.ST_RDONLY, *status[9:]))
