@@ -1,10 +1,18 @@
 """TLS of outgoing connections: one context, one way to tell why it failed."""
 
 import ssl
+from pathlib import Path
 
 from oddaemon import __version__
 
 USER_AGENT = f"oddaemon/{__version__}"
+
+_CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # macOS, BSD
+)
 
 
 def make_tls_context() -> ssl.SSLContext:
@@ -16,6 +24,15 @@ def make_tls_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves that to the system's OpenSSL
     context.load_default_certs()
     return context
+
+
+def find_ca_file() -> str:
+    """The system's certificates in one file, for libraries that take no context of ours; empty: there is none.
+
+    A library that brings its own OpenSSL looks for them where the machine that built it had them.
+    """
+    own = ssl.get_default_verify_paths().cafile
+    return next((each for each in (own, *_CA_FILES) if each and Path(each).is_file()), "")
 
 
 def find_tls_error(error: BaseException) -> ssl.SSLError | None:

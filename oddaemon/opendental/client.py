@@ -13,7 +13,9 @@ import anyio
 import httpx
 
 from oddaemon.core.diagnostics.diagnosis import Connectivity
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeCredentials
+from oddaemon.http_client.redirect import detach_location
 from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
@@ -117,6 +119,7 @@ class Api:
                 self.limits.request_timeout_seconds, connect=self.limits.connect_timeout_seconds, pool=None
             ),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
+            event_hooks={"response": [detach_location]},
             headers={
                 "Accept-Encoding": "gzip",
                 "Content-Type": "application/json",
@@ -148,8 +151,15 @@ class OfficeApi:
 
         Args:
             configured_only: Use the configured key only, even while the previous one would still work.
+
+        Raises:
+            ApiError: No host can have this address.
         """
-        async with self._make_client(self.context.credentials.base_url) as client:
+        try:
+            client = self._make_client(self.context.credentials.base_url)
+        except (httpx.InvalidURL, UnicodeError):  # a name such as xn--a.com
+            raise ApiError(Failure(FailureKind.CONNECT, "`base_url` is not a valid address")) from None
+        async with client:
             yield Session(self.context, client, configured_only=configured_only)
 
 

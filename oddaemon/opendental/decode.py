@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, RegisteredKeys
-from oddaemon.core.model import Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
+from oddaemon.core.model import AgingMark, Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
 from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
@@ -50,11 +50,13 @@ class PackedRows(NamedTuple):
 
 
 class ClockReading(NamedTuple):
-    """The two clocks of an office's server, both naive, and the identity of its database."""
+    """The two clocks of an office's server, both naive, and what its table of preferences said at that instant."""
 
     office_now: datetime
     utc_now: datetime
     identity: DatabaseIdentity
+    mark: AgingMark | None = None
+    """None: the table was not asked."""
 
 
 class ChangedRow(NamedTuple):
@@ -131,19 +133,31 @@ def parse_registered_keys(rows: Sequence[Row], key: Secret) -> RegisteredKeys:
     return RegisteredKeys(any(key == Secret(each) for each in registered), len(registered))
 
 
-def parse_clocks(rows: Sequence[Row]) -> ClockReading:
-    """NOW() and UTC_TIMESTAMP() of the office's server, and its identity."""
+def parse_clocks(rows: Sequence[Row], identity: DatabaseIdentity | None = None) -> ClockReading:
+    """NOW() and UTC_TIMESTAMP() of the office's server, its identity and its state of aging.
+
+    Args:
+        rows: The one row.
+        identity: From elsewhere, where the query has no preferences.
+    """
     row = _get_only_row(rows)
-    return ClockReading(
-        row.get_datetime("OfficeNow"),
-        row.get_datetime("UtcNow"),
-        DatabaseIdentity._make(map(row.get_integer, _IDENTITY)),
-    )
+    office_now, utc_now = row.get_datetime("OfficeNow"), row.get_datetime("UtcNow")
+    if identity is not None:
+        return ClockReading(office_now, utc_now, identity)
+    mark, identity = _parse_preference_columns(row)
+    return ClockReading(office_now, utc_now, identity, mark)
 
 
-def parse_control(rows: Sequence[Row]) -> ControlQueryResult:
-    """The one row of a control query."""
-    return _parse_control_row(_get_only_row(rows))
+def parse_control(
+    rows: Sequence[Row], elsewhere: tuple[AgingMark, DatabaseIdentity] | None = None
+) -> ControlQueryResult:
+    """The one row of a control query.
+
+    Args:
+        rows: The one row.
+        elsewhere: The preferences, where the query has none.
+    """
+    return _parse_control_row(_get_only_row(rows), elsewhere)
 
 
 def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
@@ -239,18 +253,24 @@ def _get_only_row(rows: Sequence[Row]) -> Row:
     return rows[0]
 
 
-def _parse_control_row(row: Row) -> ControlQueryResult:
+def _parse_preference_columns(row: Row) -> tuple[AgingMark, DatabaseIdentity]:
+    mark = AgingMark(row.get_optional_text("DateLastAging"), row.get_optional_text("AgingBeginDateTime"))
+    return mark, DatabaseIdentity._make(map(row.get_integer, _IDENTITY))
+
+
+def _parse_control_row(row: Row, elsewhere: tuple[AgingMark, DatabaseIdentity] | None = None) -> ControlQueryResult:
     totals = ControlTotals._make(map(row.get_integer, _TOTALS))
     touched = row.get_integer("Touched")
     if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
         raise MalformedValue("a count is negative")
+    mark, identity = elsewhere or _parse_preference_columns(row)
     return ControlQueryResult(
         totals,
-        row.get_optional_text("DateLastAging"),
-        row.get_optional_text("AgingBeginDateTime"),
+        mark.date_last_aging,
+        mark.aging_begin,
         row.get_datetime("OfficeNow"),
         row.get_datetime("UtcNow"),
-        DatabaseIdentity._make(map(row.get_integer, _IDENTITY)),
+        identity,
         touched,
     )
 

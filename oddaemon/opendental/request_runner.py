@@ -4,7 +4,7 @@ Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -20,16 +20,25 @@ from oddaemon.opendental.circuit_breaker import OUTAGE_KINDS, CircuitBreaker
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter
-from oddaemon.opendental.response import ApiError, Limits, Response, classify_error_response, send_request
+from oddaemon.opendental.response import (
+    ApiError,
+    Limits,
+    Response,
+    classify_error_response,
+    extract_error_text,
+    send_request,
+)
 from oddaemon.telemetry.events import (
     HeadquartersDown,
     HeadquartersRecovered,
     KeyRejectedDuringRotation,
     KeyRotated,
+    PeerErrorUnforeseen,
     RequestFinished,
     RequestStarted,
 )
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.logging.traceback import format_traceback
 
 Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
@@ -114,41 +123,42 @@ class RequestRunner:
         if self._is_accepted:
             return await self._run_once(request, parse)
         keys, now = self._context.keys, anyio.current_time()
-        failure = Failure(FailureKind.KEY_CHANGING)
+        last = ApiError(Failure(FailureKind.KEY_CHANGING))
         for key in (keys.current,) if self._configured_only else keys.list_candidates(now):
             self._client.auth = self._auth = KeyAuth(self._context.credentials.developer_key, key)
             try:
                 result = await self._run_once(request, parse)
             except ApiError as error:
-                failure = self._record_rejected(error.failure, now)
+                last = self._record_rejected(error, now)
             else:
                 self._record_accepted()
                 return result
-        raise ApiError(Failure(FailureKind.KEY_CHANGING, failure.message, failure.status, KEY_RETRY_SECONDS))
+        failure = replace(last.failure, kind=FailureKind.KEY_CHANGING, retry_after_seconds=KEY_RETRY_SECONDS)
+        raise ApiError(failure, last.error_text)
 
     def _record_accepted(self) -> None:
         self._is_accepted = True
         if self._context.keys.record_accepted(self._auth.customer_key):
             self._context.observe(KeyRotated(self._office_id))
 
-    def _record_rejected(self, failure: Failure, now: float) -> Failure:
-        """Remember that the key was rejected while a change of keys settles. Returns the failure.
+    def _record_rejected(self, error: ApiError, now: float) -> ApiError:
+        """Remember that the key was rejected while a change of keys settles. Returns the refined error.
 
         Raises:
             ApiError: Another key cannot help: the failure has another cause, or no other key may be used.
         """
         keys, key = self._context.keys, self._auth.customer_key
         if keys.is_unproven and key == keys.current:
-            failure = refine_unproven_key(failure)
-        if failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
-            raise ApiError(failure) from None
+            error = ApiError(refine_unproven_key(error.failure), error.error_text)
+        if error.failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
+            raise error from None
         keys.record_rejected(key, now)
         until = self._context.now() + timedelta(seconds=keys.get_seconds_left(now))
         which = "new" if key == keys.current else "old"
         self._context.observe(KeyRejectedDuringRotation(self._office_id, which, until))
         if self._configured_only:
-            raise ApiError(failure) from None
-        return failure
+            raise error from None
+        return error
 
     async def _run_once(self, request: Request, parse: Callable[[bytes], T]) -> T:
         """Send one request when the rate limiter and the circuit breaker allow it."""
@@ -169,10 +179,10 @@ class RequestRunner:
     async def _run_observed(self, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
         """Send, parse, and report how the request started and finished."""
         office, kind = self._office_id, request.kind
-        self._context.observe(RequestStarted(office, kind))
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
         try:
+            self._context.observe(RequestStarted(office, kind))
             http_request = self._client.build_request(
                 request.method, request.path, params=request.params, content=request.content
             )
@@ -183,6 +193,10 @@ class RequestRunner:
             outcome = "ok"
         except ApiError as error:
             outcome, status = error.failure.kind.value, error.failure.status or status
+            if (unforeseen := error.unforeseen) is not None:
+                self._context.observe(
+                    PeerErrorUnforeseen(f"office {office}", type(unforeseen).__name__, format_traceback(unforeseen))
+                )
             raise
         finally:
             seconds = anyio.current_time() - started
@@ -209,7 +223,8 @@ class RequestRunner:
     def _require_success(self, response: Response, *, is_query: bool) -> None:
         if not httpx.codes.is_success(response.status):
             now = self._context.now()
-            raise ApiError(classify_error_response(response, self._auth.secrets, now, is_query=is_query))
+            failure = classify_error_response(response, self._auth.secrets, now, is_query=is_query)
+            raise ApiError(failure, extract_error_text(response, self._auth.secrets))
 
 
 def get_host(base_url: str) -> str:
@@ -227,3 +242,6 @@ def parse_response(parse: Callable[[S], T], response: S) -> T:
         return parse(response)
     except MalformedValue as error:
         raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
+    except Exception as error:  # noqa: BLE001 - a response must not end the worker, whatever a parser trips over
+        message = f"the parser failed with {type(error).__name__}"
+        raise ApiError(Failure(FailureKind.MALFORMED, message), unforeseen=error) from None

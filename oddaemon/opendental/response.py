@@ -16,6 +16,7 @@ import httpx
 from oddaemon.core.backoff import parse_retry_after
 from oddaemon.core.failures.classify import classify_response, extract_message
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.foreign_text import mask_values
 from oddaemon.core.secret import Secret
 from oddaemon.http_client.tls import find_tls_error
 
@@ -24,11 +25,19 @@ ERROR_BYTES_MAX = 20_000
 
 
 class ApiError(Exception):
-    """A request failed; `failure` says why and who owns the problem."""
+    """A request failed; `failure` says why and who owns the problem.
 
-    def __init__(self, failure: Failure) -> None:
+    Args:
+        failure: What happened, without values that the other side quoted.
+        error_text: The error text as it was received; "": there is none.
+        unforeseen: The exception of a library or of a parser that no rule expects; it is worth a traceback.
+    """
+
+    def __init__(self, failure: Failure, error_text: str = "", unforeseen: Exception | None = None) -> None:
         super().__init__(failure.sentence)
         self.failure = failure
+        self.error_text = error_text
+        self.unforeseen = unforeseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,12 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits
                 return Response(response.status_code, body, response.headers.get("Retry-After"))
             finally:
                 await response.aclose()
-    except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
-        # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
-        raise ApiError(_classify_transport_error(error)) from None
+    except ApiError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the HTTP stack raises over what a server sent
+        is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | zlib.error | UnicodeError)
+        unforeseen = None if is_foreseen else error
+        raise ApiError(_classify_transport_error(error), unforeseen=unforeseen) from None
 
 
 async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:
@@ -110,12 +122,21 @@ def classify_error_response(response: Response, secrets: Sequence[Secret], now: 
         now: For a Retry-After that is a date.
         is_query: Whether the request was a query, with its rows in the response or in a file.
     """
+    kind = classify_response(response.status, _decode_error(response, secrets), query=is_query)
+    message = mask_values(extract_error_text(response, secrets))
+    return Failure(kind, message, response.status, parse_retry_after(response.retry_after, now))
+
+
+def extract_error_text(response: Response, secrets: Sequence[Secret]) -> str:
+    """The error text as it was received: it may quote a patient's data, so it is neither stored nor logged."""
+    return extract_message(_decode_error(response, secrets), secrets)
+
+
+def _decode_error(response: Response, secrets: Sequence[Secret]) -> str:
     body = response.body
     for secret in secrets:
         body = secret.mask_bytes(body)
-    text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
-    kind = classify_response(response.status, text, query=is_query)
-    return Failure(kind, extract_message(text, secrets), response.status, parse_retry_after(response.retry_after, now))
+    return body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
 
 
 def _classify_connect_error(error: httpx.ConnectError) -> Failure:

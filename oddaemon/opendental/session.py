@@ -1,13 +1,14 @@
 """The requests to an office: preferences, clinics, clocks, queries, pages of the aging report, uploads."""
 
-from datetime import date
+from datetime import date, datetime
+from zlib import crc32
 
 import httpx
 import msgspec
 
 from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
-from oddaemon.core.failures.failure import FailureKind
-from oddaemon.core.model import UploadTarget
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import AgingMark, ControlQueryResult, DatabaseIdentity, OfficeSpec, UploadTarget
 from oddaemon.core.snapshot.aging_report import ReportRow
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_values import Row
@@ -17,6 +18,9 @@ from oddaemon.opendental.response import ApiError
 
 class Session(RequestRunner):
     """Requests of one action of one office, one after another."""
+
+    _is_restricted = False
+    """Whether a query on the preferences was denied to the office's query user."""
 
     def resume(self, previous_requests: int) -> None:
         """Continue an interrupted action that had sent this many requests."""
@@ -111,6 +115,58 @@ class Session(RequestRunner):
         await self.run(request, lambda _: None)
 
     async def read_clocks(self) -> decode.ClockReading:
-        """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""
-        rows = await self.query(sql.select_clocks())
-        return parse_response(decode.parse_clocks, rows)
+        """The office server's NOW() and UTC_TIMESTAMP(), its identity and its aging. Raises as `query` does.
+
+        The identity comes from GETs if the office's query user may not read the preferences.
+        """
+        rows = await self._query_unless_restricted(sql.select_clocks())
+        if rows is not None:
+            return parse_response(decode.parse_clocks, rows)
+        identity = await self.read_identity()
+        rows = await self.query(sql.select_clocks(preferences=False))
+        return parse_response(lambda found: decode.parse_clocks(found, identity), rows)
+
+    async def read_control(self, office: OfficeSpec, since: datetime | None) -> ControlQueryResult:
+        """The office's own totals, with its aging, clocks and identity of the same instant. Raises as `query` does.
+
+        If the office's query user may not read the preferences, GETs read them, and the state of aging before and
+        after the query must be the same.
+        """
+        rows = await self._query_unless_restricted(sql.select_control(office, since))
+        if rows is not None:
+            return parse_response(decode.parse_control, rows)
+        identity, mark = await self.read_identity(), await self.read_aging_mark()
+        rows = await self.query(sql.select_control(office, since, preferences=False))
+        if await self.read_aging_mark() != mark:
+            raise ApiError(Failure(FailureKind.AGING_CHANGED))
+        return parse_response(lambda found: decode.parse_control(found, (mark, identity)), rows)
+
+    async def _query_unless_restricted(self, statement: str) -> list[Row] | None:
+        """The rows of a query on the preferences; None: the office's query user may not read them."""
+        if self._is_restricted:
+            return None
+        try:
+            return await self.query(statement)
+        except ApiError as error:
+            if error.failure.kind is not FailureKind.QUERY_USER_RESTRICTED:
+                raise
+        self._is_restricted = True
+        return None
+
+    async def read_aging_mark(self) -> AgingMark:
+        """The state of aging by GETs: the lock before the date. Raises as `query` does.
+
+        In this order, a run that ends between the two requests is seen as running, never as incomplete.
+        """
+        begin = await self.get_preference("AgingBeginDateTime")
+        return AgingMark(await self.get_preference("DateLastAging"), begin)
+
+    async def read_identity(self) -> DatabaseIdentity:
+        """Which database answers, by GETs: the same three checksums that a query returns. Raises as `query` does."""
+        title = await self.get_preference("PracticeTitle")
+        phone = await self.get_preference("PracticePhone")
+        address = await self.get_preference("PracticeAddress")
+        code = await self.get_preference("PracticeZip")
+        return DatabaseIdentity(
+            *(crc32(text.encode()) for text in (title.strip(), phone.strip(), address.strip() + code.strip()))
+        )

@@ -15,7 +15,7 @@ from oddaemon.settings.values.url import API_PATH, is_local_url
 
 REQUEST_TIMEOUT_SECONDS_MIN = 65.0
 """The API answers 504 after 60 s; a shorter time-out reports failures of requests that would succeed."""
-_EXTRA_MODULES = {"parquet": "pyarrow", "postgres": "asyncpg", "sftp": "asyncssh"}
+_EXTRA_MODULES = {"parquet": "pyarrow", "postgres": "psycopg", "sftp": "asyncssh"}
 """The package of each extra."""
 
 

@@ -75,7 +75,8 @@ def make_changed_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
 
 
 def make_clock_rows() -> list[JsonRow]:
-    return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00", **IDENTITY}]
+    aging = {"DateLastAging": "2026-03-03", "AgingBeginDateTime": ""}
+    return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00", **aging, **IDENTITY}]
 
 
 def make_preference_rows() -> list[JsonRow]:

@@ -83,7 +83,7 @@ async def test_answers_are_read() -> None:
     async with open_session(site) as (session, world):
         assert await session.get_preference("DateLastAging") == "2026-03-03"
         assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
-        office_now, utc_now, _ = await session.read_clocks()
+        office_now, utc_now, *_ = await session.read_clocks()
         assert session.requests == 3
     assert (office_now.hour, utc_now.hour) == (2, 10)
     assert json.loads(site.requests[-1].body) == {"SqlCommand": sql.select_clocks()}

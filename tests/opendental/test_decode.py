@@ -244,7 +244,7 @@ def test_a_preference_that_is_null_in_the_control_is_empty() -> None:
 
 def test_a_clock_with_fractions_or_a_zone_is_the_wall_clock() -> None:
     row = {**make_clock_rows()[0], "OfficeNow": "2026-03-03T02:05:00.1234567-08:00", "UtcNow": "2026-03-03 10:05:00"}
-    office_now, utc_now, _ = decode.parse_clocks([Row(row)])
+    office_now, utc_now, *_ = decode.parse_clocks([Row(row)])
     assert office_now.replace(microsecond=0) == OFFICE_NOW
     assert office_now.tzinfo is None
     assert utc_now == UTC_NOW

@@ -29,16 +29,18 @@ from datetime import datetime, timedelta
 from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, Status
-from oddaemon.core.office.aging import AgingStatus
+from oddaemon.core.office.aging import Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.cadence import compute_backoff_at, compute_retry_at
-from oddaemon.core.office.clock import has_clock, is_clock_recent
+from oddaemon.core.office.clock import has_clock, is_clock_recent, was_clock_measured_since
 from oddaemon.core.office.evidence import find_doubt, is_maybe_caused_by_statement, refine_failure
 from oddaemon.core.office.record import (
     get_pull_date,
     record_aging,
     record_preferences,
     record_pull,
+    record_reported,
     record_skew,
+    record_table,
     require_preferences,
 )
 from oddaemon.core.office.state import (
@@ -222,6 +224,8 @@ def _sync_now(state: OfficeState, now: datetime) -> OfficeState:
 
 def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, spec: OfficeSpec) -> OfficeState:
     previous = state.preferences
+    state, mark = record_reported(state, AgingMark(preferences.date_last_aging, preferences.aging_begin))
+    preferences = replace(preferences, date_last_aging=mark.date_last_aging, aging_begin=mark.aging_begin)
     if previous is not None:
         is_updated = previous.program_version != preferences.program_version
         if is_updated and spec.reader is Reader.AUTO:
@@ -236,8 +240,9 @@ def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, 
 
 def _handle_probe(state: OfficeState, probed: Probed, now: datetime, spec: OfficeSpec) -> OfficeState:
     unconfirmed = state.confirming
+    state, mark = record_reported(state, AgingMark(probed.date_last_aging, probed.aging_begin))
     preferences = replace(
-        require_preferences(state), date_last_aging=probed.date_last_aging, aging_begin=probed.aging_begin
+        require_preferences(state), date_last_aging=mark.date_last_aging, aging_begin=mark.aging_begin
     )
     state = record_preferences(replace(state, confirming=None), preferences, now, spec)
     if unconfirmed is not None and (
@@ -253,10 +258,10 @@ def _handle_clock_measurement(
 ) -> OfficeState:
     if state.identity is not None and is_other_database(state.identity, measured.identity):
         # The preferences came from that database, too: they say nothing about this office.
-        state = replace(state, stranger=measured.identity, preferences=None)
+        state = replace(state, stranger=measured.identity, preferences=None, stale=None)
         return block(state, Failure(FailureKind.OTHER_DATABASE), now, spec)
     state = replace(record_skew(state, measured.skew_seconds, now, spec), unidentified=False, stranger=None)
-    return _decide_from_aging(state, now, spec)
+    return _decide_from_aging(record_table(state, measured.mark), now, spec)
 
 
 def _handle_pull(state: OfficeState, pulled: Pulled, now: datetime, spec: OfficeSpec) -> tuple[OfficeState, Action]:
@@ -278,13 +283,30 @@ def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suff
     if must_identify or not has_clock(state, spec):
         return measure_clock(state, now)
     decided, aging = record_aging(state, now, spec)
-    if aging.status in _CLOCK_DEPENDENT and not is_clock_recent(state, now, spec):
+    if _must_ask_server(state, aging, now, spec):
         return measure_clock(state, now)
     published = decided.published
     is_published = published is not None and published.aging_date == aging.aging_date and decided.run_seen is None
     if aging.aging_date is None or is_published:
         return wait_for_aging(decided, aging, now, spec)
     return schedule_pull(decided, now, now, f"reading the balances of the aging of {aging.aging_date}{suffix}")
+
+
+def _must_ask_server(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> bool:
+    """Whether the office's server itself must say its time and its state of aging before anyone is blamed.
+
+    A GET may be answered from a cache or a replica: a missed run, or a date older than the published one, counts only
+    once the table was asked. A reader without queries has nothing but GETs.
+    """
+    if aging.status in _CLOCK_DEPENDENT:
+        return not is_clock_recent(state, now, spec)
+    if spec.reader is Reader.REPORT:
+        return False
+    if aging.status is AgingStatus.MISSED and aging.due_at is not None:
+        return not was_clock_measured_since(state, compute_missed_at(aging.due_at, spec.cadence), now, spec)
+    published = state.published
+    is_older = published is not None and aging.aging_date is not None and aging.aging_date < published.aging_date
+    return is_older and not is_clock_recent(state, now, spec)
 
 
 # --- failures of actions ----------------------------------------------------------------------------------------------

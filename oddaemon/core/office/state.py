@@ -76,8 +76,11 @@ class OfficeState:
     run_seconds: float | None = None
     """From the due time to the completion of the last night's run."""
     run_seen: AgingMark | None = None
-    """The marks of the run that was last observed in progress since the last snapshot: the balances differ even under
-    the same date, and come from no single run if it did not complete."""
+    """What the preferences said while the lock was last seen held since the last snapshot: the balances differ even
+    under the same date. Before version 22.2 they may come from two runs if the date did not move."""
+    stale: AgingMark | None = None
+    """The date and the lock that GETs reported although the office's own table had later ones: a cache or a replica
+    answers. They are ignored while they are repeated."""
     confirming: Failure | None = None
     """The failure of a statement, while a GET finds out whether the office or only the statement fails."""
     identity: DatabaseIdentity | None = None
@@ -124,10 +127,12 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class ClockMeasured:
-    """The office's server returned its time and identity."""
+    """The office's server returned its time and identity, and its state of aging."""
 
     skew_seconds: float
     identity: DatabaseIdentity
+    mark: AgingMark | None = None
+    """What the office's own table says of aging at that instant; None: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

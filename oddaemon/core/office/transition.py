@@ -36,7 +36,9 @@ def move_to(state: OfficeState, intent: Intent, not_before: datetime, status: St
     """Take up an intent at `not_before`; `FAR_FUTURE`: not by itself."""
     next_action_at = None if not_before == FAR_FUTURE else not_before
     status = replace(
-        status, next_action="" if next_action_at is None else _NEXT_ACTION_TEXTS[intent], next_action_at=next_action_at
+        status,
+        next_action="" if next_action_at is None else _NEXT_ACTION_TEXTS[intent],
+        next_action_at=next_action_at,
     )
     confirming = state.confirming if intent is Intent.PROBE else None
     return replace(state, intent=intent, not_before=not_before, standing=status, confirming=confirming)
@@ -75,6 +77,23 @@ def hold(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) 
     state = replace(state, attempts=0, rereads=0)
     status = make_failure_status(state.standing, now, Condition.SUSPECT, failure)
     return move_to(state, Intent.PULL, now + timedelta(seconds=spec.plausibility.hold_seconds), status)
+
+
+def quarantine(state: OfficeState, now: datetime, until: datetime) -> OfficeState:
+    """The office's worker crashed too often: it is started again then. A restart of the daemon looks at once."""
+    status = make_status(
+        state.standing,
+        now,
+        Condition.BLOCKED,
+        "The worker of this office crashed too often, a bug in oddaemon.",
+        owner=Owner.US,
+        advice=(
+            "Report the event `worker_crashed` of the log to us. The worker is started again by itself; "
+            "`oddaemon reload` or a restart tries at once."
+        ),
+    )
+    status = replace(status, next_action="starts the worker again", next_action_at=until)
+    return replace(state, not_before=until, standing=status)
 
 
 def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) -> OfficeState:

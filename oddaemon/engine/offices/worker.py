@@ -43,7 +43,7 @@ from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import read_office
-from oddaemon.engine.pull.report_reader import read_by_report, read_identity
+from oddaemon.engine.pull.report_reader import read_by_report
 from oddaemon.engine.pull.upload_reader import create_upload_reader
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
@@ -155,25 +155,28 @@ class Worker:
             return await self._wait(action.until)
         try:
             async with self.api.session() as session:
-                return await self._request(session, action)
+                observation = await self._request(session, action)
         except ApiError as error:
+            self._emitter.runtime.error_text = error.error_text
             return Failed(error.failure)
         except StoreError as error:
             return Failed(Failure(FailureKind.STORE, error.what))
+        self._emitter.runtime.error_text = ""
+        return observation
 
     async def _request(self, session: Session, action: Action) -> Observation:
         match action:
             case Survey():
                 return Surveyed(await _read_preferences(session, self._context.now))
             case Probe():
-                begin = await session.get_preference("AgingBeginDateTime")
-                return Probed(await session.get_preference("DateLastAging"), begin)
+                mark = await session.read_aging_mark()
+                return Probed(mark.date_last_aging, mark.aging_begin)
             case MeasureClock() if self._spec.reader is Reader.REPORT:
-                return ClockMeasured(0.0, await read_identity(session))
+                return ClockMeasured(0.0, await session.read_identity())
             case MeasureClock():
                 clocks = await session.read_clocks()
                 skew = compute_skew(self._spec.zone, clocks.office_now, clocks.utc_now, self._context.now())
-                return ClockMeasured(skew.total_seconds(), clocks.identity)
+                return ClockMeasured(skew.total_seconds(), clocks.identity, clocks.mark)
             case Pull():
                 return await self._pull(session, action)
             case Wait() | Publish():

@@ -5,7 +5,7 @@ unchanged since the pull was planned. Rows that changed between two requests are
 that still does not add up is discarded.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import TypeVar
@@ -34,7 +34,10 @@ PATCHES_MAX = 3
 CHANGED_PAGES_MAX = 20
 """With more changes than this, reading the office again is better."""
 
-UploadFunction = Callable[[str], Awaitable[Sequence[Balance]]]
+UploadFunction = Callable[[str, int], Awaitable[Collection[Balance]]]
+"""Reads the result of a query; the number is the most rows that it may have."""
+NEW_GUARANTORS_MAX = 1_000
+"""That an office may add between the control query and its upload."""
 """Has the office upload the result of a query and returns its balances."""
 PAT_NUM = attrgetter("pat_num")
 T = TypeVar("T")
@@ -165,7 +168,8 @@ class _PullReader:
     async def read_upload(self, upload: UploadFunction) -> None:
         """Read one uploaded file between two control queries."""
         await self._read_control()
-        self._add_balances(await upload(sql.select_all(self._office)))
+        rows_max = self._require(self._first_control).totals.guarantors + NEW_GUARANTORS_MAX
+        self._add_balances(await upload(sql.select_all(self._office), rows_max))
         await self._read_control()
 
     async def verify(self) -> Pulled:
@@ -240,9 +244,7 @@ class _PullReader:
             await self._store_checkpoint(page)
 
     async def _read_control(self) -> None:
-        await self._accept_control(
-            decode.parse_control(await self._session.query(sql.select_control(self._office, self._action.since)))
-        )
+        await self._accept_control(await self._session.read_control(self._office, self._action.since))
 
     async def _accept_control(self, control: ControlQueryResult) -> None:
         """Check that the same database answered and that aging has not changed."""
@@ -258,7 +260,7 @@ class _PullReader:
         self._last_control = control
         self._observed_at = self._now()
 
-    def _add_balances(self, balances: Sequence[Balance]) -> None:
+    def _add_balances(self, balances: Collection[Balance]) -> None:
         self._parts += 1
         self._balances.update(zip(map(PAT_NUM, balances), balances, strict=True))
 

@@ -8,7 +8,6 @@ checked before and after.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple, Self
-from zlib import crc32
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import (
@@ -16,7 +15,6 @@ from oddaemon.core.model import (
     Balance,
     Checkpoint,
     ControlQueryResult,
-    DatabaseIdentity,
     OfficeSpec,
     Snapshot,
     sort_balances,
@@ -132,7 +130,7 @@ async def read_by_report(
             checkpoint = Checkpoint(started_at, first, 0, session.requests, staging.scope, report=position)
             await staging.add(page, checkpoint, rows=rows)
         result = reader.verify()
-        _require_unchanged(action, await _read_aging_mark(session))
+        _require_unchanged(action, await session.read_aging_mark())
     except ApiError as error:
         if error.failure.kind in {FailureKind.INCOMPLETE, FailureKind.AGING_CHANGED}:
             await staging.discard()
@@ -144,33 +142,16 @@ async def read_by_report(
     return make_pulled(office, snapshot, control, action.packing, now())
 
 
-async def read_identity(session: Session) -> DatabaseIdentity:
-    """Which database answers, read with GETs: the same three checksums that a statement returns."""
-    title = await session.get_preference("PracticeTitle")
-    phone = await session.get_preference("PracticePhone")
-    address = await session.get_preference("PracticeAddress")
-    code = await session.get_preference("PracticeZip")
-    return DatabaseIdentity(
-        *(crc32(text.encode()) for text in (title.strip(), phone.strip(), address.strip() + code.strip()))
-    )
-
-
 async def _read_control(session: Session, office: OfficeSpec, action: Pull, now: datetime) -> ControlQueryResult:
-    mark = await _read_aging_mark(session)
+    mark = await session.read_aging_mark()
     _require_unchanged(action, mark)
-    identity = await read_identity(session)
+    identity = await session.read_identity()
     if action.identity is not None and is_other_database(action.identity, identity):
         raise ApiError(Failure(FailureKind.OTHER_DATABASE))
     naive = now.replace(tzinfo=None)
     return _set_office_time(
         ControlQueryResult(ZERO_TOTALS, mark.date_last_aging, mark.aging_begin, naive, naive, identity), office, now
     )
-
-
-async def _read_aging_mark(session: Session) -> AgingMark:
-    """The lock before the date, in the order in which a probe reads them."""
-    begin = await session.get_preference("AgingBeginDateTime")
-    return AgingMark(await session.get_preference("DateLastAging"), begin)
 
 
 def _require_unchanged(action: Pull, mark: AgingMark) -> None:

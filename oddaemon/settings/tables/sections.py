@@ -229,7 +229,7 @@ class SftpSettings(Table):
     """Created once; None: beside the database."""
     directory: AbsolutePath | None = None
     """For files during the upload; None: beside the database."""
-    bytes_max: int = Field(1_073_741_824, ge=1024, le=1_099_511_627_776)
+    bytes_max: int = Field(67_108_864, ge=1024, le=1_099_511_627_776)
     wait_seconds: Seconds = 3600.0
     """From the API's response to the complete file."""
     public_host: str = ""

@@ -47,6 +47,31 @@ class DaemonStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerErrorUnforeseen(Event, level=Level.ERROR):
+    """What a peer sent raised an exception that no rule expects. It counts as a failure of that peer.
+
+    `peer` is "office ID", "sink NAME" or "heartbeat ping"; `traceback` is from `format_traceback`.
+    """
+
+    peer: str
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTaskCrashed(Event, level=Level.ERROR):
+    """A task of the daemon itself crashed, a bug in oddaemon. It starts again, with no restarts left after 30 s."""
+
+    task: str
+    error: str
+    restarts_left: int
+    traceback: str
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.background_task_crashes.labels(self.task).inc()
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationLoaded(Event):
     """A configuration was read and applied; each warning is one sentence."""
 
@@ -103,6 +128,15 @@ class StoreOpened(Event):
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.store_healthy.set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMadePrivate(Event, level=Level.WARNING):
+    """Every user of this machine could read the database. Its mode was changed to 0600; find out who changed it."""
+
+    path: str
+    mode: str
+    """The mode before."""
 
 
 @dataclass(frozen=True, slots=True)

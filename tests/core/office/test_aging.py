@@ -12,8 +12,9 @@ from oddaemon.core.office.aging import (
     AgingStatus,
     compute_missed_at,
     evaluate_aging,
-    has_completed,
-    make_crashed_aging,
+    has_broken_off,
+    make_broken_off_aging,
+    parse_release,
 )
 from oddaemon.core.office.clock import OfficeClock
 from tests.core.builders import CHICAGO, DUE, make_instant, make_preferences
@@ -217,7 +218,12 @@ def test_what_only_the_office_can_fix_names_the_office_and_a_remedy() -> None:
             "one hour after 02:00 on 2026-05-05. It last ran on 2026-05-04.",
         ),
         ("", "", "11:30", "Aging has been due since 11:30 on the office's clock. It has never run."),
-        ("2026-05-04", "2026-05-05 11:00:00", DUE, "Aging has been running since 11:00 on the office's clock."),
+        (
+            "2026-05-04",
+            "2026-05-05 11:00:00",
+            DUE,
+            "Aging of all or of some families has been running since 11:00 on the office's clock.",
+        ),
         (
             "2026-05-04",
             "2026-05-05 02:00:00",
@@ -249,27 +255,48 @@ def test_a_run_is_missed_after_its_hour_and_a_little() -> None:
     ) == make_instant("2026-05-05 02:06")
 
 
+SEEN = AgingMark("2026-05-04", "2026-05-05 02:00:00")
+
+
 @pytest.mark.parametrize(
-    ("mark", "last", "version", "completed"),
+    ("mark", "last", "version", "broken_off"),
     [
-        (AgingMark("2026-05-04", "2026-05-05 02:00:00"), "2026-05-05", "25.4.1.0", True),
-        (AgingMark("2026-05-04", "2026-05-05 02:00:00"), "2026-05-04", "25.4.1.0", False),
-        (AgingMark("2026-05-05", "2026-05-05 15:00:00"), "2026-05-05", "25.4.1.0", True),
+        # From 22.2 on, a lock without a new date is aging of some families, or a run that was rolled back.
+        *((SEEN, "2026-05-04", version, False) for version in ("25.4.1.0", "22.2.0.0", "", "unknown")),
         (AgingMark("", "2026-05-05 02:00:00"), "", "25.4.1.0", False),
-        (AgingMark("2026-05-04", "2026-05-05 02:00:00"), "2026-05-04", "22.1.9.0", True),
-        (AgingMark("2026-05-04", ""), "2026-05-04", "25.4.1.0", True),
+        *((SEEN, "2026-05-04", version, True) for version in ("22.1.9.0", "21.3.27.0")),
+        (SEEN, "2026-05-05", "22.1.9.0", False),
+        (AgingMark("", "2026-05-05 02:00:00"), "", "22.1.9.0", True),
+        # A second run on the same day, a lock that was never seen.
+        (AgingMark("2026-05-05", "2026-05-05 15:00:00"), "2026-05-05", "22.1.9.0", False),
+        (AgingMark("2026-05-04", ""), "2026-05-04", "22.1.9.0", False),
     ],
 )
-def test_a_run_completed_if_it_left_its_date(mark: AgingMark, last: str, version: str, *, completed: bool) -> None:
-    assert has_completed(mark, make_preferences(last, version=version)) is completed
+def test_only_an_old_version_can_leave_the_balances_of_two_runs(
+    mark: AgingMark, last: str, version: str, *, broken_off: bool
+) -> None:
+    assert has_broken_off(mark, make_preferences(last, version=version)) is broken_off
+
+
+def test_monthly_aging_never_moves_its_date_within_the_month() -> None:
+    mark = AgingMark("2026-05-01", "2026-05-15 09:00:00")
+    assert not has_broken_off(mark, make_preferences("2026-05-01", monthly="1", version="21.4.1.0"))
 
 
 def test_balances_of_a_run_that_was_broken_off_are_not_to_be_had() -> None:
     before = evaluate_at("2026-05-05 12:00", "2026-05-04")
-    after = make_crashed_aging(before, AgingMark("2026-05-04", "2026-05-05 02:00:00"))
+    after = make_broken_off_aging(before, SEEN)
     assert (after.status, after.aging_date, after.owner) == (S.MISSED, None, Owner.OFFICE)
-    assert "did not complete" in after.reason
+    assert "left no new date" in after.reason
     assert after.pending_due_at == before.pending_due_at
+
+
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [("25.4.48.0", (25, 4, 48)), ("22.2", (22, 2, 0)), ("v 24.1.14 beta", (24, 1, 14)), ("25", None), ("", None)],
+)
+def test_a_release_is_three_numbers(text: str, release: tuple[int, int, int] | None) -> None:
+    assert parse_release(text) == release
 
 
 @pytest.mark.parametrize("text", ["", " ", "0001-01-01", "0001-01-01 00:00:00"])
