@@ -14,9 +14,10 @@ import httpx
 
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import HOST_FAILURES, OUTAGE_FAILURES
 from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.secret import Secret
-from oddaemon.opendental.circuit_breaker import OUTAGE_KINDS, CircuitBreaker
+from oddaemon.opendental.circuit_breaker import CircuitBreaker, Outage
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter
@@ -29,6 +30,8 @@ from oddaemon.opendental.response import (
     send_request,
 )
 from oddaemon.telemetry.events import (
+    ApiHostUnusable,
+    ApiHostUsable,
     HeadquartersDown,
     HeadquartersRecovered,
     KeyRejectedDuringRotation,
@@ -166,21 +169,22 @@ class RequestRunner:
         self._require_closed_circuit()
         async with self._context.key_limiter.acquire() as waited:
             self._require_closed_circuit()
-            breaker.record_start(self._office_id)
+            breaker.record_start(self._office_id, anyio.current_time())
             self.requests += 1
             try:
                 return await self._run_observed(request, parse, waited)
             except ApiError as error:
-                if error.failure.kind in OUTAGE_KINDS and breaker.down_since is not None:
-                    # Headquarters failed, not this office: it must not back off on its own account.
-                    raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
-                raise
+                if error.failure.kind not in OUTAGE_FAILURES or breaker.outage is None or breaker.outage.is_ours:
+                    raise
+                # Headquarters failed, not this office: it must not back off on its own account.
+                raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
 
     async def _run_observed(self, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
         """Send, parse, and report how the request started and finished."""
         office, kind = self._office_id, request.kind
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
+        failure: Failure | None = None
         try:
             self._context.observe(RequestStarted(office, kind))
             http_request = self._client.build_request(
@@ -191,8 +195,13 @@ class RequestRunner:
             self._require_success(response, is_query=kind in _QUERY_KINDS)
             result = parse_response(parse, response.body)
             outcome = "ok"
+        except MemoryError:
+            failure = Failure(FailureKind.MEMORY_EXHAUSTED)
+            outcome = failure.kind.value
+            raise ApiError(failure) from None
         except ApiError as error:
-            outcome, status = error.failure.kind.value, error.failure.status or status
+            failure = error.failure
+            outcome, status = failure.kind.value, failure.status or status
             if (unforeseen := error.unforeseen) is not None:
                 self._context.observe(
                     PeerErrorUnforeseen(f"office {office}", type(unforeseen).__name__, format_traceback(unforeseen))
@@ -202,23 +211,38 @@ class RequestRunner:
             seconds = anyio.current_time() - started
             self.response_seconds += seconds
             self._context.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
-            self._update_circuit_breaker(outcome)
+            self._update_circuit_breaker(failure, is_over=outcome != "cancelled")
         return result
 
     def _require_closed_circuit(self) -> None:
-        if self._circuit_breaker.is_open(anyio.current_time()):
-            raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN))
+        if (refusal := self._circuit_breaker.refuse(self._office_id, anyio.current_time())) is not None:
+            raise ApiError(refusal)
 
-    def _update_circuit_breaker(self, outcome: str) -> None:
-        """Share what this request showed about headquarters with all its offices."""
-        now, host = anyio.current_time(), get_host(self._context.credentials.base_url)
-        if outcome == "cancelled":
-            self._circuit_breaker.record_cancelled(self._office_id)
-        elif outcome in OUTAGE_KINDS:
-            if self._circuit_breaker.record_failure(self._office_id, now):
-                self._context.observe(HeadquartersDown(host))
-        elif (since := self._circuit_breaker.record_response()) is not None:
-            self._context.observe(HeadquartersRecovered(host, now - since))
+    def _update_circuit_breaker(self, failure: Failure | None, *, is_over: bool) -> None:
+        """Share what this request showed about the API's host with all its offices."""
+        breaker, now = self._circuit_breaker, anyio.current_time()
+        before = breaker.outage
+        if not is_over or (failure is not None and failure.kind in HOST_FAILURES):
+            breaker.record_cancelled(self._office_id)
+        elif failure is not None and failure.kind in OUTAGE_FAILURES:
+            breaker.record_failure(self._office_id, now, failure)
+        else:
+            breaker.record_response(now)
+        self._emit_outage(before, breaker.outage, now)
+
+    def _emit_outage(self, before: Outage | None, after: Outage | None, now: float) -> None:
+        """Report that an outage began or ended; one that turns out to have another cause ends, and another begins."""
+        host = get_host(self._context.credentials.base_url)
+        if before is not None and (after is None or after.is_ours is not before.is_ours):
+            seconds = now - before.since
+            self._context.observe(
+                ApiHostUsable(host, seconds) if before.is_ours else HeadquartersRecovered(host, seconds)
+            )
+        if after is not None and (before is None or after.is_ours is not before.is_ours):
+            cause = after.cause
+            self._context.observe(
+                ApiHostUnusable(host, cause.kind, cause.sentence) if after.is_ours else HeadquartersDown(host)
+            )
 
     def _require_success(self, response: Response, *, is_query: bool) -> None:
         if not httpx.codes.is_success(response.status):

@@ -18,6 +18,7 @@ from oddaemon.core.failures.classify import classify_response, extract_message
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.foreign_text import mask_values
 from oddaemon.core.secret import Secret
+from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.http_client.tls import find_tls_error
 
 ERROR_BYTES_MAX = 20_000
@@ -78,6 +79,8 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits
     except ApiError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the HTTP stack raises over what a server sent
+        if (failure := find_host_failure(error)) is not None:
+            raise ApiError(failure) from None
         is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | zlib.error | UnicodeError)
         unforeseen = None if is_foreseen else error
         raise ApiError(_classify_transport_error(error), unforeseen=unforeseen) from None

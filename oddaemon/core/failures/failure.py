@@ -37,6 +37,8 @@ class Recovery(StrEnum):
     """Publish it only if a second reading confirms it, or a human accepts it."""
     STAND_BY = "stand_by"
     """Other offices detect the end of it: ask again at the office's own slot."""
+    SOON = "soon"
+    """No request reaches anyone, so none needs a pause: ask again at a slot of the office within `SOON_SECONDS`."""
 
 
 class Severity(StrEnum):
@@ -64,7 +66,12 @@ class FailureKind(StrEnum):
         kind.owner, kind.recovery, kind.severity = owner, recovery, severity
         return kind
 
-    CONNECT = "connect", Owner.US, Recovery.RETRY, Severity.WARNING
+    CONNECT = "connect", Owner.US, Recovery.SOON, Severity.WARNING
+    NAME_UNRESOLVED = "name_unresolved", Owner.US, Recovery.SOON, Severity.WARNING
+    NO_ROUTE = "no_route", Owner.US, Recovery.SOON, Severity.ERROR
+    FILES_EXHAUSTED = "files_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
+    MEMORY_EXHAUSTED = "memory_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
+    DISK_FULL = "disk_full", Owner.US, Recovery.SOON, Severity.ERROR
     TLS = "tls", Owner.US, Recovery.BLOCK, Severity.ERROR
     TIMEOUT = "timeout", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
     CONNECTION_LOST = "connection_lost", Owner.VENDOR, Recovery.RETRY, Severity.INFO
@@ -129,6 +136,27 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     FailureKind.CONNECT: FailureText(
         "no connection to the API",
         "Check this machine's network and DNS, and `base_url`.",
+    ),
+    FailureKind.NAME_UNRESOLVED: FailureText(
+        "the name of the API's host cannot be resolved",
+        "Check this machine's DNS (`resolvectl status`, /etc/resolv.conf) and `base_url`.",
+    ),
+    FailureKind.NO_ROUTE: FailureText(
+        "this machine has no route to the API",
+        "Check this machine's network: its link, its default route, its firewall, its free local ports.",
+    ),
+    FailureKind.FILES_EXHAUSTED: FailureText(
+        "this machine has no free file descriptor for the connection",
+        "Raise `LimitNOFILE` of the unit (`ulimit -n`) or lower `[api] max_in_flight`. `oddaemon check` compares the"
+        " two.",
+    ),
+    FailureKind.MEMORY_EXHAUSTED: FailureText(
+        "this machine has no memory for the request",
+        "Find what uses up this machine's memory or threads, or raise `MemoryMax` and `TasksMax` of the unit.",
+    ),
+    FailureKind.DISK_FULL: FailureText(
+        "this machine's disk is full",
+        "Free some space on this machine's disk.",
     ),
     FailureKind.TLS: FailureText(
         "the server's TLS certificate was not accepted",
