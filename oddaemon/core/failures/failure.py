@@ -146,12 +146,12 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         "Check this machine's network: its link, its default route, its firewall, its free local ports.",
     ),
     FailureKind.FILES_EXHAUSTED: FailureText(
-        "this machine has no free file descriptor for the connection",
+        "no free file descriptor is left on this machine",
         "Raise `LimitNOFILE` of the unit (`ulimit -n`) or lower `[api] max_in_flight`. `oddaemon check` compares the"
         " two.",
     ),
     FailureKind.MEMORY_EXHAUSTED: FailureText(
-        "this machine has no memory for the request",
+        "no free memory is left on this machine",
         "Find what uses up this machine's memory or threads, or raise `MemoryMax` and `TasksMax` of the unit.",
     ),
     FailureKind.DISK_FULL: FailureText(

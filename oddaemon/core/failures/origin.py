@@ -2,9 +2,9 @@
 
 from oddaemon.core.failures.failure import FailureKind
 
-HOST_FAILURES = frozenset(
-    {FailureKind.NO_ROUTE, FailureKind.FILES_EXHAUSTED, FailureKind.MEMORY_EXHAUSTED, FailureKind.DISK_FULL}
-)
+EXHAUSTED = frozenset({FailureKind.FILES_EXHAUSTED, FailureKind.MEMORY_EXHAUSTED, FailureKind.DISK_FULL})
+"""This machine has run out of something."""
+HOST_FAILURES = EXHAUSTED | {FailureKind.NO_ROUTE}
 """This machine's own trouble: no request left it, so nothing was learned about anyone else."""
 REFUSED_BY_US = frozenset({FailureKind.TLS, FailureKind.NAME_UNRESOLVED})
 """The API's host cannot be used from here, which does not say that it is down."""

@@ -3,10 +3,11 @@
 Abbreviations are refused even if the IANA database has them: `EST` is five hours behind UTC all year.
 """
 
+import zoneinfo
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from zoneinfo import TZPATH, ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.suggestions import find_nearest
@@ -66,7 +67,7 @@ def find_zone(name: str) -> ZoneInfo:
 
 def _load_zone(name: str) -> ZoneInfo:
     """Load a zone; again if its file was replaced since: the system may have got new rules."""
-    version = next((found for folder in TZPATH if (found := _stat_file(Path(folder, name))) is not None), None)
+    version = next((found for folder in zoneinfo.TZPATH if (found := _stat_file(Path(folder, name))) is not None), None)
     if _loaded_versions.setdefault(name, version) != version:
         ZoneInfo.clear_cache(only_keys=[name])
         _loaded_versions[name] = version
