@@ -22,7 +22,7 @@ from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
-from oddaemon.opendental.request_runner import Observer, RequestContext, get_host
+from oddaemon.opendental.request_runner import DECODER_THREADS, Observer, RequestContext, get_host
 from oddaemon.opendental.response import ApiError, Limits
 from oddaemon.opendental.session import Session
 from oddaemon.telemetry.events import HeadquartersUnused
@@ -64,6 +64,7 @@ class Api:
         # Loading the CA certificates takes as long as a hundred requests; without them a context accepts no server.
         self._tls = make_tls_context() if transport is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._transport = transport
+        self._decoder_limiter = anyio.CapacityLimiter(DECODER_THREADS)
 
     def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
         """One office's API, with the rate limiter of its key.
@@ -89,6 +90,7 @@ class Api:
             self.limits,
             self._observe,
             self.now,
+            self._decoder_limiter,
         )
         return OfficeApi(context, self._make_client)
 

@@ -4,12 +4,14 @@ Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from oddaemon.core.failures.classify import refine_unproven_key
@@ -17,8 +19,10 @@ from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.origin import HOST_FAILURES, OUTAGE_FAILURES
 from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.secret import Secret
+from oddaemon.core.snapshot.packing import PackedColumnTruncated
 from oddaemon.opendental.circuit_breaker import CircuitBreaker, Outage
 from oddaemon.opendental.decode_values import MalformedValue
+from oddaemon.opendental.document import to_utf8
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter
 from oddaemon.opendental.response import (
@@ -27,6 +31,7 @@ from oddaemon.opendental.response import (
     Response,
     classify_error_response,
     extract_error_text,
+    find_error_in_success,
     send_request,
 )
 from oddaemon.telemetry.events import (
@@ -45,6 +50,11 @@ from oddaemon.telemetry.logging.traceback import format_traceback
 
 Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
+_PLAIN_CHARSETS = {"utf-8", "utf8", "us-ascii"}
+THREAD_BYTES_MIN = 262_144
+"""A body of this size is decoded in a few milliseconds; a larger one in a thread."""
+DECODER_THREADS = 2
+"""Large bodies that are decoded at one instant: they bound the memory that decoding takes."""
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -62,6 +72,8 @@ class RequestContext:
     observe: Observer
     now: Callable[[], datetime]
     """The wall clock, for a Retry-After that is a date."""
+    decoder_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(DECODER_THREADS))
+    """Threads that decode large bodies."""
 
 
 class Request(NamedTuple):
@@ -193,7 +205,7 @@ class RequestRunner:
             response = await send_request(self._client, http_request, self._context.limits)
             status, size = response.status, len(response.body)
             self._require_success(response, is_query=kind in _QUERY_KINDS)
-            result = parse_response(parse, response.body)
+            result = await self._parse(request, response, parse)
             outcome = "ok"
         except MemoryError:
             failure = Failure(FailureKind.MEMORY_EXHAUSTED)
@@ -250,6 +262,33 @@ class RequestRunner:
             failure = classify_error_response(response, self._auth.secrets, now, is_query=is_query)
             raise ApiError(failure, extract_error_text(response, self._auth.secrets))
 
+    async def _parse(self, request: Request, response: Response, parse: Callable[[bytes], T]) -> T:
+        """Parse the body of a success; a large one in a thread, so that other offices need not wait.
+
+        Raises:
+            ApiError: It is malformed, or reports an error in spite of its status.
+        """
+        is_query = request.kind in _QUERY_KINDS
+        secrets = self._auth.secrets
+        if request.kind == "query_upload" and (failure := find_error_in_success(response, secrets, is_query=True)):
+            raise ApiError(failure, extract_error_text(response, secrets))
+        call = partial(_parse_body, parse, response)
+        try:
+            if len(response.body) <= THREAD_BYTES_MIN:
+                return call()
+            return await anyio.to_thread.run_sync(call, limiter=self._context.decoder_limiter)
+        except ApiError as error:
+            reported = find_error_in_success(response, secrets, is_query=is_query)
+            if reported is None or error.failure.kind is not FailureKind.MALFORMED:
+                raise
+        raise ApiError(reported, extract_error_text(response, secrets))
+
+
+def _parse_body(parse: Callable[[bytes], T], response: Response) -> T:
+    # A body without a declared encoding, or in UTF-8, is decoded as it is unless that fails.
+    is_plain = response.charset is None or response.charset.lower() in _PLAIN_CHARSETS
+    return parse_response(parse, response.body if is_plain else to_utf8(response.body, response.charset).body)
+
 
 def get_host(base_url: str) -> str:
     """The host of a URL as written: httpx raises for some that cannot be host names."""
@@ -260,10 +299,12 @@ def parse_response(parse: Callable[[S], T], response: S) -> T:
     """Parse a response.
 
     Raises:
-        ApiError: It is malformed.
+        ApiError: It is malformed, or the server cut a packed column.
     """
     try:
         return parse(response)
+    except PackedColumnTruncated as error:
+        raise ApiError(Failure(FailureKind.COLUMN_TRUNCATED, str(error))) from None
     except MalformedValue as error:
         raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
     except Exception as error:  # noqa: BLE001 - a response must not end the worker, whatever a parser trips over

@@ -97,6 +97,7 @@ class FailureKind(StrEnum):
     UNEXPECTED_STATUS = "unexpected_status", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
     MALFORMED = "malformed", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
     OVERSIZED = "oversized", Owner.US, Recovery.SWITCH_READER, Severity.WARNING
+    TOO_MANY_GUARANTORS = "too_many_guarantors", Owner.US, Recovery.BLOCK, Severity.ERROR
     COLUMN_TRUNCATED = "column_truncated", Owner.US, Recovery.NARROW_PACKING, Severity.INFO
     TOO_SPARSE = "too_sparse", Owner.US, Recovery.SWITCH_READER, Severity.INFO
     INCOMPLETE = "incomplete", Owner.VENDOR, Recovery.REREAD, Severity.WARNING
@@ -311,12 +312,16 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     FailureKind.MALFORMED: FailureText(
         "the response is malformed",
         "No action needed: oddaemon tries again. If this persists, check whether a proxy or gateway answers.",
-        "Responses of your API with status 200 are not valid JSON.",
+        "Responses of your API with status 200 are not what its documentation describes.",
         "Could you please check what your API sends? We will gladly tell you the times of such requests.",
     ),
     FailureKind.OVERSIZED: FailureText(
         "the response is larger than `[api] max_response_bytes` allows",
         "Raise `[api] max_response_bytes` if the office really is that large, and restart the daemon.",
+    ),
+    FailureKind.TOO_MANY_GUARANTORS: FailureText(
+        "the office has more guarantors than `[api] max_guarantors` allows",
+        "Raise `[api] max_guarantors` if the office really is that large, and restart the daemon.",
     ),
     FailureKind.COLUMN_TRUNCATED: FailureText(
         "the office's server truncated a packed row",

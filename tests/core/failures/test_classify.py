@@ -51,6 +51,7 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
             FailureKind.CONNECTION_LOST,
             FailureKind.MALFORMED,
             FailureKind.OVERSIZED,
+            FailureKind.TOO_MANY_GUARANTORS,
             FailureKind.COLUMN_TRUNCATED,
             FailureKind.TOO_SPARSE,
         ),
