@@ -323,7 +323,7 @@ def require_bounds(session: Session, started_at: datetime, now: datetime) -> Non
 
 def make_size_failure(session: Session, guarantors: int) -> Failure:
     """The office has more guarantors than the configuration allows."""
-    return Failure(FailureKind.TOO_MANY_GUARANTORS, f"{guarantors:,}, and at most {session.max_guarantors:,} are read")
+    return Failure(FailureKind.TOO_MANY_GUARANTORS, f"{guarantors}, and at most {session.max_guarantors} are read")
 
 
 def _get_spans(packing: Packing) -> tuple[int, int]:
