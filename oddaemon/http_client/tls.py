@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 
 from oddaemon import __version__
+from oddaemon.http_client.host_errors import iterate_causes
 
 USER_AGENT = f"oddaemon/{__version__}"
 
@@ -37,12 +38,7 @@ def find_ca_file() -> str:
 
 def find_tls_error(error: BaseException) -> ssl.SSLError | None:
     """The error of TLS behind an error of a connection, where libraries hide it; None: there is none."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None
+    return next((cause for cause in iterate_causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
 def describe_tls_error(server: str, error: ssl.SSLError) -> str:

@@ -15,13 +15,14 @@ import httpx
 from oddaemon.core.diagnostics.diagnosis import Connectivity
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeCredentials
+from oddaemon.core.office.cadence import compute_phase
 from oddaemon.http_client.redirect import detach_location
 from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
-from oddaemon.opendental.request_runner import Observer, RequestContext, get_host
+from oddaemon.opendental.request_runner import DECODER_THREADS, Observer, RequestContext, get_host
 from oddaemon.opendental.response import ApiError, Limits
 from oddaemon.opendental.session import Session
 from oddaemon.telemetry.events import HeadquartersUnused
@@ -63,6 +64,7 @@ class Api:
         # Loading the CA certificates takes as long as a hundred requests; without them a context accepts no server.
         self._tls = make_tls_context() if transport is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._transport = transport
+        self._decoder_limiter = anyio.CapacityLimiter(DECODER_THREADS)
 
     def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
         """One office's API, with the rate limiter of its key.
@@ -88,6 +90,7 @@ class Api:
             self.limits,
             self._observe,
             self.now,
+            self._decoder_limiter,
         )
         return OfficeApi(context, self._make_client)
 
@@ -104,9 +107,9 @@ class Api:
     def retain_circuit_breakers(self, base_urls: Iterable[str]) -> None:
         """Drop the circuit breakers of headquarters that no office uses any more."""
         for base_url in self._circuit_breakers.keys() - set(base_urls):
-            since = self._circuit_breakers.pop(base_url).record_response()
-            if since is not None:
-                self._observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - since))
+            outage = self._circuit_breakers.pop(base_url).outage
+            if outage is not None and not outage.is_ours:
+                self._observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - outage.since))
 
     def _make_client(self, base_url: str) -> httpx.AsyncClient:
         """A new client with one connection; it ignores proxies and credentials of the environment."""
@@ -144,6 +147,11 @@ class OfficeApi:
     def previous_key_time_left(self) -> timedelta:
         """How long the previous key stays in use while the configured one is not accepted."""
         return timedelta(seconds=self.context.keys.get_seconds_left(anyio.current_time()))
+
+    async def wait_for_turn(self) -> None:
+        """After a failure of the API's host: wait until the office may ask again, before its own wait ends."""
+        office_id = self.context.credentials.spec.id
+        await self.context.circuit_breaker.wait_for_turn(office_id, compute_phase(office_id))
 
     @asynccontextmanager
     async def session(self, *, configured_only: bool = False) -> AsyncIterator[Session]:

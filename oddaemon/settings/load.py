@@ -42,7 +42,7 @@ from oddaemon.settings.tables.sections import (
 from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
 from oddaemon.settings.values.secret import SECRET_NAMES
 from oddaemon.settings.values.suggestions import suggest_name
-from oddaemon.settings.warnings import add_warnings, warn_missing_requirements
+from oddaemon.settings.warnings import add_warnings, warn_missing_requirements, warn_open_files
 
 _SECTIONS: dict[str, type[Table]] = {
     "api": ApiSettings,
@@ -172,6 +172,7 @@ def _build_settings(
     add_warnings(documents, entries, api)
     require_sftp_receiver(entries, sftp)
     warn_missing_requirements(main, sinks, sftp, sections["maintenance"])
+    warn_open_files(main, api, sftp, len(sinks))
     if any(section is None for section in sections.values()):
         return None
     cadence = Cadence(**sections["cadence"].model_dump())

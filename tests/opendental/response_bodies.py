@@ -28,7 +28,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "page": lambda body: decode.parse_page(decode.parse_json_rows(body), 0, 100),
     "moved": lambda body: decode.parse_changed(decode.parse_json_rows(body), None),
     "clocks": lambda body: decode.parse_clocks(decode.parse_json_rows(body)),
-    "preference": lambda body: decode.parse_preference(body, "DateLastAging"),
+    "preference": lambda body: decode.parse_preference_page(body, "DateLastAging"),
 }
 
 

@@ -116,7 +116,7 @@ def apply_failure(job: BackfillJob, failure: Failure, now: datetime, cadence: Ca
     delay = timedelta(seconds=compute_backoff_seconds(attempts, jitter, cadence))
     retried = replace(job, attempts=attempts, why=why, not_before=now + delay)
     match failure.kind.recovery:
-        case Recovery.RETRY | Recovery.STAND_BY:
+        case Recovery.RETRY | Recovery.STAND_BY | Recovery.SOON:
             return retried
         case Recovery.WAIT:
             seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, cadence)

@@ -62,6 +62,17 @@ def classify_response(status: int, body: str, *, query: bool) -> FailureKind:
     return FailureKind.SERVER_ERROR if is_page else _classify_500(text, query=query)
 
 
+def classify_success_text(body: str, *, query: bool) -> FailureKind | None:
+    """Classify a body with the status of a success that is not what was asked for; None: it names no known error.
+
+    A list of rows is never an error text, whatever its values say.
+    """
+    if not _is_error_text(body.strip("\ufeff\0 \r\n\t")):
+        return None
+    kind = classify_response(400, body, query=query)
+    return None if kind in (FailureKind.UNKNOWN_400, FailureKind.GATEWAY_REFUSED) else kind
+
+
 _BY_STATUS = {
     404: (FailureKind.NOT_FOUND, FailureKind.NOT_FOUND),
     407: (FailureKind.CONNECT, FailureKind.CONNECT),  # a proxy on our side
@@ -217,6 +228,24 @@ def _extract_text(body: str) -> str:
     text = html.unescape(_INVALID_CHARACTER_REFERENCE.sub(" ", _MARKUP.sub(" ", text)))
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.strip().strip('"').split())
+
+
+def _is_error_text(text: str) -> bool:
+    """Whether a body is a text for people: plain, a page, a JSON string, or an object with a message."""
+    if not text.startswith(("{", "[")):
+        return True
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    items = value if isinstance(value, list) else [value]
+    return 0 < len(items) <= _NESTED_MAX and all(map(_is_message, items))
+
+
+def _is_message(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(name.casefold() in _MESSAGE_FIELDS and isinstance(text, str) for name, text in value.items())
+    return isinstance(value, str)
 
 
 def _collect_texts(value: object) -> list[str]:

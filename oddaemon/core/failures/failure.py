@@ -37,6 +37,8 @@ class Recovery(StrEnum):
     """Publish it only if a second reading confirms it, or a human accepts it."""
     STAND_BY = "stand_by"
     """Other offices detect the end of it: ask again at the office's own slot."""
+    SOON = "soon"
+    """No request reaches anyone, so none needs a pause: ask again at a slot of the office within `SOON_SECONDS`."""
 
 
 class Severity(StrEnum):
@@ -64,7 +66,12 @@ class FailureKind(StrEnum):
         kind.owner, kind.recovery, kind.severity = owner, recovery, severity
         return kind
 
-    CONNECT = "connect", Owner.US, Recovery.RETRY, Severity.WARNING
+    CONNECT = "connect", Owner.US, Recovery.SOON, Severity.WARNING
+    NAME_UNRESOLVED = "name_unresolved", Owner.US, Recovery.SOON, Severity.WARNING
+    NO_ROUTE = "no_route", Owner.US, Recovery.SOON, Severity.ERROR
+    FILES_EXHAUSTED = "files_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
+    MEMORY_EXHAUSTED = "memory_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
+    DISK_FULL = "disk_full", Owner.US, Recovery.SOON, Severity.ERROR
     TLS = "tls", Owner.US, Recovery.BLOCK, Severity.ERROR
     TIMEOUT = "timeout", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
     CONNECTION_LOST = "connection_lost", Owner.VENDOR, Recovery.RETRY, Severity.INFO
@@ -90,6 +97,7 @@ class FailureKind(StrEnum):
     UNEXPECTED_STATUS = "unexpected_status", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
     MALFORMED = "malformed", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
     OVERSIZED = "oversized", Owner.US, Recovery.SWITCH_READER, Severity.WARNING
+    TOO_MANY_GUARANTORS = "too_many_guarantors", Owner.US, Recovery.BLOCK, Severity.ERROR
     COLUMN_TRUNCATED = "column_truncated", Owner.US, Recovery.NARROW_PACKING, Severity.INFO
     TOO_SPARSE = "too_sparse", Owner.US, Recovery.SWITCH_READER, Severity.INFO
     INCOMPLETE = "incomplete", Owner.VENDOR, Recovery.REREAD, Severity.WARNING
@@ -129,6 +137,27 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     FailureKind.CONNECT: FailureText(
         "no connection to the API",
         "Check this machine's network and DNS, and `base_url`.",
+    ),
+    FailureKind.NAME_UNRESOLVED: FailureText(
+        "the name of the API's host cannot be resolved",
+        "Check this machine's DNS (`resolvectl status`, /etc/resolv.conf) and `base_url`.",
+    ),
+    FailureKind.NO_ROUTE: FailureText(
+        "this machine has no route to the API",
+        "Check this machine's network: its link, its default route, its firewall, its free local ports.",
+    ),
+    FailureKind.FILES_EXHAUSTED: FailureText(
+        "no free file descriptor is left on this machine",
+        "Raise `LimitNOFILE` of the unit (`ulimit -n`) or lower `[api] max_in_flight`. `oddaemon check` compares the"
+        " two.",
+    ),
+    FailureKind.MEMORY_EXHAUSTED: FailureText(
+        "no free memory is left on this machine",
+        "Find what uses up this machine's memory or threads, or raise `MemoryMax` and `TasksMax` of the unit.",
+    ),
+    FailureKind.DISK_FULL: FailureText(
+        "this machine's disk is full",
+        "Free some space on this machine's disk.",
     ),
     FailureKind.TLS: FailureText(
         "the server's TLS certificate was not accepted",
@@ -283,12 +312,16 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     FailureKind.MALFORMED: FailureText(
         "the response is malformed",
         "No action needed: oddaemon tries again. If this persists, check whether a proxy or gateway answers.",
-        "Responses of your API with status 200 are not valid JSON.",
+        "Responses of your API with status 200 are not what its documentation describes.",
         "Could you please check what your API sends? We will gladly tell you the times of such requests.",
     ),
     FailureKind.OVERSIZED: FailureText(
         "the response is larger than `[api] max_response_bytes` allows",
         "Raise `[api] max_response_bytes` if the office really is that large, and restart the daemon.",
+    ),
+    FailureKind.TOO_MANY_GUARANTORS: FailureText(
+        "the office has more guarantors than `[api] max_guarantors` allows",
+        "Raise `[api] max_guarantors` if the office really is that large, and restart the daemon.",
     ),
     FailureKind.COLUMN_TRUNCATED: FailureText(
         "the office's server truncated a packed row",

@@ -87,14 +87,17 @@ class Aging:
 
 def evaluate_aging(preferences: Preferences, clock: OfficeClock, now: datetime, cadence: Cadence) -> Aging:
     """Evaluate the office's aging as of `now`. Never raises, whatever the preferences hold."""
+    name = "DateLastAging"
     try:
         last = parse_date(preferences.date_last_aging)
+        name = "AgingBeginDateTime"
         begin = parse_datetime(preferences.aging_begin)
+        name = "AgingServiceTimeDue"
         due = parse_due_time(preferences.aging_service_time_due)
     except ValueError as error:
         return Aging(
             AgingStatus.UNREADABLE,
-            f"The office's aging preferences cannot be parsed: {error}.",
+            f"The office's aging preferences cannot be parsed: {name} {error}.",
             owner=Owner.OFFICE,
             advice="Ask the office to set the automated aging run time again, and to run aging.",
             message=make_unreadable_message(parse_release(preferences.program_version)),
@@ -195,7 +198,7 @@ def _evaluate_lock(
 
 def is_monthly(preferences: Preferences) -> bool:
     """Whether aging runs only once a month. Newer versions run it every night, whatever is set."""
-    return preferences.monthly.strip() == "1" and _is_before_one_write(preferences)
+    return preferences.monthly.strip().casefold() in ("1", "true") and _is_before_one_write(preferences)
 
 
 def _evaluate_monthly(last: date | None) -> Aging:

@@ -9,6 +9,8 @@ from oddaemon.core.model import Cadence, OfficeSpec
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.clock import OfficeClock
 
+SOON_SECONDS = 45.0
+"""Between two attempts that reach no one while something fails on this side of the API."""
 FIRST_PROBE_SHARE = 0.8
 """Of the length of the last run: when to ask for the first time after the due time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,9 +78,11 @@ def compute_backoff_at(attempts: int, now: datetime, spec: OfficeSpec, jitter: f
 
 
 def compute_retry_at(failure: Failure, attempts: int, now: datetime, spec: OfficeSpec, jitter: float) -> datetime:
-    """When to ask again: when the server says, or at the office's own slot if no request has left this machine."""
+    """When to ask again: when the server says, or at a slot of the office if no request has reached the server."""
     if failure.kind.recovery is Recovery.STAND_BY:
         return compute_next_slot(spec.id, spec.cadence.late_probe_seconds, now)
+    if failure.kind.recovery is Recovery.SOON:
+        return compute_next_slot(spec.id, failure.retry_after_seconds or SOON_SECONDS, now)
     seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, spec.cadence)
     return now + timedelta(seconds=seconds)
 

@@ -8,6 +8,7 @@ takes one observation (the result of the last action) and returns the new state 
     observation                 intent          next
     Started                     any             the stored state, under the present configuration and clock
     TimerFired, PublishSucceeded  any           the stored intent
+    TurnCame                    any             at once, if the last failure was the API's
     Surveyed                    survey          decided from aging
     Probed                      probe           decided from aging, or another reader if only the statement fails
     ClockMeasured               measure_clock   decided from aging, or blocked: another database answered
@@ -28,9 +29,10 @@ from datetime import datetime, timedelta
 
 from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.origin import API_FAILURES
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, Status
 from oddaemon.core.office.aging import Aging, AgingStatus, compute_missed_at
-from oddaemon.core.office.cadence import compute_backoff_at, compute_retry_at
+from oddaemon.core.office.cadence import SOON_SECONDS, compute_backoff_at, compute_next_slot, compute_retry_at
 from oddaemon.core.office.clock import has_clock, is_clock_recent, was_clock_measured_since
 from oddaemon.core.office.evidence import find_doubt, is_maybe_caused_by_statement, refine_failure
 from oddaemon.core.office.record import (
@@ -63,6 +65,7 @@ from oddaemon.core.office.state import (
     Survey,
     Surveyed,
     TimerFired,
+    TurnCame,
     Wait,
 )
 from oddaemon.core.office.status import make_failure_status, make_status, to_sentence
@@ -115,6 +118,8 @@ def next_action(
             state = _reconcile_with_config(state, now, spec)
         case ((TimerFired() | PublishSucceeded()), _):
             state = limit_wait(state, now, spec)
+        case TurnCame(), _:
+            state = _take_turn(state, now)
         case Surveyed(preferences), Intent.SURVEY:
             state = _handle_survey(state, preferences, now, spec)
         case Probed() as probed, Intent.PROBE:
@@ -186,7 +191,9 @@ def _reconcile_with_config(state: OfficeState, now: datetime, spec: OfficeSpec) 
     if state.standing.condition is Condition.BLOCKED:
         # A restart or another configuration may have removed the cause: look at once.
         return move_to(state, state.intent, min(state.not_before, now), state.standing)
-    return move_to(state, state.intent, state.not_before, state.standing)
+    # What failed on the way to the API may be over, and no back-off of the office depends on it.
+    latest = compute_next_slot(spec.id, SOON_SECONDS, now) if state.awaits_api else state.not_before
+    return move_to(state, state.intent, min(latest, state.not_before), state.standing)
 
 
 def _apply_command(state: OfficeState, command: OfficeCommand, now: datetime, spec: OfficeSpec) -> OfficeState:
@@ -217,6 +224,13 @@ def _sync_now(state: OfficeState, now: datetime) -> OfficeState:
         return state
     intent = Intent.SURVEY if state.intent is Intent.PROBE else state.intent
     return move_to(state, intent, now, state.standing)
+
+
+def _take_turn(state: OfficeState, now: datetime) -> OfficeState:
+    """Ask the API, which was down, whatever the office waits for."""
+    if state.standing.condition is Condition.PAUSED or not state.awaits_api:
+        return state
+    return move_to(state, state.intent, now, state.standing)
 
 
 # --- results of actions -----------------------------------------------------------------------------------------------
@@ -278,7 +292,7 @@ def _handle_pull(state: OfficeState, pulled: Pulled, now: datetime, spec: Office
 
 def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suffix: str = "") -> OfficeState:
     """Measure the clock if a decision needs it; pull if the balances of an aging are new; otherwise wait."""
-    state = replace(state, attempts=0)
+    state = replace(state, attempts=0, awaits_api=False)
     must_identify = state.unidentified and state.identity is not None
     if must_identify or not has_clock(state, spec):
         return measure_clock(state, now)
@@ -319,6 +333,7 @@ def _handle_failure(
     failure = refine_failure(state, failure)
     unreachable = make_failure_status(state.standing, now, Condition.UNREACHABLE, failure)
     is_confirming = state.confirming is not None
+    state = replace(state, awaits_api=failure.kind in API_FAILURES)
     if failure.kind.recovery is not Recovery.STAND_BY:
         state = replace(state, attempts=state.attempts + 1, confirming=None)
     match failure.kind.recovery:
@@ -328,7 +343,7 @@ def _handle_failure(
         case Recovery.RETRY:
             retry_at = compute_backoff_at(state.attempts, now, spec, jitter)
             return move_to(replace(state, statement_failures=0), state.intent, retry_at, unreachable)
-        case Recovery.WAIT | Recovery.STAND_BY:
+        case Recovery.WAIT | Recovery.STAND_BY | Recovery.SOON:
             retry_at = compute_retry_at(failure, state.attempts, now, spec, jitter)
             return move_to(state, state.intent, retry_at, unreachable)
         case Recovery.CONFIRM if state.intent in (Intent.PULL, Intent.MEASURE_CLOCK):

@@ -95,6 +95,8 @@ class OfficeState:
     """An operator accepts the next snapshot, whatever it holds."""
     paused: bool = False
     """An operator has paused the office."""
+    awaits_api: bool = False
+    """The last request failed in a way that concerns the API's host: ask as soon as that answers others."""
 
 
 # --- observations: what an action brought -----------------------------------------------------------------------------
@@ -108,6 +110,11 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class TimerFired:
     """The wait has ended, or was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCame:
+    """It is the office's turn to ask the API, which was down: to find out for all, or because it answers again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,16 @@ class OfficeCommand(StrEnum):
 
 
 Observation = (
-    Started | TimerFired | Surveyed | Probed | ClockMeasured | Pulled | PublishSucceeded | Failed | OfficeCommand
+    Started
+    | TimerFired
+    | TurnCame
+    | Surveyed
+    | Probed
+    | ClockMeasured
+    | Pulled
+    | PublishSucceeded
+    | Failed
+    | OfficeCommand
 )
 
 

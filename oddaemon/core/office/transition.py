@@ -9,7 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import Condition, OfficeSpec, Owner, Reader, Status
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus
-from oddaemon.core.office.cadence import compute_late_at, compute_latest_wait, compute_next_probe, compute_next_slot
+from oddaemon.core.office.cadence import (
+    SOON_SECONDS,
+    compute_late_at,
+    compute_latest_wait,
+    compute_next_probe,
+    compute_next_slot,
+)
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import KEY_FAILURES
 from oddaemon.core.office.record import require_preferences
@@ -106,8 +112,11 @@ def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec)
     if spec.reader is Reader.AUTO:
         state = replace(state, reader=Reader.STATEMENT)
     state = replace(state, unidentified=state.unidentified or failure.kind in KEY_FAILURES)
-    next_slot = compute_next_slot(spec.id, spec.cadence.blocked_probe_seconds, now)
-    return move_to(state, Intent.SURVEY, next_slot, status)
+    # A refused certificate ends the connection before the office is reached, so asking often disturbs no office.
+    interval_seconds = spec.cadence.blocked_probe_seconds
+    if failure.kind is FailureKind.TLS:
+        interval_seconds = failure.retry_after_seconds or SOON_SECONDS
+    return move_to(state, Intent.SURVEY, compute_next_slot(spec.id, interval_seconds, now), status)
 
 
 def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> OfficeState:

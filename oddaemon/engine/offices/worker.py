@@ -36,6 +36,7 @@ from oddaemon.core.office.state import (
     Survey,
     Surveyed,
     TimerFired,
+    TurnCame,
     Wait,
 )
 from oddaemon.core.stall_detection import WorkerActivity
@@ -182,21 +183,35 @@ class Worker:
             case Wait() | Publish():
                 raise AssertionError("not a request to the office")
 
-    async def _wait(self, until: datetime) -> TimerFired | OfficeCommand:
-        """Sleep until then, or until a command arrives or the deadline passes."""
+    async def _wait(self, until: datetime) -> TimerFired | TurnCame | OfficeCommand:
+        """Sleep until then, or until a command arrives, the deadline passes, or the API is to be asked again."""
         now = self._context.now()
-        late_at = self._emitter.runtime.state.standing.late_at
+        state = self._emitter.runtime.state
+        late_at = state.standing.late_at
         if late_at is not None and now < late_at < until:
             until = late_at
         seconds = min(max(0.0, (until - now) / timedelta(seconds=1)), SLEEP_SECONDS_MAX)
+        has_turn = False
         self.is_waiting = True
         with anyio.CancelScope() as self._sleep_scope:
             if not self.commands:
                 now_seconds = anyio.current_time()
                 self.activity = WorkerActivity(self._id, now_seconds, asleep_until=now_seconds + seconds)
-                await self._context.rate_limiter.sleep(seconds)
+                has_turn = await self._sleep(seconds, awaits_api=state.awaits_api)
         self.is_waiting = False
-        return self.commands[0] if self.commands else TimerFired()
+        if self.commands:
+            return self.commands[0]
+        return TurnCame() if has_turn else TimerFired()
+
+    async def _sleep(self, seconds: float, *, awaits_api: bool) -> bool:
+        """Sleep for so long. Returns whether it was cut short because it is the office's turn to ask the API."""
+        if not awaits_api:
+            await self._context.rate_limiter.sleep(seconds)
+            return False
+        with anyio.move_on_after(seconds), self._context.rate_limiter.wait_unless_closed():
+            await self.api.wait_for_turn()
+            return True
+        return False
 
     async def _pull(self, session: Session, action: Pull) -> Pulled:
         context = self._context

@@ -24,7 +24,7 @@ from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, Repor
 from oddaemon.core.snapshot.plausibility import is_other_database
 from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
-from oddaemon.engine.pull.reader import make_pulled
+from oddaemon.engine.pull.reader import make_pulled, make_size_failure, require_bounds
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.store.open_pulls import OpenPull
 
@@ -79,6 +79,9 @@ class ReportReader:
             raise StopAsyncIteration
         clinic = self._clinics[cursor.place]
         rows = await self._session.get_report_page(self._as_of, cursor.offset, clinic)
+        guarantors = max(cursor.offset + len(rows), len(self._balances))
+        if guarantors > self._session.max_guarantors:
+            raise ApiError(make_size_failure(self._session, guarantors))
         page = make_balances(rows, office.include, clinic)
         if cursor.again is None:
             _require_new_rows(self._balances, page, cursor)
@@ -129,6 +132,7 @@ async def read_by_report(
             position = (reached.place, reached.offset, reached.again)
             checkpoint = Checkpoint(started_at, first, 0, session.requests, staging.scope, report=position)
             await staging.add(page, checkpoint, rows=rows)
+            require_bounds(session, started_at, now())
         result = reader.verify()
         _require_unchanged(action, await session.read_aging_mark())
     except ApiError as error:

@@ -60,7 +60,9 @@ class OfficeCall:
             case Endpoint.SHORT_QUERY:
                 return self._make_page(self._run_short_query(), self.options.query_seconds)
             case Endpoint.PREFERENCES:
-                pref_name = None if self.options.filters_ignored else self.request.query.get("PrefName")
+                if self.options.filters_ignored:
+                    return self._make_page(self.practice.list_preferences(None), 0.0)
+                pref_name = self.request.query.get("PrefName")
                 found = self.practice.list_preferences(pref_name)
                 if not found and self.options.absent_is_404:
                     raise RequestRefused(responses.PREFERENCE_UNKNOWN)

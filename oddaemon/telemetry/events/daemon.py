@@ -199,13 +199,16 @@ class LibraryMessage(Event):
     severity: Level
     message: str
     traceback: str | None
+    repeated: int = 0
+    """How often the library repeated the message since its last line; these were counted and not logged."""
 
     def log_level(self) -> Level:
         return self.severity
 
     def log_fields(self) -> Mapping[str, object]:
         """All but the severity, which is the level of the line."""
-        return {"library": self.library, "message": self.message, "traceback": self.traceback}
+        fields = {"library": self.library, "message": self.message, "traceback": self.traceback}
+        return {**fields, "repeated": self.repeated} if self.repeated else fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,24 @@ class HeadquartersRecovered(Event):
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.headquarters_down.dec()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiHostUnusable(Event, level=Level.ERROR):
+    """This machine cannot use the API's host, for a reason of its own. From now on one office at a time tests it."""
+
+    host: str
+    kind: str
+    """Of the failure: its certificate is refused, or its name is not resolved."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiHostUsable(Event):
+    """This machine can use the API's host again, or what fails now is the host itself; `seconds` later."""
+
+    host: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

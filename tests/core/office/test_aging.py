@@ -230,7 +230,9 @@ def test_what_only_the_office_can_fix_names_the_office_and_a_remedy() -> None:
             DUE,
             "began at 2026-05-05 02:00 on the office's clock, and its lock",
         ),
-        ("x" * 5_000, "", DUE, "is not a date."),
+        ("x" * 5_000, "", DUE, "cannot be parsed: DateLastAging is not a date."),
+        ("", "x", DUE, "cannot be parsed: AgingBeginDateTime is not a date and time."),
+        ("", "", "x", "cannot be parsed: AgingServiceTimeDue is not a time of day."),
     ],
 )
 def test_each_status_is_a_sentence(last: str, begin: str, due: str, text: str) -> None:
@@ -299,23 +301,41 @@ def test_a_release_is_three_numbers(text: str, release: tuple[int, int, int] | N
     assert parse_release(text) == release
 
 
-@pytest.mark.parametrize("text", ["", " ", "0001-01-01", "0001-01-01 00:00:00"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "0001-01-01", "0001-01-01 00:00:00", "1/1/0001 12:00:00 AM", "0000-00-00", "/Date(-62135596800000)/"],
+)
 def test_nothing_and_the_zero_date_are_no_date(text: str) -> None:
     assert parse_date(text) is None
     assert parse_datetime(text) is None
     assert parse_due_time(text) is None
 
 
-@pytest.mark.parametrize("text", ["2026-05-05", "2026-05-05 00:00:00", "2026-05-05T00:00:00", " 2026-05-05 00:00 "])
-def test_a_date_may_come_with_a_midnight(text: str) -> None:
-    assert parse_date(text) == date(2026, 5, 5)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-05-25", "2026-05-25 00:00:00", "2026-05-25T00:00:00", " 2026-05-25 00:00 ", "2026-05-25 08:15:00"),
+        *("2026-05-25T00:00:00Z", "2026-05-25T00:00:00.0000000", "2026-05-25T23:30:00-08:00", "2026/5/25"),
+        *("5/25/2026", "25/05/2026", "5/25/2026 12:00:00 AM", "/Date(1779667200000)/", "/Date(1779694200000-0500)/"),
+        *(r"\/Date(1779694200000-0500)\/", "/Date(1779649200000+0600)/"),
+    ],
+)
+def test_a_date_says_its_day_in_every_spelling_of_mysql_json_and_dotnet(text: str) -> None:
+    assert parse_date(text) == date(2026, 5, 25)
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        "05/06/2026",
         "05/05/2026",
-        "2026-05-05 02:00:00",
+        "13/13/2026",
+        "2026-05-05 25:00:00",
+        "02:00:00",
+        "Z",
+        "/Date(1777950000000)/",
+        "/Date(999999999999999)/",
+        "2026-05-05 13:00 PM",
         "20260505",
         "2026-13-01",
         "2026-W01-1",
@@ -333,6 +353,7 @@ def test_times_are_read_on_the_offices_clock_whatever_zone_they_claim() -> None:
     assert str(parse_due_time("2026-05-05T02:15:00")) == "02:15:00"
     assert str(parse_due_time("0001-01-01 02:15:00")) == "02:15:00"
     assert str(parse_due_time("2:15".zfill(5))) == "02:15:00"
+    assert str(parse_due_time("5/5/2026 2:15:00 PM")) == "14:15:00"
 
 
 @pytest.mark.parametrize("text", ["2 AM", "25:00", "2026-05-05", "noon"])

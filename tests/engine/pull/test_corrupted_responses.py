@@ -200,3 +200,13 @@ async def test_an_answer_larger_than_allowed_is_not_read_to_its_end(tmp_path: Pa
         assert world.list_failure_kinds() == ["oversized"]
         assert world.list_published()[0]["reader"] == "pages"
         assert await world.is_true()
+
+
+@pytest.mark.parametrize("office_id", BOTH)
+async def test_an_office_that_claims_2_to_the_40_guarantors_is_not_read_for_ever(
+    tmp_path: Path, office_id: str
+) -> None:
+    claim = schedule_fault(Altered("claim", _set_column("Guarantors", 2**40)), office_ids=BOTH)
+    async with night(tmp_path, [PACKED, PAGED], OFFICES, faults=[claim], rows_max={"paged": 10}) as world:
+        await world.wait_for_condition(Condition.BLOCKED, office_id)
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.TOO_MANY_GUARANTORS, office_id=office_id)
