@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from oddaemon.core.backoff import REREADS_MAX, compute_backoff_seconds, compute_retry_seconds
-from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Balance, Cadence, ControlTotals
 from oddaemon.core.office.status import to_sentence
 

@@ -4,7 +4,8 @@ import hashlib
 from datetime import UTC, datetime, time, timedelta
 
 from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
-from oddaemon.core.failures.failure import Failure, Recovery
+from oddaemon.core.failures.failure import Failure
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Cadence, OfficeSpec
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.clock import OfficeClock

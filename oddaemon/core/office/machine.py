@@ -28,8 +28,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oddaemon.core.backoff import REREADS_MAX
-from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.origin import API_FAILURES
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, Status
 from oddaemon.core.office.aging import Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.cadence import SOON_SECONDS, compute_backoff_at, compute_next_slot, compute_retry_at

@@ -6,7 +6,8 @@ Which move is made when is decided in `machine.py`.
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Condition, OfficeSpec, Owner, Reader, Status
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus
 from oddaemon.core.office.cadence import (

@@ -3,8 +3,9 @@ import json
 import pytest
 
 from oddaemon.core.failures.classify import MESSAGE_CHARACTERS_MAX, classify_response, extract_message
-from oddaemon.core.failures.failure import FailureKind, Recovery
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.failures.origin import HOST_FAILURES
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.secret import Secret
 from tests.core.failures.response_corpus import RESPONSES, CorpusResponse
 from tests.stopwatch import measure_cpu_seconds

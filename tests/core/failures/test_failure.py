@@ -3,8 +3,9 @@ import re
 import pytest
 
 from oddaemon.core.failures.classify import refine_unproven_key
-from oddaemon.core.failures.failure import FAILURE_TEXTS, Failure, FailureKind, Recovery, Severity
+from oddaemon.core.failures.failure import FAILURE_TEXTS, Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
+from oddaemon.core.failures.recovery import Recovery, Severity
 from oddaemon.core.model import Owner
 
 NEEDS_A_HUMAN = {Recovery.BLOCK, Recovery.IDENTIFY}

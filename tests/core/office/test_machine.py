@@ -8,6 +8,7 @@ import pytest
 from oddaemon.core.model import AgingMark, Condition, Owner, Reader
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.machine import next_action
+from oddaemon.core.office.record import record_preferences
 from oddaemon.core.office.state import (
     Intent,
     MeasureClock,
@@ -331,3 +332,16 @@ def test_a_clock_ahead_of_its_zone_is_waited_for_as_it_goes() -> None:
     night.answer_pull(skew_seconds=1200.0)
     sleep_until(night, make_instant("2026-05-05 01:42"), "2026-05-04")
     assert night.get_condition() is C.AGING
+
+
+def test_a_date_that_returns_to_the_published_one_teaches_nothing_about_the_length_of_a_night() -> None:
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 02:30"), "2026-05-04")
+    night.sleep_and_wake()
+    night.answer_preferences("2026-05-04")
+    assert night.get_condition() is C.AGING
+    assert night.state.published is not None
+    published = replace(night.state.published, aging_date=date(2026, 5, 5))
+    state = replace(night.state, published=published)
+    assert record_preferences(state, make_preferences("2026-05-05"), night.now, SPEC).run_seconds is None
+    assert record_preferences(night.state, make_preferences("2026-05-05"), night.now, SPEC).run_seconds is not None

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Cadence, Condition, Owner, Reader
 from oddaemon.core.office.evidence import refine_failure
 from oddaemon.core.office.machine import make_initial_state, next_action
