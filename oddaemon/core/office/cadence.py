@@ -83,9 +83,15 @@ def compute_retry_at(failure: Failure, attempts: int, now: datetime, spec: Offic
     if failure.kind.recovery is Recovery.STAND_BY:
         return compute_next_slot(spec.id, spec.cadence.late_probe_seconds, now)
     if failure.kind.recovery is Recovery.SOON:
-        return compute_next_slot(spec.id, failure.retry_after_seconds or SOON_SECONDS, now)
+        return compute_next_slot(spec.id, compute_soon_seconds(failure), now)
     seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, spec.cadence)
     return now + timedelta(seconds=seconds)
+
+
+def compute_soon_seconds(failure: Failure) -> float:
+    """The interval of the slots at which to ask again soon: as the circuit breaker says, within `SOON_SECONDS`."""
+    requested = failure.retry_after_seconds or SOON_SECONDS
+    return min(max(requested, 1.0), SOON_SECONDS)
 
 
 def compute_latest_wait(now: datetime, spec: OfficeSpec) -> datetime:

@@ -11,11 +11,11 @@ from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Condition, OfficeSpec, Owner, Reader, Status
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus
 from oddaemon.core.office.cadence import (
-    SOON_SECONDS,
     compute_late_at,
     compute_latest_wait,
     compute_next_probe,
     compute_next_slot,
+    compute_soon_seconds,
 )
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import KEY_FAILURES
@@ -116,7 +116,7 @@ def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec)
     # A refused certificate ends the connection before the office is reached, so asking often disturbs no office.
     interval_seconds = spec.cadence.blocked_probe_seconds
     if failure.kind is FailureKind.TLS:
-        interval_seconds = failure.retry_after_seconds or SOON_SECONDS
+        interval_seconds = compute_soon_seconds(failure)
     return move_to(state, Intent.SURVEY, compute_next_slot(spec.id, interval_seconds, now), status)
 
 
