@@ -117,6 +117,16 @@ def compute_missed_at(due_at: datetime, cadence: Cadence) -> datetime:
     return due_at + timedelta(seconds=cadence.start_window_seconds) + START_MARGIN
 
 
+def began_on_time(begin: str, due_at: datetime, clock: OfficeClock, cadence: Cadence) -> bool:
+    """Whether a lock began when the service starts the night's run: by day, it is aging of some families."""
+    try:
+        began = parse_datetime(begin)
+    except ValueError:
+        return False
+    latest = clock.to_local(compute_missed_at(due_at, cadence))
+    return began is not None and clock.to_local(due_at) <= began <= latest
+
+
 def has_broken_off(mark: AgingMark, preferences: Preferences) -> bool:
     """Whether the lock seen at `mark` was that of a run that left the balances of two runs, as far as is known.
 

@@ -5,7 +5,14 @@ from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, SnapshotSummary
-from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging, has_broken_off, make_broken_off_aging
+from oddaemon.core.office.aging import (
+    Aging,
+    AgingStatus,
+    began_on_time,
+    evaluate_aging,
+    has_broken_off,
+    make_broken_off_aging,
+)
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.state import IllegalObservationError, OfficeState, Published, Pulled
 from oddaemon.core.snapshot.plausibility import merge_identity
@@ -35,7 +42,7 @@ def record_skew(state: OfficeState, skew_seconds: float, now: datetime, spec: Of
 
 
 def record_preferences(state: OfficeState, preferences: Preferences, now: datetime, spec: OfficeSpec) -> OfficeState:
-    """Store new preferences, and how long the night's run took if it was observed until its end: its date moved.
+    """Store new preferences, and how long the night's run took if it was observed until its end.
 
     The duration is not stored before the office's clock was measured: on an unmeasured clock the run may seem to have
     been due a day earlier.
@@ -44,13 +51,17 @@ def record_preferences(state: OfficeState, preferences: Preferences, now: dateti
     state = replace(state, preferences=preferences)
     if (
         previous is None
-        or previous.date_last_aging == preferences.date_last_aging
         or state.skew_seconds is None
         or state.standing.evaluate_at(now).condition is not Condition.AGING
     ):
         return state
-    aging = evaluate_aging(preferences, make_office_clock(state, spec), now, spec.cadence)
+    clock = make_office_clock(state, spec)
+    aging = evaluate_aging(preferences, clock, now, spec.cadence)
     if aging.status is not AgingStatus.COMPLETE or aging.due_at is None:
+        return state
+    # A run writes its date a moment before it ends, so the date may have moved while the lock was still held.
+    has_moved = previous.date_last_aging != preferences.date_last_aging
+    if not has_moved and not began_on_time(previous.aging_begin, aging.due_at, clock, spec.cadence):
         return state
     if published is not None and published.aging_date == aging.aging_date:
         return state

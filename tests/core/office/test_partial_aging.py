@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from oddaemon.core.failures.failure import FailureKind
-from oddaemon.core.model import AgingMark, Condition, Owner
+from oddaemon.core.model import AgingMark, Cadence, Condition, Owner
+from oddaemon.core.office.aging import began_on_time
+from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.office.state import ClockMeasured, MeasureClock, OfficeCommand, Pull, Survey, Wait
 from tests.core.builders import IDENTITY, OfficeRun, make_fresh, make_instant, make_preferences
 
 C = Condition
+CADENCE = Cadence()
 
 
 def make_fresh_this_morning() -> OfficeRun:
@@ -176,3 +180,10 @@ def test_what_a_table_says_is_taken_whatever_it_is(mark: AgingMark) -> None:
     assert night.state.preferences is not None
     assert night.state.preferences.date_last_aging == mark.date_last_aging
     assert night.state.stale is None
+
+
+@pytest.mark.parametrize("begin", ["", "soon", "2026-05-05 01:59:59", "2026-05-05 03:10:00", "9999-12-31 23:59:59"])
+def test_only_a_lock_within_the_hour_of_the_service_is_that_of_the_nights_run(begin: str) -> None:
+    due_at, clock = make_instant("2026-05-05 02:00"), OfficeClock(ZoneInfo("America/Chicago"))
+    assert began_on_time("2026-05-05 02:00:03", due_at, clock, CADENCE)
+    assert not began_on_time(begin, due_at, clock, CADENCE)

@@ -204,7 +204,7 @@ async def test_a_preference_that_is_no_date_blocks_with_what_it_says(tmp_path: P
         await world.wait_for_snapshots(1)
         world.get_practice().set_preference("DateLastAging", "03/03/2026")
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "cannot be parsed", "03/03/2026")
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "cannot be parsed", "DateLastAging")
         world.get_practice().set_preference("DateLastAging", "2026-03-02")
         await world.wait_for_snapshots(2)
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
