@@ -6,8 +6,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from oddaemon.core.backoff import REREADS_MAX, compute_backoff_seconds, compute_retry_seconds
-from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.failures.recovery import Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import Balance, Cadence, ControlTotals
 from oddaemon.core.office.status import to_sentence
 
@@ -117,7 +116,7 @@ def apply_failure(job: BackfillJob, failure: Failure, now: datetime, cadence: Ca
     delay = timedelta(seconds=compute_backoff_seconds(attempts, jitter, cadence))
     retried = replace(job, attempts=attempts, why=why, not_before=now + delay)
     match failure.kind.recovery:
-        case Recovery.RETRY | Recovery.STAND_BY | Recovery.SOON:
+        case Recovery.RETRY | Recovery.STAND_BY:
             return retried
         case Recovery.WAIT:
             seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, cadence)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -56,7 +57,7 @@ class DiagnosticHarness:
         return found
 
     def _make_transport(self) -> RequestRecorder:
-        return RequestRecorder(self.headquarters, self.statements)
+        return RequestRecorder(self.headquarters, self.statements, Counter())
 
 
 @asynccontextmanager
