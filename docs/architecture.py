@@ -109,7 +109,7 @@ def render_page(text: str) -> str:
     for name, render in PARTS.items():
         pattern = f"(?<=<!-- {name}: begin -->\n).*?(?=<!-- {name}: end -->)"
         part = f"{render()}\n"
-        text, found = re.subn(pattern, lambda _, part=part: part, text, flags=re.DOTALL)  # type: ignore[misc]
+        text, found = re.subn(pattern, lambda _, part=part: part, text, flags=re.DOTALL)  # type: ignore[misc]  # the default binds the loop's value
         assert found == 1, f"the page has no place for {name}"
     return text
 
