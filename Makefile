@@ -47,7 +47,7 @@ simulate: $(READY) ## many seeds of a fleet with every fault: make simulate SEED
 crash: $(READY) ## kill the daemon at every step and compare with a run that was not killed: make crash KILLS=300
 	$(BIN)/python -m tests.crash --kills $(KILLS)
 
-fuzz: $(READY) ## hostile responses and configurations: no crash, no hang, memory bounded: make fuzz INPUTS=100000
+fuzz: $(READY) ## hostile responses, database servers and configurations: no crash, no hang, memory bounded: make fuzz INPUTS=100000
 	$(BIN)/python -m tests.hostile --inputs $(INPUTS)
 
 lint: $(READY) ## ruff, mypy, import contracts

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Installs oddaemon from its wheel as a systemd service. Run it again to upgrade; it never changes your configuration.
+# A new program is built beside the old one, with the hashes of the wheel's own lock, and a link is switched when it is whole.
+# The way back: ln -sfn releases/OLD /opt/oddaemon/current, and restart the service.
 #
-#   install.sh [WHEEL]            into /opt/oddaemon, with the versions of the wheel's own lock
+#   install.sh [WHEEL]            into /opt/oddaemon
 #   install.sh --remove           removes it; the configuration and the balances stay
 #   install.sh --remove --purge   removes these, too
 #
@@ -69,7 +71,7 @@ remove_all() {
     rm -f "$unit" "$sysusers" "$tmpfiles"
     [ ! -L "$command" ] || [ "$(readlink "$command")" != /opt/oddaemon/bin/oddaemon ] || rm -f "$command"
     if [ -e "$opt" ]; then
-        [ -e "$opt/pyvenv.cfg" ] || fail "this script did not make $opt; remove it by hand"
+        [ -e "$opt/pyvenv.cfg" ] || [ -e "$opt/releases" ] || fail "this script did not make $opt; remove it by hand"
         rm -rf "$opt"
     fi
     if has_systemd; then
@@ -112,43 +114,109 @@ check_python() {
     "$python" -c 'import ensurepip' 2>/dev/null || fail "$python has no venv module: apt-get install python3-venv"
 }
 
-# The wheel holds the tested versions. Their hashes depend on the machine, so they are not checked here.
-constraints() {
-    "$python" - "$wheel" <<'PYTHON' | sed -n 's/^\([A-Za-z0-9._-]*==[^ ;\\]*\).*/\1/p'
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1]) as wheel:
-    (lock,) = [name for name in wheel.namelist() if name.endswith("/share/oddaemon/requirements.lock")]
-    print(wheel.read(lock).decode())
+# The extras of the installed program, as `[name,name]`: an upgrade keeps them.
+find_extras() {
+    [ -x "$opt/bin/python" ] || return 0
+    "$opt/bin/python" - <<'PYTHON' 2>/dev/null || true
+import re
+from importlib.metadata import distributions, requires
+installed = {re.sub("[-_.]+", "-", each.metadata["Name"].lower()) for each in distributions()}
+extras = {}
+for line in requires("oddaemon") or ():
+    if wanted := re.match(r"([A-Za-z0-9._-]+).*extra == ['\"]([^'\"]+)", line):
+        extras.setdefault(wanted[2], set()).add(re.sub("[-_.]+", "-", wanted[1].lower()))
+if found := sorted(name for name, packages in extras.items() if packages <= installed):
+    print(f"[{','.join(found)}]")
 PYTHON
 }
 
-pip() { "$opt/bin/python" -m pip --disable-pip-version-check "$@"; }
+# From the wheel's lock: `constraints` are its versions; `requirements` those with their hashes that a report of pip names.
+read_lock() {
+    "$python" - "$wheel" "$@" <<'PYTHON'
+import json, re, sys, zipfile
+def normalize(name):
+    return re.sub("[-_.]+", "-", name.strip().lower())
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    (lock,) = [name for name in wheel.namelist() if name.endswith("/share/oddaemon/requirements.lock")]
+    blocks = re.findall(r"(?m)^([^\s#][^\n\\]*)((?:\\\n[^\n\\]*)*)", wheel.read(lock).decode())
+if sys.argv[2] == "constraints":
+    print("\n".join(requirement for requirement, hashes in blocks))
+else:
+    with open(sys.argv[3], encoding="utf-8") as report:
+        names = {normalize(each["metadata"]["name"]) for each in json.load(report)["install"]} - {"oddaemon"}
+    locked = {}
+    for requirement, hashes in blocks:
+        locked.setdefault(normalize(requirement.partition("==")[0]), []).append(f"{requirement}{hashes}")
+    if missing := names - set(locked):
+        sys.exit(f"install.sh: not in the wheel's lock: {', '.join(sorted(missing))}")
+    print("\n".join(each for name in sorted(names) for each in locked[name]))
+PYTHON
+}
 
+# A program that was built below --root and will run below /: pip has written the paths of this machine, and in a way of its
+# own if they have a space or more than 127 characters.
+relocate() {
+    "$python" - "$1" "$2" <<'PYTHON'
+import os, pathlib, re, sys
+built, target = map(pathlib.Path, sys.argv[1:])
+for path in (built / "bin").iterdir():
+    content = b"" if path.is_symlink() else path.read_bytes()
+    if first := re.match(rb"#!/bin/sh\n'''exec' [^\n]*\n' '''\n|#![^\n]*python[^\n]*\n", content):
+        path.write_bytes(b"#!" + os.fsencode(target / "bin" / "python") + b"\n" + content[first.end():])
+for path in (built / "pyvenv.cfg", *(built / "bin").glob("activate*")):
+    path.write_text(path.read_text().replace(str(built), str(target)))
+PYTHON
+}
+
+pip() { "$release/bin/python" -m pip --disable-pip-version-check "$@"; }
+
+# Each installation is a program of its own; the link `current` chooses one, so a failed upgrade changes nothing.
 install_program() {
-    [ ! -e "$opt" ] || [ -e "$opt/pyvenv.cfg" ] || fail "$opt exists and this script did not make it; move it away"
-    mkdir -p "$root/opt"
-    "$opt/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$opt"
-    locked=$opt/constraints.txt
-    constraints >"$locked"
-    if [ -n "$links" ]; then
-        pip install -q --no-index --find-links "$links" --constraint "$locked" "$wheel"
-    else
-        pip install -q --constraint "$locked" "$wheel"
+    [ ! -e "$opt" ] || [ -e "$opt/pyvenv.cfg" ] || [ -e "$opt/releases" ] ||
+        fail "$opt exists and this script did not make it; move it away"
+    extras=$(find_extras)
+    mkdir -p "$opt/releases"
+    name=$(date -u +%Y%m%dT%H%M%SZ)
+    while [ -e "$opt/releases/$name" ]; do name=$name.1; done
+    release=$opt/releases/$name
+    trap 'rm -rf "$release"' EXIT
+    "$python" -m venv "$release"
+    read_lock constraints >"$release/constraints.txt"
+    if [ -n "$links" ]; then set -- --no-index --find-links "$links"; else set --; fi
+    # Only to learn which packages the program needs on this machine; what is installed must have the lock's hashes.
+    pip install -q --dry-run --ignore-installed --only-binary :all: --report "$release/report.json" \
+        --constraint "$release/constraints.txt" "$@" "$wheel$extras"
+    read_lock requirements "$release/report.json" >"$release/requirements.txt"
+    if [ -n "$(cat "$release/requirements.txt")" ]; then
+        pip install -q --require-hashes --no-deps --only-binary :all: "$@" --requirement "$release/requirements.txt"
     fi
-    # A wheel of the same version may have other contents.
-    pip install -q --no-index --no-deps --force-reinstall "$wheel"
-    pip check >/dev/null || fail "the installed packages conflict: $opt/bin/python -m pip check"
-    if ! is_live; then
-        # Replace the paths of this machine by those of the target.
-        sed -i "1s|^#!$root/|#!/|" "$opt"/bin/*
-        sed -i "s|$root/opt/oddaemon|/opt/oddaemon|g" "$opt/pyvenv.cfg" "$opt"/bin/activate*
-    fi
+    pip install -q --no-index --no-deps "$wheel"
+    pip check || fail 'the installed packages conflict; nothing was changed'
+    is_live || relocate "$release" "/opt/oddaemon/releases/$name"
+    trap - EXIT
+    switch_to "$name"
     mkdir -p "$root/usr/local/bin"
     if [ -e "$command" ] && [ ! -L "$command" ]; then
         say "$command is not from this script and stays; the command is /opt/oddaemon/bin/oddaemon."
     else
         ln -sfn /opt/oddaemon/bin/oddaemon "$command"
     fi
+}
+
+# One rename switches. Afterwards only this program and the one before are kept, for the way back.
+switch_to() {
+    before=$(readlink "$opt/current" || true)
+    ln -sfn "releases/$1" "$opt/current.new"
+    mv -fT "$opt/current.new" "$opt/current"
+    for entry in bin lib share pyvenv.cfg; do
+        # Earlier versions of this script installed in place.
+        [ -L "$opt/$entry" ] || rm -rf "${opt:?}/$entry"
+        ln -sfn "current/$entry" "$opt/$entry"
+    done
+    rm -rf "${opt:?}/include" "${opt:?}/lib64" "${opt:?}/constraints.txt"
+    for old in "$opt"/releases/*; do
+        case releases/${old##*/} in "releases/$1" | "$before") ;; *) rm -rf "$old" ;; esac
+    done
 }
 
 install_units() {

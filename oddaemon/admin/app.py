@@ -45,7 +45,8 @@ TARGET_BYTES_MAX = 12 * QUERY_LENGTH_MAX + 4096
 """A custom query travels in the request's target, where a character may become four times `%F0`."""
 TIMEOUT_SECONDS = 60.0
 """For one response: a reload of a large fleet reads thousands of files."""
-LIMITS = ConnectionLimits(TARGET_BYTES_MAX, 2 * TARGET_BYTES_MAX, TIMEOUT_SECONDS)
+LIMITS = ConnectionLimits(TARGET_BYTES_MAX, 2 * TARGET_BYTES_MAX, TIMEOUT_SECONDS, connections_per_client_max=64)
+"""All clients are one user."""
 
 JOURNAL_ENTRIES = 20
 JOURNAL_ENTRIES_MAX = 10_000
@@ -153,9 +154,13 @@ def _make_command_routes(services: AdminServices) -> list[Route]:
     def make_office_handler(command: OfficeCommand) -> Handler:
         return lambda request: commands.run_office_command(command, _get_office(request), get_uid(request))
 
+    async def reload(request: Request) -> Document:
+        accept_removals = request.query_params.get("accept_removals") == "true"
+        return await commands.reload(get_uid(request), accept_removals=accept_removals)
+
     return [
         *(_make_route("POST", f"/offices/{{office:path}}/{each}", make_office_handler(each)) for each in OfficeCommand),
-        _make_route("POST", "/reload", lambda request: commands.reload(get_uid(request))),
+        _make_route("POST", "/reload", reload),
         _make_route("GET", "/plan", lambda _: commands.preview_reload()),
         _make_route("POST", "/drain", lambda request: commands.drain(get_uid(request))),
         _make_route("POST", "/sinks/{sink}/retry", lambda request: sinks.retry(*_get_queue(request), get_uid(request))),

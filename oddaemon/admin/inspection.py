@@ -27,6 +27,8 @@ class DaemonDocument(TypedDict):
     ready: bool
     reason: str
     """Why it is not ready; "": it is."""
+    configuration_rejected: str
+    """Why the last reload was refused, so that the previous configuration is still active; "": it was not."""
     requests: int
     """Since it started."""
     requests_in_flight: int
@@ -50,6 +52,8 @@ class StatusService:
     journal: JournalRecorder
     readiness: Callable[[], Readiness]
     started_at: datetime
+    configuration_rejected: Callable[[], str]
+    """Why the last reload was refused."""
 
     async def get_fleet(self) -> FleetDocument:
         """All offices, and the daemon."""
@@ -77,6 +81,7 @@ class StatusService:
             state=runtime.state,
             snapshot=runtime.snapshot,
             journal=entries,
+            error_text=runtime.error_text,
         )
 
     def _build_daemon_document(self) -> DaemonDocument:
@@ -87,6 +92,7 @@ class StatusService:
             "started_at": format_instant(self.started_at),
             "ready": readiness.ready,
             "reason": readiness.reason,
+            "configuration_rejected": self.configuration_rejected(),
             "requests": self.fleet.requests,
             "requests_in_flight": self.fleet.in_flight,
         }

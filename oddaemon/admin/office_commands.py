@@ -7,6 +7,7 @@ through the state machine. A command that would do nothing is rejected, with adv
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_unknown_office
 from oddaemon.core.config_diff import ConfigDiff
@@ -21,7 +22,14 @@ from oddaemon.store.errors import StoreError
 _ENABLE_ADVICE = "Set `enabled = true` for it, then run `oddaemon reload`."
 _STAYS_ACTIVE = "The previous configuration stays active."
 
-ReloadFunction = Callable[[], Awaitable[tuple[ConfigDiff, LoadResult]]]
+PreviewFunction = Callable[[], Awaitable[tuple[ConfigDiff, LoadResult]]]
+
+
+class ReloadFunction(Protocol):
+    """Reads the configuration again and applies it."""
+
+    def __call__(self, *, accept_removals: bool) -> Awaitable[tuple[ConfigDiff, LoadResult]]:
+        """Apply it; if it removes most of the offices, only with `accept_removals`."""
 
 
 def validate_command(command: OfficeCommand, runtime: OfficeRuntime, *, at_once: bool) -> str:
@@ -113,20 +121,24 @@ class CommandService:
     fleet: FleetState
     apply_configuration: ReloadFunction
     """Reads the configuration again and applies it."""
-    preview_configuration: ReloadFunction
+    preview_configuration: PreviewFunction
     """Reads it and reports what a reload would change."""
     begin_drain: Callable[[], str]
     """Starts to stop the daemon; returns a sentence for the user."""
 
-    async def reload(self, uid: int | None) -> Document:
+    async def reload(self, uid: int | None, *, accept_removals: bool = False) -> Document:
         """Read the configuration again and apply it; returns what changed.
+
+        Args:
+            uid: The user who sent the command.
+            accept_removals: Apply it even if it removes most of the offices.
 
         Raises:
             CommandRejected: It has problems; the previous one stays active.
         """
         with self.log.record("reload", "", uid) as reply:
             with _reject_reload_errors():
-                diff, result = await self.apply_configuration()
+                diff, result = await self.apply_configuration(accept_removals=accept_removals)
             return _build_reload_document(reply(f"Applied: {diff.sentence}"), diff, result)
 
     async def drain(self, uid: int | None) -> str:

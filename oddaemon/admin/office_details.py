@@ -78,6 +78,8 @@ class OfficeDetails(OfficeDocument):
     last_pull: PullDocument | None
     journal: list[EntryDocument]
     """The last entries, oldest first."""
+    error_text: str
+    """Of the present failure, as it was received. Only from the daemon: it is not stored."""
     source: str
 
 
@@ -90,6 +92,7 @@ def build_office_details(
     state: OfficeState | None,
     snapshot: PublishedSnapshot | None,
     journal: Iterable[JournalEntry] = (),
+    error_text: str = "",
 ) -> OfficeDetails:
     """The document of one office.
 
@@ -101,6 +104,7 @@ def build_office_details(
         state: None: none is stored yet.
         snapshot: the latest one, if any.
         journal: the last entries, oldest first.
+        error_text: of the present failure, as it was received.
     """
     return {
         **make_office_document(status, now),
@@ -116,6 +120,7 @@ def build_office_details(
         "run_seconds": None if state is None else state.run_seconds,
         "last_pull": None if snapshot is None else _build_pull(snapshot),
         "journal": [build_entry_document(entry) for entry in journal],
+        "error_text": error_text,
         "source": source.value,
     }
 

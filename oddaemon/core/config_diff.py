@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+REMOVALS_UNQUESTIONED = 3
+"""A reload removes this many offices without `--accept-removals`, whatever their share of the fleet."""
+
+
 class Effect(Enum):
     """What another value of a field does."""
 
@@ -76,6 +80,15 @@ class ConfigDiff:
         offices = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no offices"
         sinks = f"; [[sink]] {', '.join(self.sinks)} changed" if self.sinks else ""
         return f"{offices}{sinks}; {self.restart_sentence}" if self.restart_required else f"{offices}{sinks}."
+
+    @property
+    def removes_most(self) -> bool:
+        """Whether it removes more than half of the offices, and more than a few.
+
+        That is rarely meant: a directory is not mounted, or a tool wrote an empty file.
+        """
+        removed = len(self.removed)
+        return removed > REMOVALS_UNQUESTIONED and removed > len(self.changed) + self.unchanged
 
     @property
     def restart_sentence(self) -> str:

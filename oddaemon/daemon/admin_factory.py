@@ -40,6 +40,13 @@ def make_admin_services(
             log, BackgroundJobs(log, tasks, emit), registry, services.api, lambda: context.settings
         ),
         sinks=SinkCommands(log, services.couriers, database, fleet.now, emit),
-        status=StatusService(database, fleet, context.journal, lambda: lifecycle.readiness, fleet.now()),
+        status=StatusService(
+            database,
+            fleet,
+            context.journal,
+            lambda: lifecycle.readiness,
+            fleet.now(),
+            lambda: context.configuration.rejection,
+        ),
         database=DatabaseCommands(log, jobs, context.configuration, services.backfill, fleet, database, emit),
     )

@@ -27,6 +27,7 @@ from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.monitoring.watchdog import DaemonHealth, run_watchdog
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.readiness import Readiness
+from oddaemon.engine.tasks import BackgroundTasks
 from oddaemon.http_server.server import ListenError, serve
 from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import LoadResult, Settings
@@ -34,7 +35,7 @@ from oddaemon.sftp.receiver import ReceiverError, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry import systemd
-from oddaemon.telemetry.events import DaemonStarted, DaemonStopped, SftpListening, StoreOpened
+from oddaemon.telemetry.events import DaemonStarted, DaemonStopped, SftpListening, StoreMadePrivate, StoreOpened
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
@@ -131,7 +132,7 @@ class Daemon:
             self.lifecycle.ended = True
         self._telemetry.emit(DaemonStopped(anyio.current_time() - started))
 
-    async def reload(self, trigger: ReloadTrigger) -> tuple[ConfigDiff, LoadResult]:
+    async def reload(self, trigger: ReloadTrigger, *, accept_removals: bool = False) -> tuple[ConfigDiff, LoadResult]:
         """Read the configuration again and apply all of it, or nothing; returns what changed.
 
         Raises:
@@ -141,7 +142,7 @@ class Daemon:
         if trigger is not ReloadTrigger.FILES:
             systemd.notify_reloading()
         try:
-            return await self.configuration.reload(trigger)
+            return await self.configuration.reload(trigger, accept_removals=accept_removals)
         finally:
             if self.lifecycle.is_running and trigger is not ReloadTrigger.FILES:
                 systemd.notify_ready()
@@ -172,8 +173,9 @@ class Daemon:
         """Serve pages from the start to the end, and run the services while the database is open."""
         health = self.lifecycle.health
         async with anyio.create_task_group() as servers:
-            listen = await servers.start(self._serve) if self._listening else ""
-            servers.start_soon(run_watchdog, self._get_health, self._telemetry.emit, name="watchdog")
+            background = BackgroundTasks(servers, self._telemetry.emit)
+            listen = await self._serve(background) if self._listening else ""
+            background.start_soon("watchdog", partial(run_watchdog, self._get_health, self._telemetry.emit))
             async with AsyncExitStack() as stack:
                 database = await health.retry_until_recovered(
                     lambda: self._open_database(stack), self.lifecycle.draining
@@ -187,12 +189,12 @@ class Daemon:
                         self.view_builder.database = None
             servers.cancel_scope.cancel()
 
-    async def _serve(self, *, task_status: anyio.abc.TaskStatus[str]) -> None:
+    async def _serve(self, background: BackgroundTasks) -> str:
+        """Serve pages. Returns where."""
         http = self.settings.http
         listener = partial(serve, http.host, http.port, self.create_web_app(), allowed_hosts=http.allowed_hosts)
-        async with anyio.create_task_group() as tasks:
-            host, port = await tasks.start(listener)
-            task_status.started(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        host, port = await background.start("listener", listener)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         database = await stack.enter_async_context(
@@ -201,6 +203,8 @@ class Daemon:
         opened = database.open_result
         previous_file = None if opened.previous_file is None else str(opened.previous_file)
         self._telemetry.emit(StoreOpened(opened.is_new, opened.previous_revision, previous_file))
+        if opened.exposed_mode is not None:
+            self._telemetry.emit(StoreMadePrivate(str(database.path), f"{opened.exposed_mode:04o}"))
         self._database = database
         return database
 
@@ -208,20 +212,21 @@ class Daemon:
         """Apply the configuration, and run until drained."""
         lifecycle, context = self.lifecycle, self._context
         async with anyio.create_task_group() as tasks:
+            background = BackgroundTasks(tasks, self._telemetry.emit)
             receiver = self._receiver or create_receiver(self.settings.sftp)
             if isinstance(receiver, SftpReceiver):
-                await self._start_receiver(receiver, tasks)
+                await self._start_receiver(receiver, background)
             self._services = services = Services(context, database, tasks, receiver)
             self.configuration.attach(services.registry, services.couriers)
             apply = partial(self.configuration.apply, self.settings, warnings)
             await lifecycle.health.retry_until_recovered(apply, lifecycle.draining)
             reload = partial(self.reload, ReloadTrigger.COMMAND)
             self._admin = admin = make_admin_services(context, services, database, tasks, reload)
-            tasks.start_soon(services.backfill.run, name="backfill")
+            background.start_soon("backfill", services.backfill.run)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
                 app = create_admin_app(admin, self._telemetry, self.fleet.get_statuses)
-                await tasks.start(serve_control, socket, app)
-            start_background_tasks(context, database, tasks)
+                await background.start("control socket", partial(serve_control, socket, app))
+            start_background_tasks(context, database, background)
             lifecycle.mark_ready(listen)
             await lifecycle.draining.wait()
             admin.database.jobs.cancel_all()
@@ -230,9 +235,9 @@ class Daemon:
             await self._journal.flush(database)
             tasks.cancel_scope.cancel()
 
-    async def _start_receiver(self, receiver: SftpReceiver, tasks: anyio.abc.TaskGroup) -> None:
+    async def _start_receiver(self, receiver: SftpReceiver, background: BackgroundTasks) -> None:
         try:
-            fingerprint = await tasks.start(receiver.serve, name="receiver")
+            fingerprint = await background.start("receiver", receiver.serve)
         except ReceiverError as error:
             raise ListenError(str(error)) from error
         self._telemetry.emit(SftpListening(self.settings.sftp.listen, fingerprint))

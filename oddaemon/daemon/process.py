@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -17,6 +18,7 @@ from oddaemon import __version__
 from oddaemon.daemon.daemon import Daemon
 from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.engine.config.file_watcher import watch
+from oddaemon.engine.tasks import BackgroundTasks
 from oddaemon.settings import BadConfiguration, Settings
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events.base import Level
@@ -47,10 +49,11 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
         # Room for one: a second reload that waits would bring nothing.
         hangup, hangups = anyio.create_memory_object_stream[None](1)
         async with hangup, hangups, anyio.create_task_group() as tasks:
-            tasks.start_soon(_handle_signals, signals, daemon, hangup, name="signals")
-            tasks.start_soon(_reload_on_hangup, hangups, daemon, name="reloads")
+            background = BackgroundTasks(tasks, telemetry.emit)
+            background.start_soon("signals", partial(_handle_signals, signals, daemon, hangup))
+            background.start_soon("reloads", partial(_reload_on_hangup, hangups, daemon))
             if settings.daemon.watch:
-                tasks.start_soon(_watch_files, daemon, telemetry, name="file watcher")
+                background.start_soon("file watcher", partial(_watch_files, daemon, telemetry))
             await daemon.run(warnings)
             tasks.cancel_scope.cancel()
 

@@ -6,6 +6,7 @@ this module creates them and drains them.
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -25,7 +26,7 @@ from oddaemon.engine.offices.api_factory import create_api
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.offices.worker import WorkerContext
-from oddaemon.engine.tasks import CrashBudget
+from oddaemon.engine.tasks import BackgroundTasks, CrashBudget
 from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import Settings
 from oddaemon.settings.tables.sections import SftpSettings
@@ -84,7 +85,8 @@ class Services:
         self._fleet = fleet
         self.api = create_api(api, self._observe, fleet.now, context.transport)
         self._rate_limiter = self.api.rate_limiter
-        self.couriers = CourierPool(tasks, CourierContext(database, fleet.now, rng, emit), context.make_sink, budget)
+        courier_context = CourierContext(database, fleet.now, rng, emit)
+        self.couriers = CourierPool(tasks, courier_context, context.make_sink, budget, sleep=self._rate_limiter.sleep)
         worker_context = WorkerContext(database, self._rate_limiter, fleet.now, rng, self.couriers, receiver)
         self.registry = Registry(tasks, worker_context, self.api, fleet, emit, budget=budget)
         self.backfill = BackfillService(
@@ -114,17 +116,17 @@ class Services:
         self._emit(event)
 
 
-def start_background_tasks(context: DaemonContext, database: SqliteDatabase, tasks: anyio.abc.TaskGroup) -> None:
+def start_background_tasks(context: DaemonContext, database: SqliteDatabase, background: BackgroundTasks) -> None:
     """Start what runs beside the offices: journal, store health, maintenance, freshness monitor, heartbeat pings."""
     settings, fleet, emit, health = context.settings, context.fleet, context.telemetry.emit, context.lifecycle.health
     jobs = build_jobs(settings, MaintenanceContext(database, fleet, health.report_failure, emit))
     pinger = HeartbeatPinger(lambda: context.settings.alerts, emit)
     monitor = FreshnessMonitor(fleet, emit, pinger.on_result)
-    tasks.start_soon(context.journal.run, database, name="journal")
-    tasks.start_soon(health.watch, database, settings.state.look_seconds, name="store health")
-    tasks.start_soon(run_maintenance, database, jobs, fleet.now, emit, name="maintenance")
-    tasks.start_soon(monitor.run, lambda: context.settings.alerts.look_seconds, name="freshness monitor")
-    tasks.start_soon(pinger.run, name="heartbeat pings")
+    background.start_soon("journal", partial(context.journal.run, database))
+    background.start_soon("store health", partial(health.watch, database, settings.state.look_seconds))
+    background.start_soon("maintenance", partial(run_maintenance, database, jobs, fleet.now, emit))
+    background.start_soon("freshness monitor", partial(monitor.run, lambda: context.settings.alerts.look_seconds))
+    background.start_soon("heartbeat pings", pinger.run)
 
 
 def create_receiver(sftp: SftpSettings) -> SftpReceiver | None:

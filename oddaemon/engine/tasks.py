@@ -1,21 +1,26 @@
 """Guarded tasks: an error in one of them does not end the others, and what runs follows the configuration.
 
 `run_guarded` has the one broad `except` of the engine. `TaskSupervisor` keeps one task running for each office, or for
-each sink, and restarts a task that crashed, within a budget.
+each sink; `BackgroundTasks` runs everything else of the daemon. Both restart a task that crashed. One that crashes too
+often rests for longer, but never for good.
 """
 
+import math
 import operator
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.abc
 
 from oddaemon.opendental.rate_limiter import ShuttingDown
+from oddaemon.telemetry.events import BackgroundTaskCrashed
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.logging.traceback import format_traceback
 
 RESTART_PAUSE_SECONDS = 1.0
 CANCELLED = "cancelled"
@@ -28,10 +33,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CrashBudget:
-    """How often a task may be restarted."""
+    """How often a task may be restarted at once, and how long it rests afterwards."""
 
     restarts_max: int
     within_seconds: float
+    quarantine_seconds: float = 3600.0
+    """Doubles each time, unless the task ran for as long as it had rested."""
+    quarantine_seconds_max: float = 86_400.0
+
+
+BACKGROUND_BUDGET = CrashBudget(5, 600.0, quarantine_seconds=30.0, quarantine_seconds_max=30.0)
+"""The daemon needs its own tasks: they rest for less than systemd's watchdog waits (`WatchdogSec=60`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What follows a crash."""
+
+    restarts_left: int
+    """How many restarts at once were left before this one. 0: the task rests in quarantine."""
+    pause_seconds: float
 
 
 class CrashCounter:
@@ -40,13 +61,22 @@ class CrashCounter:
     def __init__(self, budget: CrashBudget) -> None:
         self._budget = budget
         self._crashed_at = deque[float](maxlen=budget.restarts_max + 1)
+        self._quarantine_seconds = 0.0
+        """The length of the last quarantine."""
+        self._quarantine_ends_at = -math.inf
 
-    def record_crash(self) -> int:
-        """Count another crash. Returns how many restarts are left."""
-        now = anyio.current_time()
+    def record_crash(self) -> Restart:
+        """Count another crash. Returns what follows."""
+        now, budget = anyio.current_time(), self._budget
         self._crashed_at.append(now)
-        recent = sum(1 for at in self._crashed_at if now - at <= self._budget.within_seconds)
-        return max(0, self._budget.restarts_max - recent + 1)
+        recent = sum(1 for at in self._crashed_at if now - at <= budget.within_seconds)
+        if recent <= budget.restarts_max:
+            return Restart(budget.restarts_max - recent + 1, RESTART_PAUSE_SECONDS)
+        if now - self._quarantine_ends_at > self._quarantine_seconds:
+            self._quarantine_seconds = 0.0
+        seconds = min(max(budget.quarantine_seconds, 2 * self._quarantine_seconds), budget.quarantine_seconds_max)
+        self._quarantine_seconds, self._quarantine_ends_at = seconds, now + seconds
+        return Restart(0, seconds)
 
 
 async def run_guarded(work: Callable[[], Awaitable[None]], *expected: type[Exception]) -> Exception | None:
@@ -69,6 +99,73 @@ async def run_guarded(work: Callable[[], Awaitable[None]], *expected: type[Excep
     except Exception as error:  # noqa: BLE001 - a bug of any kind
         return error
     return None
+
+
+async def _keep_running(
+    work: Callable[[], Awaitable[None]], budget: CrashBudget, rest: Callable[[Exception, Restart], Awaitable[None]]
+) -> None:
+    """Run the work until it returns or the daemon stops; `rest` reports each crash and waits for the restart."""
+    crashes = CrashCounter(budget)
+    with suppress(ShuttingDown):
+        while (error := await run_guarded(work, ShuttingDown)) is not None:
+            await rest(error, crashes.record_crash())
+
+
+class StartableWork(Protocol):
+    """Work that reports when it has started, as a task group's `start` expects."""
+
+    async def __call__(self, *, task_status: anyio.abc.TaskStatus[Any]) -> None:
+        """Run until cancelled."""
+
+
+class BackgroundTasks:
+    """The daemon's own tasks: none of them can end the daemon, and none stays away without an event and an alert."""
+
+    def __init__(self, tasks: anyio.abc.TaskGroup, emit: Callable[[Event], None]) -> None:
+        self._tasks = tasks
+        self._emit = emit
+
+    def start_soon(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run the work until it returns, and again after each crash."""
+        self._tasks.start_soon(self._run, name, work, name=name)
+
+    async def start(self, name: str, work: StartableWork) -> Any:  # noqa: ANN401 - as that of a task group
+        """The same, once the work has started. Returns what it started with.
+
+        Raises:
+            Exception: The work failed before it had started the first time.
+        """
+        return await self._tasks.start(self._run_started, name, work, name=name)
+
+    async def _run_started(
+        self, name: str, work: StartableWork, *, task_status: anyio.abc.TaskStatus[Any] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        has_started, failure = False, None
+
+        async def attempt() -> None:
+            nonlocal has_started, failure
+            try:
+                async with anyio.create_task_group() as tasks:
+                    value = await tasks.start(work)
+                    if not has_started:
+                        has_started = True
+                        task_status.started(value)
+            except ExceptionGroup as group:
+                if has_started:
+                    raise group.exceptions[0] from None
+                failure = group.exceptions[0]
+
+        await self._run(name, attempt)
+        if failure is not None:
+            raise failure
+
+    async def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        async def rest(error: Exception, restart: Restart) -> None:
+            traceback = format_traceback(error)
+            self._emit(BackgroundTaskCrashed(name, type(error).__name__, restart.restarts_left, traceback))
+            await anyio.sleep(restart.pause_seconds)
+
+        await _keep_running(work, BACKGROUND_BUDGET, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +202,8 @@ class _Task(Generic[T]):
     settings: T
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
-    crashed: bool = False
-    """It crashed too often and was not restarted."""
+    quarantine: anyio.CancelScope | None = None
+    """Around its present quarantine."""
 
 
 class TaskSupervisor(Generic[T]):
@@ -119,8 +216,8 @@ class TaskSupervisor(Generic[T]):
         events: Makes the events.
         emit: Takes the events.
         budget: How often each task may be restarted.
-        give_up: Called for a task that crashed too often. None: such a task stays known as crashed, and only other
-            settings or a restart of the daemon start it again; otherwise the next `apply` does.
+        on_quarantine: Called for a task that crashed too often, with the exception and for how many seconds it rests.
+            `apply` ends a quarantine early.
         sleep: Waits before a restart; may raise ShuttingDown.
         needs_restart: Whether a task must start again when its settings change from the first to the second.
     """
@@ -134,7 +231,7 @@ class TaskSupervisor(Generic[T]):
         events: TaskEvents[T],
         emit: Callable[[Event], None],
         budget: CrashBudget,
-        give_up: Callable[[str], Awaitable[None]] | None = None,
+        on_quarantine: Callable[[str, Exception, float], Awaitable[None]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         needs_restart: Callable[[T, T], bool] = operator.ne,
     ) -> None:
@@ -144,14 +241,14 @@ class TaskSupervisor(Generic[T]):
         self._events = events
         self._emit = emit
         self._budget = budget
-        self._give_up = give_up
+        self._on_quarantine = on_quarantine
         self._sleep = sleep
         self._needs_restart = needs_restart
         self._running: dict[str, _Task[T]] = {}
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys that have a task, crashed ones included."""
+        """The keys that have a task, those in quarantine included."""
         return tuple(self._running)
 
     async def apply(self, wanted: Mapping[str, T]) -> None:
@@ -160,10 +257,11 @@ class TaskSupervisor(Generic[T]):
         stopping = {key: self._running[key] for key in diff.stop}
         for task in stopping.values():
             task.scope.cancel()
-        for key, task in stopping.items():
+        for task in stopping.values():
             await task.ended.wait()
-            if task.crashed and self._running.pop(key, None) is task:
-                self._emit(self._events.stopped(key, NOT_WANTED, False))
+        for task in self._running.values():
+            if task.quarantine is not None:
+                task.quarantine.cancel()
         for key in diff.start:
             self._running[key] = task = _Task(wanted[key])
             self._tasks.start_soon(self._run_task, key, task, name=f"{self._kind} {key}")
@@ -178,29 +276,27 @@ class TaskSupervisor(Generic[T]):
         try:
             with task.scope:
                 self._emit(self._events.started(key, task.settings))
-                reason = await self._run_with_restarts(key, task)
+                work = partial(self._work, key, task.settings)
+                await _keep_running(work, self._budget, partial(self._rest, key, task))
+                reason = STOPPING
             if task.scope.cancelled_caught:
                 reason = NOT_WANTED
         finally:
-            if not task.crashed and self._running.get(key) is task:
+            if self._running.get(key) is task:
                 del self._running[key]
-            self._emit(self._events.stopped(key, reason, task.crashed))
+            self._emit(self._events.stopped(key, reason, False))
             task.ended.set()
 
-    async def _run_with_restarts(self, key: str, task: _Task[T]) -> str:
-        """Run the work until it ends. Returns why it ended."""
-        crashes = CrashCounter(self._budget)
-        try:
-            while (error := await run_guarded(partial(self._work, key, task.settings), ShuttingDown)) is not None:
-                restarts_left = crashes.record_crash()
-                self._emit(self._events.crashed(key, error, restarts_left))
-                if restarts_left == 0:
-                    if self._give_up is None:
-                        task.crashed = True
-                    else:
-                        await self._give_up(key)
-                    return CRASHED
-                await self._sleep(RESTART_PAUSE_SECONDS)
-        except ShuttingDown:
-            pass
-        return STOPPING
+    async def _rest(self, key: str, task: _Task[T], error: Exception, restart: Restart) -> None:
+        """Report a crash, and wait for the restart."""
+        self._emit(self._events.crashed(key, error, restart.restarts_left))
+        if restart.restarts_left > 0:
+            await self._sleep(restart.pause_seconds)
+            return
+        self._emit(self._events.stopped(key, CRASHED, True))
+        if self._on_quarantine is not None:
+            await self._on_quarantine(key, error, restart.pause_seconds)
+        with anyio.CancelScope() as task.quarantine:
+            await self._sleep(restart.pause_seconds)
+        task.quarantine = None
+        self._emit(self._events.started(key, task.settings))

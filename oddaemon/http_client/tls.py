@@ -1,10 +1,19 @@
 """TLS of outgoing connections: one context, one way to tell why it failed."""
 
 import ssl
+from pathlib import Path
 
 from oddaemon import __version__
+from oddaemon.http_client.host_errors import iterate_causes
 
 USER_AGENT = f"oddaemon/{__version__}"
+
+_CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # macOS, BSD
+)
 
 
 def make_tls_context() -> ssl.SSLContext:
@@ -18,14 +27,18 @@ def make_tls_context() -> ssl.SSLContext:
     return context
 
 
+def find_ca_file() -> str:
+    """The system's certificates in one file, for libraries that take no context of ours; empty: there is none.
+
+    A library that brings its own OpenSSL looks for them where the machine that built it had them.
+    """
+    own = ssl.get_default_verify_paths().cafile
+    return next((each for each in (own, *_CA_FILES) if each and Path(each).is_file()), "")
+
+
 def find_tls_error(error: BaseException) -> ssl.SSLError | None:
     """The error of TLS behind an error of a connection, where libraries hide it; None: there is none."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None
+    return next((cause for cause in iterate_causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
 def describe_tls_error(server: str, error: ssl.SSLError) -> str:

@@ -9,9 +9,10 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import anyio
+
+from oddaemon.core.client_network import parse_address
 
 RESOLUTION_SECONDS = 3.0
 
@@ -39,15 +40,6 @@ class AllowedHosts:
         if address is None:
             return parsed["bracketed"] is None and (bare == "localhost" or bare in self.names)
         return address.is_loopback or address == parse_address(local_address) or str(address) in self.names
-
-
-def parse_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address, without its zone and with an IPv4-mapped address as IPv4; None: `host` is no address."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    return address if isinstance(address, IPv4Address) else address.ipv4_mapped or address
 
 
 async def resolve_allowed_hosts(listen: str, allowed: Iterable[str]) -> AllowedHosts:

@@ -2,16 +2,19 @@
 
 The web server itself would wait for ever for the rest of a request's headers, and for a client to read its response.
 Here a slow connection is closed, and with too many connections the one that has been idle longest is closed: a thousand
-slow clients become a thousand closed connections, and the next scrape is answered.
+slow clients become a thousand closed connections, and the next scrape is answered. The request guard bounds what is in
+progress.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from oddaemon.core.client_network import find_client_network
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.security_headers import HEADERS
 from oddaemon.http_server.unix_socket import get_peer
@@ -40,18 +43,16 @@ class TimeoutProtocol(H11Protocol):
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     _timer: asyncio.TimerHandle | None = None
     _last_milestone: float = 0.0
+    client_network: str = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Close the connection that has been idle longest if there are too many, or this one if all others are busy."""
+        """Start the timer, and make room after what has already arrived is read: of a burst, few are idle then."""
         self.logger = _QUIET_LOGGER
         super().connection_made(transport)
         self.client = get_peer(transport.get_extra_info("socket")) or self.client
+        self.client_network = find_client_network(self.client[0]) if self.client else ""
         self._restart_timer()
-        if len(self.connections) > self.limits.connections_max:
-            waiting = (
-                each for each in self.connections if isinstance(each, TimeoutProtocol) and not each.is_responding
-            )
-            min(waiting, key=lambda each: each.waiting_since).abort_connection()
+        self.loop.call_soon(self.loop.call_soon, self._make_room)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
@@ -95,6 +96,20 @@ class TimeoutProtocol(H11Protocol):
         self.connections.discard(self)
         self.transport.abort()
 
+    def _make_room(self) -> None:
+        """Close the idle connection that has waited longest if there are too many, of this one's client or in all.
+
+        What this connection will ask for may not be known yet, and it may be a scrape: so it is never the one.
+        """
+        others = [each for each in self.connections if isinstance(each, TimeoutProtocol) and each is not self]
+        idle = [each for each in others if not each.is_responding]
+        own = [each for each in idle if each.client_network == self.client_network]
+        limits = self.limits
+        if len(own) >= limits.connections_per_client_max:
+            _abort_longest_waiting(own)
+        elif len(idle) >= limits.connections_max - min(len(others) - len(idle), limits.requests_max):
+            _abort_longest_waiting(idle)
+
     def _restart_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -107,6 +122,11 @@ class TimeoutProtocol(H11Protocol):
             self._restart_timer()
         else:
             self.abort_connection()
+
+
+def _abort_longest_waiting(idle: Iterable[TimeoutProtocol]) -> None:
+    for each in sorted(idle, key=lambda each: each.waiting_since)[:1]:
+        each.abort_connection()
 
 
 def make_protocol(limits: ConnectionLimits) -> type[TimeoutProtocol]:

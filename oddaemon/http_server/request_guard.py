@@ -1,5 +1,8 @@
-"""Rejects requests that no route accepts: a foreign host, a body, an overlong target."""
+"""Rejects requests that no route accepts (a foreign host, a body, an overlong target), and a client's surplus ones."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import anyio
@@ -7,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from oddaemon.core.client_network import find_client_network
 from oddaemon.http_server.allowed_hosts import AllowedHosts
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.security_headers import HEADERS
@@ -24,11 +28,24 @@ class RequestGuard:
         self._hosts = hosts
         self._limits = limits
         self._stopping = stopping
+        self._requests: Counter[str] = Counter()
+        self._monitoring_requests: Counter[str] = Counter()
+        """In progress, by client."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request to the application, or reject it."""
-        if (rejection := self._find_rejection(scope)) is None:
-            await self._app(scope, partial(self._receive_until_stopped, receive), send)
+        in_progress, requests_max = self._requests, self._limits.requests_max
+        if scope["path"].startswith(self._limits.monitoring_paths):
+            in_progress, requests_max = self._monitoring_requests, self._limits.connections_max
+        client = find_client_network(scope["client"][0]) if scope["client"] else ""
+        rejection = self._find_rejection(scope)
+        if rejection is None and in_progress[client] >= self._limits.connections_per_client_max:
+            rejection = 503, "This address has too many requests in progress. Try again later."
+        if rejection is None and in_progress.total() >= requests_max:
+            rejection = 503, "Too many requests are in progress. Try again later."
+        if rejection is None:
+            with _count(in_progress, client):
+                await self._app(scope, partial(self._receive_until_stopped, receive), send)
             return
         status, sentence = rejection
         response = PlainTextResponse(f"{sentence}\n", status, {**HEADERS, "connection": "close"})
@@ -69,3 +86,14 @@ class RequestGuard:
         if headers.get("content-length", "0").strip("0") or "transfer-encoding" in headers:
             return 413, "Requests must not have a body."
         return None
+
+
+@contextmanager
+def _count(in_progress: Counter[str], client: str) -> Iterator[None]:
+    in_progress[client] += 1
+    try:
+        yield
+    finally:
+        in_progress[client] -= 1
+        if not in_progress[client]:
+            del in_progress[client]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,13 +13,16 @@ from oddaemon.telemetry.metrics.office import OfficeStatusSource
 from oddaemon.telemetry.telemetry import Telemetry
 
 
-async def respond_redacted_json(telemetry: Telemetry, document: Mapping[str, Any]) -> Response:
-    """A document that quotes other systems' messages."""
+async def respond_redacted_json(
+    telemetry: Telemetry, document: Mapping[str, Any], limiter: anyio.CapacityLimiter | None = None
+) -> Response:
+    """A document that quotes other systems' messages; `limiter` bounds the threads that render one."""
 
     def render() -> str:
-        return telemetry.redact(json.dumps(document, ensure_ascii=False)) + "\n"
+        # First redacted, then serialized: a pattern that matched across an escape would make it invalid JSON.
+        return json.dumps(telemetry.redact_fields(document), ensure_ascii=False) + "\n"
 
-    return Response(await anyio.to_thread.run_sync(render), media_type="application/json")
+    return Response(await anyio.to_thread.run_sync(render, limiter=limiter), media_type="application/json")
 
 
 async def respond_metrics(request: Request, telemetry: Telemetry, office_metrics: OfficeStatusSource) -> Response:

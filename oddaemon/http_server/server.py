@@ -99,6 +99,8 @@ async def _run(server: uvicorn.Server, listener: socket.socket) -> None:
     # Shielded: a cancellation would leave connections open; `should_exit` closes them.
     with anyio.CancelScope(shield=True), listener:
         await server.serve(sockets=[listener])
+        if not server.should_exit:
+            raise RuntimeError("the web server ended by itself")
 
 
 async def _listen(host: str, port: int) -> socket.socket:

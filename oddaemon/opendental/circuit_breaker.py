@@ -1,73 +1,154 @@
-"""Detects that headquarters is down, and then lets one request at a time test whether it is up again.
+"""Detects that the API's host cannot be used, and then lets one request at a time test whether it can be again.
 
 Hundreds of offices that each back off on their own still send hundreds of requests to a server that is down, and all at
 once when it recovers. A single failing office must not open the breaker: several offices must fail, with no response
 to any office in between.
+
+Offices that wait for the host take turns: while it is down, one after another tests it; when it answers again, each of
+them gets its turn within `RETURN_SECONDS`, whatever it waited for on its own account.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
-from oddaemon.core.failures.failure import FailureKind
+import anyio
 
-OUTAGE_KINDS = frozenset(
-    {FailureKind.CONNECT, FailureKind.TIMEOUT, FailureKind.CONNECTION_LOST, FailureKind.SERVER_ERROR}
-)
-"""Failures of headquarters that is down. Any other response, a rejection included, shows that it is up."""
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import REFUSED_BY_US
+
 OFFICES_MIN = 3
 """How many different offices must have failed."""
 FAILURE_WINDOW_SECONDS = 600.0
 """Older failures do not count."""
 RETRY_FIRST_SECONDS = 5.0
-RETRY_MAX_SECONDS = 60.0
+RETRY_MAX_SECONDS = 20.0
 """Between two test requests, doubling from the first to the maximum."""
+TEST_SECONDS_MAX = 20.0
+"""A test request that takes longer no longer holds up the next one: it may hang until its time-out."""
+REFUSED_SECONDS = 300.0
+"""How long an office that was refused waits at most, if its turn does not come before."""
+RETURN_SECONDS = 15.0
+"""Over which the offices return. With the time until the next test it is well below a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Why the host cannot be used."""
+
+    since: float
+    cause: Failure
+    """Of the last request that failed."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the host may well be up: this machine refuses its certificate, or does not find its address."""
+        return self.cause.kind in REFUSED_BY_US
+
+    def explain(self) -> Failure:
+        """The failure of an office that may not ask because of it. It need not ask before its turn comes."""
+        if not self.is_ours:
+            return Failure(FailureKind.HEADQUARTERS_DOWN)
+        return replace(self.cause, retry_after_seconds=REFUSED_SECONDS)
 
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """The state of one headquarters. Times are the event loop's, in seconds."""
+    """The state of one API host. Times are the event loop's, in seconds."""
 
-    down_since: float | None = None
-    """When it went down. None: it is up."""
+    outage: Outage | None = None
+    """None: it is up."""
     _failed_at: dict[str, float] = field(default_factory=dict)
     """The offices that failed since the last response, and when."""
     _failed_retries: int = 0
     _next_retry_at: float = 0.0
-    _retrying_office: str | None = None
-    """The office whose test request is in flight."""
+    _testing_office: str | None = None
+    """The office that sends the test request."""
+    _testing_until: float = 0.0
+    _waiting: dict[str, float] = field(default_factory=dict)
+    """The offices that wait for their turn, in order, and each office's place among all, from 0 to 1."""
+    _stalled_at: dict[str, float] = field(default_factory=dict)
+    """When each office failed or was refused, unless it has asked since."""
+    _recovered_at: float = -inf
+    _changed: anyio.Event | None = None
 
-    def is_open(self, now: float) -> bool:
-        """Whether no request may be sent."""
-        return self.down_since is not None and (self._retrying_office is not None or now < self._next_retry_at)
+    def refuse(self, office_id: str, now: float) -> Failure | None:
+        """Why the office may send no request; None: it may."""
+        is_testing = self._testing_office is not None and now < self._testing_until
+        if self.outage is None or self._testing_office == office_id or (now >= self._next_retry_at and not is_testing):
+            return None
+        self._stalled_at[office_id] = now
+        return self.outage.explain()
 
-    def record_start(self, office_id: str) -> None:
-        """A request is sent; while headquarters is down it is the test request."""
-        if self.down_since is not None:
-            self._retrying_office = office_id
+    def record_start(self, office_id: str, now: float) -> None:
+        """A request is sent; while the host is down it is the test request."""
+        self._stalled_at.pop(office_id, None)
+        if self.outage is not None:
+            self._testing_office, self._testing_until = office_id, now + TEST_SECONDS_MAX
 
-    def record_response(self) -> float | None:
-        """Headquarters responded. Returns since when it was down; None if it was up."""
-        since, self.down_since, self._failed_retries, self._retrying_office = self.down_since, None, 0, None
+    def record_response(self, now: float) -> None:
+        """The host responded."""
+        self._testing_office, self._failed_retries = None, 0
         self._failed_at.clear()
-        return since
+        if self.outage is not None:
+            self.outage, self._recovered_at = None, now
+            self._notify()
 
-    def record_failure(self, office_id: str, now: float) -> bool:
-        """A request failed. Returns whether headquarters counts as down from now on."""
+    def record_failure(self, office_id: str, now: float, failure: Failure) -> None:
+        """A request failed in one of the ways of an outage."""
+        self._stalled_at[office_id] = now
         self._failed_at = {
             office: at for office, at in self._failed_at.items() if now - at < FAILURE_WINDOW_SECONDS
         } | {office_id: now}
-        if self.down_since is None and len(self._failed_at) >= OFFICES_MIN:
-            self.down_since = now
+        if self.outage is None and len(self._failed_at) >= OFFICES_MIN:
+            self.outage = Outage(now, failure)
             self._next_retry_at = now + RETRY_FIRST_SECONDS
-            return True
-        if self._retrying_office == office_id:
-            self._retrying_office = None
+        elif self.outage is not None and self._testing_office == office_id:
+            self.outage = Outage(self.outage.since, failure)
+            self._testing_office = None
             self._failed_retries += 1
             self._next_retry_at = now + min(
                 RETRY_MAX_SECONDS, RETRY_FIRST_SECONDS * 2.0 ** min(self._failed_retries, 10)
             )
-        return False
+        self._notify()
 
     def record_cancelled(self, office_id: str) -> None:
-        """A request was cancelled and shows nothing; the next one may be the test request."""
-        if self._retrying_office == office_id:
-            self._retrying_office = None
+        """A request was cancelled, or this machine could not send it: it shows nothing. The next one may test."""
+        if self._testing_office == office_id:
+            self._testing_office = None
+            self._notify()
+
+    async def wait_for_turn(self, office_id: str, place: float) -> None:
+        """Wait until the office may ask although it failed: to test the host for all, or because the host is up again.
+
+        Args:
+            office_id: The office.
+            place: Its own place among all offices, from 0 to 1.
+        """
+        failed_at = self._stalled_at.get(office_id, anyio.current_time())
+        self._waiting[office_id] = place
+        try:
+            while (turn_at := self._find_turn(office_id, failed_at)) > anyio.current_time():
+                self._changed = self._changed or anyio.Event()
+                with anyio.move_on_after(turn_at - anyio.current_time()):
+                    await self._changed.wait()
+            self.record_start(office_id, anyio.current_time())
+        finally:
+            del self._waiting[office_id]
+            self._notify()
+
+    def _find_turn(self, office_id: str, failed_at: float) -> float:
+        """When the office, which failed at `failed_at`, has its turn as things stand."""
+        if self.outage is None:
+            return (
+                self._recovered_at + RETURN_SECONDS * self._waiting[office_id]
+                if failed_at <= self._recovered_at
+                else inf
+            )
+        if next(iter(self._waiting)) != office_id:
+            return inf
+        return self._next_retry_at if self._testing_office is None else max(self._next_retry_at, self._testing_until)
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None

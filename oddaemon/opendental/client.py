@@ -13,13 +13,16 @@ import anyio
 import httpx
 
 from oddaemon.core.diagnostics.diagnosis import Connectivity
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeCredentials
+from oddaemon.core.office.cadence import compute_phase
+from oddaemon.http_client.redirect import detach_location
 from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
-from oddaemon.opendental.request_runner import Observer, RequestContext, get_host
+from oddaemon.opendental.request_runner import DECODER_THREADS, Observer, RequestContext, get_host
 from oddaemon.opendental.response import ApiError, Limits
 from oddaemon.opendental.session import Session
 from oddaemon.telemetry.events import HeadquartersUnused
@@ -61,6 +64,7 @@ class Api:
         # Loading the CA certificates takes as long as a hundred requests; without them a context accepts no server.
         self._tls = make_tls_context() if transport is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._transport = transport
+        self._decoder_limiter = anyio.CapacityLimiter(DECODER_THREADS)
 
     def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
         """One office's API, with the rate limiter of its key.
@@ -86,6 +90,7 @@ class Api:
             self.limits,
             self._observe,
             self.now,
+            self._decoder_limiter,
         )
         return OfficeApi(context, self._make_client)
 
@@ -102,9 +107,9 @@ class Api:
     def retain_circuit_breakers(self, base_urls: Iterable[str]) -> None:
         """Drop the circuit breakers of headquarters that no office uses any more."""
         for base_url in self._circuit_breakers.keys() - set(base_urls):
-            since = self._circuit_breakers.pop(base_url).record_response()
-            if since is not None:
-                self._observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - since))
+            outage = self._circuit_breakers.pop(base_url).outage
+            if outage is not None and not outage.is_ours:
+                self._observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - outage.since))
 
     def _make_client(self, base_url: str) -> httpx.AsyncClient:
         """A new client with one connection; it ignores proxies and credentials of the environment."""
@@ -117,6 +122,7 @@ class Api:
                 self.limits.request_timeout_seconds, connect=self.limits.connect_timeout_seconds, pool=None
             ),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
+            event_hooks={"response": [detach_location]},
             headers={
                 "Accept-Encoding": "gzip",
                 "Content-Type": "application/json",
@@ -142,14 +148,26 @@ class OfficeApi:
         """How long the previous key stays in use while the configured one is not accepted."""
         return timedelta(seconds=self.context.keys.get_seconds_left(anyio.current_time()))
 
+    async def wait_for_turn(self) -> None:
+        """After a failure of the API's host: wait until the office may ask again, before its own wait ends."""
+        office_id = self.context.credentials.spec.id
+        await self.context.circuit_breaker.wait_for_turn(office_id, compute_phase(office_id))
+
     @asynccontextmanager
     async def session(self, *, configured_only: bool = False) -> AsyncIterator[Session]:
         """A connection for the requests of one action.
 
         Args:
             configured_only: Use the configured key only, even while the previous one would still work.
+
+        Raises:
+            ApiError: No host can have this address.
         """
-        async with self._make_client(self.context.credentials.base_url) as client:
+        try:
+            client = self._make_client(self.context.credentials.base_url)
+        except (httpx.InvalidURL, UnicodeError):  # a name such as xn--a.com
+            raise ApiError(Failure(FailureKind.CONNECT, "`base_url` is not a valid address")) from None
+        async with client:
             yield Session(self.context, client, configured_only=configured_only)
 
 

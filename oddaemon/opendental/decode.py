@@ -7,20 +7,22 @@ neither a balance nor a key.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from oddaemon.core.dates import parse_datetime
 from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, RegisteredKeys
-from oddaemon.core.model import Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
+from oddaemon.core.model import AgingMark, Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
 from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
 from oddaemon.core.snapshot.verify import compute_checksum
-from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, Cell, MalformedValue, Row, require_row_limit
+from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, MalformedValue, Row
+from oddaemon.opendental.document import decode_rows
 
-_ROWS_DECODER = msgspec.json.Decoder(list[Mapping[str, Cell]])
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
+_SLICE_CHARACTERS = 131_072
 _DOLLARS_MAX = 10**15
 """More than any guarantor owes, less than the limit of the database."""
 _TOTALS = (
@@ -33,6 +35,9 @@ _TOTALS = (
     "SumInsEst",
     "SumBalTotal",
     "Checksum",
+)
+_REPORT_AMOUNTS = (
+    *("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "BalTotal", "InsWoEst", "InsPayEst", "PatientPortion"),
 )
 _IDENTITY = ("Title", "Phone", "Address")
 _PACKED_COLUMN_NAMES = tuple(f"L{lane}" for lane in range(COLUMNS_PER_GROUP_MAX))
@@ -50,11 +55,22 @@ class PackedRows(NamedTuple):
 
 
 class ClockReading(NamedTuple):
-    """The two clocks of an office's server, both naive, and the identity of its database."""
+    """The two clocks of an office's server, both naive, and what its table of preferences said at that instant."""
 
     office_now: datetime
     utc_now: datetime
     identity: DatabaseIdentity
+    mark: AgingMark | None = None
+    """None: the table was not asked."""
+
+
+class PreferencePage(NamedTuple):
+    """One response of the list of preferences."""
+
+    value: str | None
+    """The value that was asked for; None: it is not on this page."""
+    names: Sequence[str]
+    """Of the rows on the page; '' for a row without a name."""
 
 
 class ChangedRow(NamedTuple):
@@ -64,46 +80,27 @@ class ChangedRow(NamedTuple):
     balance: Balance | None
 
 
-class _RawReportRow(msgspec.Struct):
-    """A row as received; the patient's name is not decoded."""
-
-    PatNum: Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
-    Bal_0_30: float
-    Bal_31_60: float
-    Bal_61_90: float
-    BalOver90: float
-    BalTotal: float
-    InsWoEst: float
-    InsPayEst: float
-    PatientPortion: float
-
-
-_REPORT_DECODER = msgspec.json.Decoder(list[_RawReportRow])
-_REPORT_AMOUNTS = _RawReportRow.__struct_fields__[1:]
-
-
 def parse_json_rows(body: bytes) -> list[Row]:
     """Decode any response that is a list of rows."""
-    require_row_limit(body)
-    try:
-        return list(map(Row, _ROWS_DECODER.decode(body)))
-    except msgspec.MsgspecError as error:
-        # The decoder's message has types and positions, never values.
-        raise MalformedValue(f"the response is not a JSON list of rows: {error}") from None
-    except UnicodeDecodeError:
-        raise MalformedValue("the response is not UTF-8") from None
+    return decode_rows(body)
 
 
-def parse_preference(body: bytes, name: str) -> str:
-    """The value of a preference; `''` if the office does not have it. The server may have ignored the filter."""
-    for row in parse_json_rows(body):
-        if row.get_text("PrefName").lower() == name.lower():
-            return row.get_optional_text("ValueString")
-    return ""
+def parse_preference_page(body: bytes, name: str) -> PreferencePage:
+    """The value of a preference, as far as one response has it: the server may have ignored the filter.
+
+    A row without a name does not count.
+    """
+    rows = parse_json_rows(body)
+    names = [_get_name(row) for row in rows]
+    if rows and not any(names):
+        raise MalformedValue("column PrefName is not a string in any row")
+    if name.casefold() not in names:
+        return PreferencePage(None, names)
+    return PreferencePage(rows[names.index(name.casefold())].get_optional_text("ValueString"), names)
 
 
 def parse_clinics(body: bytes) -> tuple[int, ...]:
-    """The ClinicNums in the API's list."""
+    """The ClinicNums on a page of the API's list."""
     return tuple(row.get_integer("ClinicNum") for row in parse_json_rows(body))
 
 
@@ -113,7 +110,7 @@ def parse_clinic_shares(rows: Sequence[Row]) -> tuple[ClinicShare, ...]:
         ClinicShare(
             row.get_integer("ClinicNum"),
             row.get_integer("Guarantors"),
-            None if row.get_cell("IsHidden") is None else row.get_integer("IsHidden") != 0,
+            None if row.get_cell("IsHidden") is None else row.get_flag("IsHidden"),
         )
         for row in rows
     )
@@ -131,19 +128,31 @@ def parse_registered_keys(rows: Sequence[Row], key: Secret) -> RegisteredKeys:
     return RegisteredKeys(any(key == Secret(each) for each in registered), len(registered))
 
 
-def parse_clocks(rows: Sequence[Row]) -> ClockReading:
-    """NOW() and UTC_TIMESTAMP() of the office's server, and its identity."""
+def parse_clocks(rows: Sequence[Row], identity: DatabaseIdentity | None = None) -> ClockReading:
+    """NOW() and UTC_TIMESTAMP() of the office's server, its identity and its state of aging.
+
+    Args:
+        rows: The one row.
+        identity: From elsewhere, where the query has no preferences.
+    """
     row = _get_only_row(rows)
-    return ClockReading(
-        row.get_datetime("OfficeNow"),
-        row.get_datetime("UtcNow"),
-        DatabaseIdentity._make(map(row.get_integer, _IDENTITY)),
-    )
+    office_now, utc_now = row.get_datetime("OfficeNow"), row.get_datetime("UtcNow")
+    if identity is not None:
+        return ClockReading(office_now, utc_now, identity)
+    mark, identity = _parse_preference_columns(row)
+    return ClockReading(office_now, utc_now, identity, mark)
 
 
-def parse_control(rows: Sequence[Row]) -> ControlQueryResult:
-    """The one row of a control query."""
-    return _parse_control_row(_get_only_row(rows))
+def parse_control(
+    rows: Sequence[Row], elsewhere: tuple[AgingMark, DatabaseIdentity] | None = None
+) -> ControlQueryResult:
+    """The one row of a control query.
+
+    Args:
+        rows: The one row.
+        elsewhere: The preferences, where the query has none.
+    """
+    return _parse_control_row(_get_only_row(rows), elsewhere)
 
 
 def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
@@ -162,26 +171,44 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
     numbers = [group for group, _, _ in groups]
     if any(later <= earlier for earlier, later in pairwise(numbers)):
         raise MalformedValue("packed rows are repeated or out of order")
-    text = unpack(groups, packing)
-    try:
-        balances = parse_balance_text(text)
-    except MalformedValue as error:
-        raise PackedColumnTruncated(f"a packed column is broken: {error}") from None
-    return PackedRows(first, balances, compute_checksum(text), len(groups), numbers[-1] if numbers else None)
+    if sum(count for _, count, _ in groups) > first.totals.guarantors:
+        raise MalformedValue("the groups count more guarantors than the control columns")
+    balances: list[Balance] = []
+    checksum = 0
+    for group in groups:
+        text = unpack([group], packing)
+        try:
+            balances += parse_balance_text(text)
+        except MalformedValue as error:
+            raise PackedColumnTruncated(f"a packed column is broken: {error}") from None
+        checksum += compute_checksum(text)
+    return PackedRows(first, balances, checksum, len(groups), numbers[-1] if numbers else None)
 
 
 def parse_balance_text(text: str) -> list[Balance]:
     """Parse rows with a separator between them: the inverse of `format_row`. Whole offices pass through here.
 
     Raises:
-        MalformedValue: A row does not hold nine integers.
+        MalformedValue: A row does not hold nine integers, or one of more than 64 bits.
     """
-    if not text:
-        return []
-    try:
-        return _BALANCES_DECODER.decode(f"[[{text.replace(ROW_SEPARATOR, '],[')}]]")
-    except msgspec.MsgspecError:
-        raise MalformedValue("a row does not hold nine integers") from None
+    balances: list[Balance] = []
+    start = 0
+    while start < len(text):
+        # In slices: one call of the decoder keeps every other thread waiting.
+        end = text.find(ROW_SEPARATOR, start + _SLICE_CHARACTERS)
+        end = len(text) if end < 0 else end
+        try:
+            rows = _BALANCES_DECODER.decode(f"[[{text[start:end].replace(ROW_SEPARATOR, '],[')}]]")
+        except msgspec.MsgspecError:
+            raise MalformedValue("a row does not hold nine integers") from None
+        # Pages are stored before they are verified, and no database stores larger integers.
+        if any(min(column) < INTEGER_MIN or max(column) > INTEGER_MAX for column in zip(*rows, strict=True)):
+            raise MalformedValue("a row holds a number of more than 64 bits")
+        balances += rows
+        start = end + 1
+    if text.endswith(ROW_SEPARATOR):
+        raise MalformedValue("a row does not hold nine integers")
+    return balances
 
 
 def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) -> list[Balance]:
@@ -198,7 +225,7 @@ def parse_changed(rows: Sequence[Row], after_pat_num: int | None) -> list[Change
     changed = [
         ChangedRow(
             row.get_integer("PatNum"),
-            None if row.cells.get("Balance") is None else _parse_balances([row.get_text("Balance")])[0],
+            None if row.get_cell("Balance") is None else _parse_balances([row.get_text("Balance")])[0],
         )
         for row in rows
     ]
@@ -212,17 +239,26 @@ def parse_report_rows(body: bytes) -> list[ReportRow]:
     Raises:
         MalformedValue: They differ from the documentation, or a guarantor occurs twice.
     """
-    require_row_limit(body)
     try:
-        rows = [_parse_report_row(row) for row in _REPORT_DECODER.decode(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        # The decoder's message could quote a name or an amount.
-        raise MalformedValue("the response is not an aging report") from None
+        rows = [_parse_report_row(row) for row in decode_rows(body)]
+    except MalformedValue as error:
+        raise MalformedValue(f"the response is not an aging report: {error}") from None
     if len({row.pat_num for row in rows}) != len(rows):
         raise MalformedValue("a guarantor occurs twice on a page of the report")
     if has_inconsistent_row(rows):
         raise MalformedValue("a row of the report does not add up to its own patient portion")
     return rows
+
+
+def _get_name(row: Row) -> str:
+    """The name of a preference, for comparison; '' for a row whose name is null or nothing that names anything."""
+    try:
+        value = row.get_cell("PrefName")
+    except MalformedValue:
+        if "PrefName" not in row.cells:
+            raise
+        return ""
+    return value.casefold() if isinstance(value, str) else ""
 
 
 def _require_ascending(pat_nums: Sequence[int], after_pat_num: int | None) -> None:
@@ -239,32 +275,43 @@ def _get_only_row(rows: Sequence[Row]) -> Row:
     return rows[0]
 
 
-def _parse_control_row(row: Row) -> ControlQueryResult:
+def _parse_preference_columns(row: Row) -> tuple[AgingMark, DatabaseIdentity]:
+    mark = AgingMark(_get_mark(row, "DateLastAging"), _get_mark(row, "AgingBeginDateTime"))
+    return mark, DatabaseIdentity._make(map(row.get_integer, _IDENTITY))
+
+
+def _parse_control_row(row: Row, elsewhere: tuple[AgingMark, DatabaseIdentity] | None = None) -> ControlQueryResult:
     totals = ControlTotals._make(map(row.get_integer, _TOTALS))
     touched = row.get_integer("Touched")
     if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
         raise MalformedValue("a count is negative")
+    mark, identity = elsewhere or _parse_preference_columns(row)
     return ControlQueryResult(
         totals,
-        row.get_optional_text("DateLastAging"),
-        row.get_optional_text("AgingBeginDateTime"),
+        mark.date_last_aging,
+        mark.aging_begin,
         row.get_datetime("OfficeNow"),
         row.get_datetime("UtcNow"),
-        DatabaseIdentity._make(map(row.get_integer, _IDENTITY)),
+        identity,
         touched,
     )
+
+
+def _get_mark(row: Row, name: str) -> str:
+    """A preference of aging as stored; the balances of an unreadable one belong to no run."""
+    text = row.get_optional_text(name)
+    try:
+        parse_datetime(text)
+    except ValueError as error:
+        raise MalformedValue(f"column {name} {error}") from None
+    return text
 
 
 def _parse_group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:
     count = row.get_integer("N")
     if count < 0:
         raise MalformedValue("the count of a group is negative")
-    columns: dict[int, str | None] = {}
-    for index, name in enumerate(_PACKED_COLUMN_NAMES[: packing.lanes]):
-        text = row.cells.get(name, 0)
-        if text is not None and not isinstance(text, str):
-            raise MalformedValue(f"column {name} is {'not a string' if name in row.cells else 'missing'}")
-        columns[index] = text
+    columns = {lane: row.get_packed(name) for lane, name in enumerate(_PACKED_COLUMN_NAMES[: packing.lanes])}
     return row.get_integer("G"), count, columns
 
 
@@ -272,19 +319,8 @@ def _parse_balances(texts: Sequence[str]) -> list[Balance]:
     balances = parse_balance_text(ROW_SEPARATOR.join(texts))
     if len(balances) != len(texts):
         raise MalformedValue("a row does not hold nine integers")
-    # Pages are stored before they are verified, and no database stores larger integers.
-    if any(min(balance) < INTEGER_MIN or max(balance) > INTEGER_MAX for balance in balances):
-        raise MalformedValue("a row holds a number of more than 64 bits")
     return balances
 
 
-def _parse_report_row(row: _RawReportRow) -> ReportRow:
-    amounts = (getattr(row, name) for name in _REPORT_AMOUNTS)
-    return ReportRow(row.PatNum, *map(_to_cents, amounts))
-
-
-def _to_cents(dollars: float) -> int:
-    """Round as the office's server rounds a double: half a cent goes to the even cent."""
-    if not abs(dollars) <= _DOLLARS_MAX:
-        raise MalformedValue("an amount of the report is out of range")
-    return round(dollars * 100)
+def _parse_report_row(row: Row) -> ReportRow:
+    return ReportRow(row.get_integer("PatNum"), *(row.get_cents(name, _DOLLARS_MAX) for name in _REPORT_AMOUNTS))

@@ -4,35 +4,57 @@ Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import HOST_FAILURES, OUTAGE_FAILURES
 from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.secret import Secret
-from oddaemon.opendental.circuit_breaker import OUTAGE_KINDS, CircuitBreaker
+from oddaemon.core.snapshot.packing import PackedColumnTruncated
+from oddaemon.opendental.circuit_breaker import CircuitBreaker, Outage
 from oddaemon.opendental.decode_values import MalformedValue
+from oddaemon.opendental.document import to_utf8
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter
-from oddaemon.opendental.response import ApiError, Limits, Response, classify_error_response, send_request
+from oddaemon.opendental.response import (
+    ApiError,
+    Limits,
+    Response,
+    classify_error_response,
+    extract_error_text,
+    find_error_in_success,
+    send_request,
+)
 from oddaemon.telemetry.events import (
+    ApiHostUnusable,
+    ApiHostUsable,
     HeadquartersDown,
     HeadquartersRecovered,
     KeyRejectedDuringRotation,
     KeyRotated,
+    PeerErrorUnforeseen,
     RequestFinished,
     RequestStarted,
 )
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.logging.traceback import format_traceback
 
 Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
+_PLAIN_CHARSETS = {"utf-8", "utf8", "us-ascii"}
+THREAD_BYTES_MIN = 262_144
+"""A body of this size is decoded in a few milliseconds; a larger one in a thread."""
+DECODER_THREADS = 2
+"""Large bodies that are decoded at one instant: they bound the memory that decoding takes."""
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -50,6 +72,8 @@ class RequestContext:
     observe: Observer
     now: Callable[[], datetime]
     """The wall clock, for a Retry-After that is a date."""
+    decoder_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(DECODER_THREADS))
+    """Threads that decode large bodies."""
 
 
 class Request(NamedTuple):
@@ -114,41 +138,42 @@ class RequestRunner:
         if self._is_accepted:
             return await self._run_once(request, parse)
         keys, now = self._context.keys, anyio.current_time()
-        failure = Failure(FailureKind.KEY_CHANGING)
+        last = ApiError(Failure(FailureKind.KEY_CHANGING))
         for key in (keys.current,) if self._configured_only else keys.list_candidates(now):
             self._client.auth = self._auth = KeyAuth(self._context.credentials.developer_key, key)
             try:
                 result = await self._run_once(request, parse)
             except ApiError as error:
-                failure = self._record_rejected(error.failure, now)
+                last = self._record_rejected(error, now)
             else:
                 self._record_accepted()
                 return result
-        raise ApiError(Failure(FailureKind.KEY_CHANGING, failure.message, failure.status, KEY_RETRY_SECONDS))
+        failure = replace(last.failure, kind=FailureKind.KEY_CHANGING, retry_after_seconds=KEY_RETRY_SECONDS)
+        raise ApiError(failure, last.error_text)
 
     def _record_accepted(self) -> None:
         self._is_accepted = True
         if self._context.keys.record_accepted(self._auth.customer_key):
             self._context.observe(KeyRotated(self._office_id))
 
-    def _record_rejected(self, failure: Failure, now: float) -> Failure:
-        """Remember that the key was rejected while a change of keys settles. Returns the failure.
+    def _record_rejected(self, error: ApiError, now: float) -> ApiError:
+        """Remember that the key was rejected while a change of keys settles. Returns the refined error.
 
         Raises:
             ApiError: Another key cannot help: the failure has another cause, or no other key may be used.
         """
         keys, key = self._context.keys, self._auth.customer_key
         if keys.is_unproven and key == keys.current:
-            failure = refine_unproven_key(failure)
-        if failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
-            raise ApiError(failure) from None
+            error = ApiError(refine_unproven_key(error.failure), error.error_text)
+        if error.failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
+            raise error from None
         keys.record_rejected(key, now)
         until = self._context.now() + timedelta(seconds=keys.get_seconds_left(now))
         which = "new" if key == keys.current else "old"
         self._context.observe(KeyRejectedDuringRotation(self._office_id, which, until))
         if self._configured_only:
-            raise ApiError(failure) from None
-        return failure
+            raise error from None
+        return error
 
     async def _run_once(self, request: Request, parse: Callable[[bytes], T]) -> T:
         """Send one request when the rate limiter and the circuit breaker allow it."""
@@ -156,60 +181,113 @@ class RequestRunner:
         self._require_closed_circuit()
         async with self._context.key_limiter.acquire() as waited:
             self._require_closed_circuit()
-            breaker.record_start(self._office_id)
+            breaker.record_start(self._office_id, anyio.current_time())
             self.requests += 1
             try:
                 return await self._run_observed(request, parse, waited)
             except ApiError as error:
-                if error.failure.kind in OUTAGE_KINDS and breaker.down_since is not None:
-                    # Headquarters failed, not this office: it must not back off on its own account.
-                    raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
-                raise
+                if error.failure.kind not in OUTAGE_FAILURES or breaker.outage is None or breaker.outage.is_ours:
+                    raise
+                # Headquarters failed, not this office: it must not back off on its own account.
+                raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
 
     async def _run_observed(self, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
         """Send, parse, and report how the request started and finished."""
         office, kind = self._office_id, request.kind
-        self._context.observe(RequestStarted(office, kind))
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
+        failure: Failure | None = None
         try:
+            self._context.observe(RequestStarted(office, kind))
             http_request = self._client.build_request(
                 request.method, request.path, params=request.params, content=request.content
             )
             response = await send_request(self._client, http_request, self._context.limits)
             status, size = response.status, len(response.body)
             self._require_success(response, is_query=kind in _QUERY_KINDS)
-            result = parse_response(parse, response.body)
+            result = await self._parse(request, response, parse)
             outcome = "ok"
+        except MemoryError:
+            failure = Failure(FailureKind.MEMORY_EXHAUSTED)
+            outcome = failure.kind.value
+            raise ApiError(failure) from None
         except ApiError as error:
-            outcome, status = error.failure.kind.value, error.failure.status or status
+            failure = error.failure
+            outcome, status = failure.kind.value, failure.status or status
+            if (unforeseen := error.unforeseen) is not None:
+                self._context.observe(
+                    PeerErrorUnforeseen(f"office {office}", type(unforeseen).__name__, format_traceback(unforeseen))
+                )
             raise
         finally:
             seconds = anyio.current_time() - started
             self.response_seconds += seconds
             self._context.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
-            self._update_circuit_breaker(outcome)
+            self._update_circuit_breaker(failure, is_over=outcome != "cancelled")
         return result
 
     def _require_closed_circuit(self) -> None:
-        if self._circuit_breaker.is_open(anyio.current_time()):
-            raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN))
+        if (refusal := self._circuit_breaker.refuse(self._office_id, anyio.current_time())) is not None:
+            raise ApiError(refusal)
 
-    def _update_circuit_breaker(self, outcome: str) -> None:
-        """Share what this request showed about headquarters with all its offices."""
-        now, host = anyio.current_time(), get_host(self._context.credentials.base_url)
-        if outcome == "cancelled":
-            self._circuit_breaker.record_cancelled(self._office_id)
-        elif outcome in OUTAGE_KINDS:
-            if self._circuit_breaker.record_failure(self._office_id, now):
-                self._context.observe(HeadquartersDown(host))
-        elif (since := self._circuit_breaker.record_response()) is not None:
-            self._context.observe(HeadquartersRecovered(host, now - since))
+    def _update_circuit_breaker(self, failure: Failure | None, *, is_over: bool) -> None:
+        """Share what this request showed about the API's host with all its offices."""
+        breaker, now = self._circuit_breaker, anyio.current_time()
+        before = breaker.outage
+        if not is_over or (failure is not None and failure.kind in HOST_FAILURES):
+            breaker.record_cancelled(self._office_id)
+        elif failure is not None and failure.kind in OUTAGE_FAILURES:
+            breaker.record_failure(self._office_id, now, failure)
+        else:
+            breaker.record_response(now)
+        self._emit_outage(before, breaker.outage, now)
+
+    def _emit_outage(self, before: Outage | None, after: Outage | None, now: float) -> None:
+        """Report that an outage began or ended; one that turns out to have another cause ends, and another begins."""
+        host = get_host(self._context.credentials.base_url)
+        if before is not None and (after is None or after.is_ours is not before.is_ours):
+            seconds = now - before.since
+            self._context.observe(
+                ApiHostUsable(host, seconds) if before.is_ours else HeadquartersRecovered(host, seconds)
+            )
+        if after is not None and (before is None or after.is_ours is not before.is_ours):
+            cause = after.cause
+            self._context.observe(
+                ApiHostUnusable(host, cause.kind, cause.sentence) if after.is_ours else HeadquartersDown(host)
+            )
 
     def _require_success(self, response: Response, *, is_query: bool) -> None:
         if not httpx.codes.is_success(response.status):
             now = self._context.now()
-            raise ApiError(classify_error_response(response, self._auth.secrets, now, is_query=is_query))
+            failure = classify_error_response(response, self._auth.secrets, now, is_query=is_query)
+            raise ApiError(failure, extract_error_text(response, self._auth.secrets))
+
+    async def _parse(self, request: Request, response: Response, parse: Callable[[bytes], T]) -> T:
+        """Parse the body of a success; a large one in a thread, so that other offices need not wait.
+
+        Raises:
+            ApiError: It is malformed, or reports an error in spite of its status.
+        """
+        is_query = request.kind in _QUERY_KINDS
+        secrets = self._auth.secrets
+        if request.kind == "query_upload" and (failure := find_error_in_success(response, secrets, is_query=True)):
+            raise ApiError(failure, extract_error_text(response, secrets))
+        call = partial(_parse_body, parse, response)
+        try:
+            if len(response.body) <= THREAD_BYTES_MIN:
+                return call()
+            return await anyio.to_thread.run_sync(call, limiter=self._context.decoder_limiter)
+        except ApiError as error:
+            reported = find_error_in_success(response, secrets, is_query=is_query)
+            if reported is None or error.failure.kind is not FailureKind.MALFORMED:
+                raise
+        raise ApiError(reported, extract_error_text(response, secrets))
+
+
+def _parse_body(parse: Callable[[bytes], T], response: Response) -> T:
+    # A body without a declared encoding, or in UTF-8, is decoded as it is unless that fails.
+    is_plain = response.charset is None or response.charset.lower() in _PLAIN_CHARSETS
+    return parse_response(parse, response.body if is_plain else to_utf8(response.body, response.charset).body)
 
 
 def get_host(base_url: str) -> str:
@@ -221,9 +299,14 @@ def parse_response(parse: Callable[[S], T], response: S) -> T:
     """Parse a response.
 
     Raises:
-        ApiError: It is malformed.
+        ApiError: It is malformed, or the server cut a packed column.
     """
     try:
         return parse(response)
+    except PackedColumnTruncated as error:
+        raise ApiError(Failure(FailureKind.COLUMN_TRUNCATED, str(error))) from None
     except MalformedValue as error:
         raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
+    except Exception as error:  # noqa: BLE001 - a response must not end the worker, whatever a parser trips over
+        message = f"the parser failed with {type(error).__name__}"
+        raise ApiError(Failure(FailureKind.MALFORMED, message), unforeseen=error) from None

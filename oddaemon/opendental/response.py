@@ -14,21 +14,32 @@ import anyio
 import httpx
 
 from oddaemon.core.backoff import parse_retry_after
-from oddaemon.core.failures.classify import classify_response, extract_message
+from oddaemon.core.failures.classify import classify_response, classify_success_text, extract_message
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.foreign_text import mask_values
 from oddaemon.core.secret import Secret
+from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.http_client.tls import find_tls_error
+from oddaemon.opendental.document import to_utf8
 
 ERROR_BYTES_MAX = 20_000
 """The rest of an error's body is ignored."""
 
 
 class ApiError(Exception):
-    """A request failed; `failure` says why and who owns the problem."""
+    """A request failed; `failure` says why and who owns the problem.
 
-    def __init__(self, failure: Failure) -> None:
+    Args:
+        failure: What happened, without values that the other side quoted.
+        error_text: The error text as it was received; "": there is none.
+        unforeseen: The exception of a library or of a parser that no rule expects; it is worth a traceback.
+    """
+
+    def __init__(self, failure: Failure, error_text: str = "", unforeseen: Exception | None = None) -> None:
         super().__init__(failure.sentence)
         self.failure = failure
+        self.error_text = error_text
+        self.unforeseen = unforeseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,8 @@ class Limits:
     request_timeout_seconds: float
     max_response_bytes: int
     key_change_seconds: float = 900.0
+    max_guarantors: int = 1_000_000
+    """Of one office."""
 
 
 class Response(NamedTuple):
@@ -47,6 +60,8 @@ class Response(NamedTuple):
     status: int
     body: bytes
     retry_after: str | None
+    charset: str | None = None
+    """The encoding that the server names."""
 
 
 async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits: Limits) -> Response:
@@ -63,12 +78,18 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits
             response = await client.send(request, stream=True)
             try:
                 body = await _read_body(response, limits.max_response_bytes)
-                return Response(response.status_code, body, response.headers.get("Retry-After"))
+                retry_after = response.headers.get("Retry-After")
+                return Response(response.status_code, body, retry_after, response.charset_encoding)
             finally:
                 await response.aclose()
-    except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
-        # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
-        raise ApiError(_classify_transport_error(error)) from None
+    except ApiError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the HTTP stack raises over what a server sent
+        if (failure := find_host_failure(error)) is not None:
+            raise ApiError(failure) from None
+        is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | zlib.error | UnicodeError)
+        unforeseen = None if is_foreseen else error
+        raise ApiError(_classify_transport_error(error), unforeseen=unforeseen) from None
 
 
 async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:
@@ -110,12 +131,30 @@ def classify_error_response(response: Response, secrets: Sequence[Secret], now: 
         now: For a Retry-After that is a date.
         is_query: Whether the request was a query, with its rows in the response or in a file.
     """
-    body = response.body
+    kind = classify_response(response.status, _read_text(response, secrets), query=is_query)
+    message = mask_values(extract_error_text(response, secrets))
+    return Failure(kind, message, response.status, parse_retry_after(response.retry_after, now))
+
+
+def extract_error_text(response: Response, secrets: Sequence[Secret]) -> str:
+    """The error text as it was received: it may quote a patient's data, so it is neither stored nor logged."""
+    return extract_message(_read_text(response, secrets), secrets)
+
+
+def find_error_in_success(response: Response, secrets: Sequence[Secret], *, is_query: bool) -> Failure | None:
+    """The known failure that the text of a success reports, if any."""
+    text = _read_text(response, secrets)
+    kind = classify_success_text(text, query=is_query)
+    return None if kind is None else Failure(kind, mask_values(extract_message(text, secrets)), response.status)
+
+
+def _read_text(response: Response, secrets: Sequence[Secret]) -> str:
+    """The beginning of a body, whatever its encoding, without the keys that the server echoes."""
+    # Two bytes a character, at most four; a body of this length is decoded at once.
+    body = to_utf8(response.body[: 4 * ERROR_BYTES_MAX], response.charset).body
     for secret in secrets:
         body = secret.mask_bytes(body)
-    text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
-    kind = classify_response(response.status, text, query=is_query)
-    return Failure(kind, extract_message(text, secrets), response.status, parse_retry_after(response.retry_after, now))
+    return body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
 
 
 def _classify_connect_error(error: httpx.ConnectError) -> Failure:

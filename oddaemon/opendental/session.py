@@ -1,22 +1,37 @@
 """The requests to an office: preferences, clinics, clocks, queries, pages of the aging report, uploads."""
 
-from datetime import date
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime
+from typing import TypeVar, overload
+from zlib import crc32
 
 import httpx
 import msgspec
 
 from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
-from oddaemon.core.failures.failure import FailureKind
-from oddaemon.core.model import UploadTarget
-from oddaemon.core.snapshot.aging_report import ReportRow
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import AgingMark, ControlQueryResult, DatabaseIdentity, OfficeSpec, UploadTarget
+from oddaemon.core.snapshot.aging_report import PAGE_ROWS_MIN, ReportRow
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_values import Row
 from oddaemon.opendental.request_runner import Request, RequestRunner, parse_response
 from oddaemon.opendental.response import ApiError
 
+LIST_PAGES_MAX = 30
+"""Three times the preferences of an office."""
+T = TypeVar("T")
+
 
 class Session(RequestRunner):
     """Requests of one action of one office, one after another."""
+
+    _is_restricted = False
+    """Whether a query on the preferences was denied to the office's query user."""
+
+    @property
+    def max_guarantors(self) -> int:
+        """How many guarantors of an office are read at most."""
+        return self._context.limits.max_guarantors
 
     def resume(self, previous_requests: int) -> None:
         """Continue an interrupted action that had sent this many requests."""
@@ -25,29 +40,43 @@ class Session(RequestRunner):
     async def get_preference(self, name: str) -> str:
         """The value of a preference as stored; `''` if the office does not have it.
 
+        A server that ignores the filter returns pages of all preferences: they are read until the name is found, or
+        until the list has certainly ended.
+
         Raises:
-            ApiError: The request failed.
+            ApiError: The request failed, or the server ignores both the filter and the offset.
             ShuttingDown: The daemon is stopping.
         """
-        try:
-            request = Request("preferences", "GET", "/preferences", params={"PrefName": name})
-            return await self.run(request, lambda body: decode.parse_preference(body, name))
-        except ApiError as error:
-            if error.failure.kind is FailureKind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
-                return ""
-            raise
 
-    async def query(self, sql: str) -> list[Row]:
-        """The rows of a ShortQuery.
+        async def fetch(offset: int) -> tuple[str | None, Sequence[str]]:
+            params = {"PrefName": name, **({"Offset": str(offset)} if offset else {})}
+            request = Request("preferences", "GET", "/preferences", params)
+            page = await self.run(request, lambda body: decode.parse_preference_page(body, name))
+            if not offset and page.value is None and len(page.names) == 1:
+                # No list of all preferences has one row: this is the answer to another question.
+                raise ApiError(Failure(FailureKind.MALFORMED, f"the one row is not preference {name}"))
+            return page
+
+        return await self._find(fetch, f"preference {name}") or ""
+
+    @overload
+    async def query(self, sql: str) -> list[Row]: ...
+
+    @overload
+    async def query(self, sql: str, parse: Callable[[Sequence[Row]], T]) -> T: ...
+
+    async def query(self, sql: str, parse: Callable[[Sequence[Row]], object] | None = None) -> object:
+        """The rows of a ShortQuery, parsed where they were decoded: with many rows, in a thread.
 
         Raises:
-            ApiError: The request failed.
+            ApiError: The request failed, or the rows are not what `parse` expects.
             ShuttingDown: The daemon is stopping.
         """
         content = msgspec.json.encode({"SqlCommand": sql})
-        return await self.run(
-            Request("short_query", "PUT", "/queries/ShortQuery", content=content), decode.parse_json_rows
-        )
+        request = Request("short_query", "PUT", "/queries/ShortQuery", content=content)
+        if parse is None:
+            return await self.run(request, decode.parse_json_rows)
+        return await self.run(request, lambda body: parse(decode.parse_json_rows(body)))
 
     async def get_report_page(self, as_of: date, offset: int, clinic_num: int | None = None) -> list[ReportRow]:
         """One page of the aging report of a day, ordered by name; empty past its end.
@@ -73,19 +102,57 @@ class Session(RequestRunner):
             raise
 
     async def list_clinics(self) -> tuple[int, ...]:
-        """The ClinicNums that the API lists, without hidden clinics and 0. Raises as `query` does."""
-        try:
-            return await self.run(Request("clinics", "GET", "/clinics"), decode.parse_clinics)
-        except ApiError as error:
-            # The API returns 404 for some empty lists.
-            if error.failure.status == httpx.codes.NOT_FOUND:
-                return ()
-            raise
+        """The ClinicNums that the API lists, without hidden clinics and 0. Raises as `get_preference` does."""
+        clinic_nums: dict[int, None] = {}
+
+        async def fetch(offset: int) -> tuple[None, Sequence[int]]:
+            request = Request("clinics", "GET", "/clinics", {"Offset": str(offset)} if offset else None)
+            page = await self.run(request, decode.parse_clinics)
+            clinic_nums.update(dict.fromkeys(page))
+            # Few clinics are a whole list: no server has a smaller page.
+            return None, page if len(page) >= PAGE_ROWS_MIN else ()
+
+        await self._find(fetch, "end of the clinics")
+        return tuple(clinic_nums)
+
+    async def _find(
+        self, fetch: Callable[[int], Awaitable[tuple[str | None, Sequence[object]]]], what: str
+    ) -> str | None:
+        """Read a list page by page until a value is found. None: the whole list was read and does not have it.
+
+        Args:
+            fetch: Reads the page at an offset: the value if it is there, and what identifies the rows of the page.
+            what: What is looked for, for the message.
+        """
+        known: set[object] = set()
+        offset = 0
+        for _ in range(LIST_PAGES_MAX):
+            try:
+                value, page = await fetch(offset)
+            except ApiError as error:
+                # The API returns 404 for some empty lists.
+                if error.failure.kind is FailureKind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
+                    return None
+                raise
+            if value is not None or not page:
+                return value
+            if known.issuperset(page):
+                # The offset is ignored, too. Only a list that is shorter than any page is then known to be whole.
+                if len(known) < PAGE_ROWS_MIN:
+                    return None
+                break
+            known.update(page)
+            offset += len(page)
+        raise ApiError(
+            Failure(FailureKind.MALFORMED, f"no {what} in the {len(known)} rows that came: the list is not whole")
+        )
 
     async def check_registered_key(self, developer_name: str) -> RegisteredKeys:
         """Whether the office's own table of keys has the key in use. Raises as `query` does."""
-        key_rows = await self.query(sql.select_registered_keys(developer_name))
-        return parse_response(lambda rows: decode.parse_registered_keys(rows, self._auth.customer_key), key_rows)
+        return await self.query(
+            sql.select_registered_keys(developer_name),
+            lambda rows: decode.parse_registered_keys(rows, self._auth.customer_key),
+        )
 
     async def upload(self, sql: str, target: UploadTarget, *, asynchronous: bool) -> None:
         """Have the office upload the result of a query as a CSV file.
@@ -111,6 +178,58 @@ class Session(RequestRunner):
         await self.run(request, lambda _: None)
 
     async def read_clocks(self) -> decode.ClockReading:
-        """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""
-        rows = await self.query(sql.select_clocks())
-        return parse_response(decode.parse_clocks, rows)
+        """The office server's NOW() and UTC_TIMESTAMP(), its identity and its aging. Raises as `query` does.
+
+        The identity comes from GETs if the office's query user may not read the preferences.
+        """
+        rows = await self._query_unless_restricted(sql.select_clocks())
+        if rows is not None:
+            return parse_response(decode.parse_clocks, rows)
+        identity = await self.read_identity()
+        rows = await self.query(sql.select_clocks(preferences=False))
+        return parse_response(lambda found: decode.parse_clocks(found, identity), rows)
+
+    async def read_control(self, office: OfficeSpec, since: datetime | None) -> ControlQueryResult:
+        """The office's own totals, with its aging, clocks and identity of the same instant. Raises as `query` does.
+
+        If the office's query user may not read the preferences, GETs read them, and the state of aging before and
+        after the query must be the same.
+        """
+        rows = await self._query_unless_restricted(sql.select_control(office, since))
+        if rows is not None:
+            return parse_response(decode.parse_control, rows)
+        identity, mark = await self.read_identity(), await self.read_aging_mark()
+        rows = await self.query(sql.select_control(office, since, preferences=False))
+        if await self.read_aging_mark() != mark:
+            raise ApiError(Failure(FailureKind.AGING_CHANGED))
+        return parse_response(lambda found: decode.parse_control(found, (mark, identity)), rows)
+
+    async def _query_unless_restricted(self, statement: str) -> list[Row] | None:
+        """The rows of a query on the preferences; None: the office's query user may not read them."""
+        if self._is_restricted:
+            return None
+        try:
+            return await self.query(statement)
+        except ApiError as error:
+            if error.failure.kind is not FailureKind.QUERY_USER_RESTRICTED:
+                raise
+        self._is_restricted = True
+        return None
+
+    async def read_aging_mark(self) -> AgingMark:
+        """The state of aging by GETs: the lock before the date. Raises as `query` does.
+
+        In this order, a run that ends between the two requests is seen as running, never as incomplete.
+        """
+        begin = await self.get_preference("AgingBeginDateTime")
+        return AgingMark(await self.get_preference("DateLastAging"), begin)
+
+    async def read_identity(self) -> DatabaseIdentity:
+        """Which database answers, by GETs: the same three checksums that a query returns. Raises as `query` does."""
+        title = await self.get_preference("PracticeTitle")
+        phone = await self.get_preference("PracticePhone")
+        address = await self.get_preference("PracticeAddress")
+        code = await self.get_preference("PracticeZip")
+        return DatabaseIdentity(
+            *(crc32(text.encode()) for text in (title.strip(), phone.strip(), address.strip() + code.strip()))
+        )

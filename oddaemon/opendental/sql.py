@@ -17,6 +17,12 @@ _CENTS = tuple(f"ROUND({column}*100)+0" for column in _MONEY)  # +0: MySQL knows
 _ROW = f"CONCAT_WS(',',PatNum,ClinicNum,{','.join(_CENTS)})"
 _COMPARISON = {Include.ALL: "<>", Include.DEBTS: ">"}
 
+_CLOCKS = "NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow"
+_AGING = ",".join(
+    f"(SELECT MAX(ValueString) FROM preference WHERE PrefName='{name}') AS {name}"  # noqa: S608  constants
+    for name in ("DateLastAging", "AgingBeginDateTime")
+)
+
 PAT_NUM_MAX = 2**63 - 1
 """A statement that starts after it returns the control columns and no balances."""
 
@@ -28,19 +34,25 @@ _IDENTITY = {
 """Preferences that identify a practice and are not secret."""
 
 
-def select_clocks() -> str:
-    """The server's clocks and the identity of the database: one row."""
-    return f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_build_identity_columns()}"
+def select_clocks(*, preferences: bool = True) -> str:
+    """The server's clocks, and from its preferences the identity of the database and the state of aging: one row.
+
+    Args:
+        preferences: False: no preferences, for a database user that may not read them.
+    """
+    return f"SELECT {_CLOCKS},{_AGING},{_build_identity_columns()}" if preferences else f"SELECT {_CLOCKS}"
 
 
-def select_control(office: OfficeSpec, since: datetime | None = None) -> str:
+def select_control(office: OfficeSpec, since: datetime | None = None, *, preferences: bool = True) -> str:
     """The office's own totals, aging, clocks and identity: one row.
 
     Args:
         office: Whose guarantors, and which of them.
         since: Rows written after this (the office's clock) count as touched. None: do not count them.
+        preferences: As in `select_clocks`; without them there is neither aging nor identity.
     """
-    return f"SELECT {_build_control_columns(since)} FROM patient WHERE {_filter_guarantors(office)}"  # noqa: S608  no text of others
+    columns = _build_control_columns(since, preferences=preferences)
+    return f"SELECT {columns} FROM patient WHERE {_filter_guarantors(office)}"  # noqa: S608  no text of others
 
 
 def select_packed(
@@ -130,13 +142,12 @@ def select_registered_keys(developer_name: str) -> str:
     return f"SELECT CustApiKey FROM apikey WHERE DevName='{literal}' LIMIT 100"  # noqa: S608  checked above
 
 
-def _build_control_columns(since: datetime | None) -> str:
+def _build_control_columns(since: datetime | None, *, preferences: bool) -> str:
     sums = ",".join(f"IFNULL(SUM({cents}),0) AS Sum{name}" for cents, name in zip(_CENTS, _MONEY, strict=True))
     return (
         f"COUNT(*) AS Guarantors,{sums},IFNULL(SUM(CRC32({_ROW})+0e0),0) AS Checksum,"
         f"{_count_touched(since)} AS Touched,"
-        f"{_select_preference('DateLastAging')},{_select_preference('AgingBeginDateTime')},"
-        f"NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_build_identity_columns()}"
+        + (f"{_AGING},{_CLOCKS},{_build_identity_columns()}" if preferences else _CLOCKS)
     )
 
 
@@ -156,10 +167,6 @@ def _checksum_preferences(names: tuple[str, ...]) -> str:
 
 def _quote_datetime(moment: datetime) -> str:
     return f"'{moment:%Y-%m-%d %H:%M:%S}'"
-
-
-def _select_preference(name: str) -> str:
-    return f"(SELECT MAX(ValueString) FROM preference WHERE PrefName='{name}') AS {name}"  # noqa: S608  constants
 
 
 def _filter_guarantors(office: OfficeSpec) -> str:

@@ -5,7 +5,8 @@ and changes nothing.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from oddaemon.settings.tables.sections import (
 from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
 from oddaemon.settings.values.secret import SECRET_NAMES
 from oddaemon.settings.values.suggestions import suggest_name
-from oddaemon.settings.warnings import add_warnings, warn_missing_requirements
+from oddaemon.settings.warnings import add_warnings, warn_missing_requirements, warn_open_files
 
 _SECTIONS: dict[str, type[Table]] = {
     "api": ApiSettings,
@@ -92,7 +93,9 @@ def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: It
         sections, secrets = _read_sections(main, _SECTIONS, environment)
         offices: OfficesDirectory | None = sections["offices"]
         if offices is not None and offices.directory is not None:
-            watched_paths.update([offices.directory, *list_office_groups(offices.directory)])
+            watched_paths.add(offices.directory)
+            with suppress(OSError):  # `read_directory` reports it.
+                watched_paths.update(list_office_groups(offices.directory))
         documents = [main, *_read_office_documents(main, offices)]
         documents.extend(draft.to_document(_SAFE_NAMES, diagnostics) for draft in drafts)
         settings = _build_settings(documents, sections, secrets.get("developer_key"), environment)
@@ -121,13 +124,18 @@ def find_control_socket(path: Path) -> Path | None:
     raise BadConfiguration(tuple(diagnostics.problems))
 
 
-def render_redacted_files(path: Path) -> list[tuple[Path, str]]:
-    """Render each readable file of a configuration so that it may be shown to others, even if it has problems."""
+def render_redacted_files(path: Path, redact: Callable[[str], str]) -> list[tuple[Path, str]]:
+    """Render each readable file of a configuration so that it may be shown to others, even if it has problems.
+
+    Args:
+        path: `oddaemon.toml`.
+        redact: Removes registered secrets from a value.
+    """
     main = read_document(path, _SAFE_NAMES, Diagnostics())
     if main is None:
         return []
     documents = [main, *_read_office_documents(main, _read_sections(main, ("offices",), {})[0]["offices"])]
-    return [(document.path, render_redacted(document, _SAFE_NAMES)) for document in documents]
+    return [(document.path, render_redacted(document, _SAFE_NAMES, redact)) for document in documents]
 
 
 def _read_sections(
@@ -164,6 +172,7 @@ def _build_settings(
     add_warnings(documents, entries, api)
     require_sftp_receiver(entries, sftp)
     warn_missing_requirements(main, sinks, sftp, sections["maintenance"])
+    warn_open_files(main, api, sftp, len(sinks))
     if any(section is None for section in sections.values()):
         return None
     cadence = Cadence(**sections["cadence"].model_dump())

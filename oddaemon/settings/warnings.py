@@ -1,5 +1,6 @@
 """Warnings about a configuration that can be used."""
 
+import resource
 from collections.abc import Iterable
 from importlib.util import find_spec
 from urllib.parse import urlsplit
@@ -15,7 +16,13 @@ from oddaemon.settings.values.url import API_PATH, is_local_url
 
 REQUEST_TIMEOUT_SECONDS_MIN = 65.0
 """The API answers 504 after 60 s; a shorter time-out reports failures of requests that would succeed."""
-_EXTRA_MODULES = {"parquet": "pyarrow", "postgres": "asyncpg", "sftp": "asyncssh"}
+OWN_FILES = 100
+"""Database, log, listeners, watches and, for a moment each, name lookups and second attempts to connect."""
+HTTP_CLIENTS = 64
+"""Connections to the listener at one time."""
+UPLOAD_FILES = 100
+FILES_PER_SINK = 8
+_EXTRA_MODULES = {"parquet": "pyarrow", "postgres": "psycopg", "sftp": "asyncssh"}
 """The package of each extra."""
 
 
@@ -85,6 +92,20 @@ def _warn_office(document: TomlDocument, location: Location, office: OfficeTable
         message = f"is less than the {spacing:g} s that Open Dental requires for a key of tier {office.tier}"
         hint = "requests will be queued and then refused"
         document.warn((*location, "min_interval_seconds"), message, hint, interval)
+
+
+def warn_open_files(main: TomlDocument, api: ApiSettings | None, sftp: SftpSettings | None, sinks: int) -> None:
+    """Warn if this process may open fewer files than the daemon needs when all of it is busy at once."""
+    if api is None:
+        return
+    uploads = UPLOAD_FILES if sftp is not None and sftp.is_on else 0
+    needed = OWN_FILES + api.max_in_flight + HTTP_CLIENTS + uploads + FILES_PER_SINK * sinks
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        message = (
+            f"needs up to {needed} open files, with those of other connections; the limit of this process is {limit}"
+        )
+        main.warn(("api", "max_in_flight"), message, "raise LimitNOFILE of the unit (`ulimit -n`) or lower it")
 
 
 def _warn_api_path(document: TomlDocument, location: Location, url: str) -> None:

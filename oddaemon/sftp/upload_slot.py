@@ -12,6 +12,8 @@ import anyio
 from oddaemon.core.model import UploadTarget
 
 FOLDER = "balances"
+OPEN_MAX = 4
+"""Connections, sessions and open files of one upload: it needs one of each, and another after a lost connection."""
 
 
 class UploadMissingError(Exception):
@@ -34,6 +36,14 @@ class UploadUnstorableError(UploadRefusedError):
     """It cannot be written to the disk."""
 
 
+class Closable(Protocol):
+    """A connection."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
 class UploadSlot:
     """A slot for one file, with a user and a password of its own."""
 
@@ -44,6 +54,9 @@ class UploadSlot:
         self.target = UploadTarget(
             f"{host}/{FOLDER}/{self.name}", port, secrets.token_hex(8), secrets.token_urlsafe(24)
         )
+        self.connections = set[Closable]()
+        """Of this user; they are closed with the slot."""
+        self.sessions = self.handles = 0
         self._finished = anyio.Event()
         self._rejection: UploadRefusedError | None = None
         self.is_closed = False
@@ -119,3 +132,5 @@ async def open_upload_slot(directory: Path, host: str, port: int, bytes_max: int
             yield slot
         finally:
             slot.is_closed = True
+            for connection in list(slot.connections):
+                connection.close()

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from oddaemon.http_client.redirect import detach_location, get_location
 from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 
 REDIRECTS_MAX = 3
@@ -42,12 +43,15 @@ class PingResult:
     """Its number; 1 is the first."""
     why: str = ""
     """Why it failed, as a clause without the URL. "": the receiver accepted it."""
+    unforeseen: Exception | None = None
+    """The exception that it failed with, if no rule expects it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _AttemptFailed:
     why: str
     is_transient: bool = True
+    unforeseen: Exception | None = None
 
 
 def make_failure_url(url: str) -> str:
@@ -58,30 +62,39 @@ def make_failure_url(url: str) -> str:
 
 async def ping(target: PingTarget, document: Mapping[str, str | int]) -> PingResult:
     """Send the ping, with repeated attempts; never raises because of the receiver."""
-    tls = await anyio.to_thread.run_sync(make_tls_context)
     pause_seconds, attempt = target.pause_seconds, 1
-    while (failure := await _attempt(target, document, tls)) is not None:
+    while (failure := await _attempt(target, document)) is not None:
         if attempt >= target.attempts or not failure.is_transient:
-            return PingResult(attempt, failure.why)
+            return PingResult(attempt, failure.why, failure.unforeseen)
         await anyio.sleep(pause_seconds)
         pause_seconds, attempt = 2 * pause_seconds, attempt + 1
     return PingResult(attempt)
 
 
-async def _attempt(target: PingTarget, document: Mapping[str, str | int], tls: ssl.SSLContext) -> _AttemptFailed | None:
-    """One attempt, with a client of its own."""
-    client = httpx.AsyncClient(
-        verify=tls, trust_env=False, timeout=target.timeout_seconds, headers={"User-Agent": USER_AGENT}
-    )
-    # httpx's timeouts apply to each read: a trickling response would never time out.
-    with anyio.move_on_after(target.timeout_seconds):
-        async with client:
-            try:
+async def _attempt(target: PingTarget, document: Mapping[str, str | int]) -> _AttemptFailed | None:
+    """One attempt, with a client of its own. Whatever it raises is the receiver's failure."""
+    try:
+        tls = await anyio.to_thread.run_sync(make_tls_context)
+        # httpx's timeouts apply to each read: a trickling response would never time out.
+        with anyio.move_on_after(target.timeout_seconds):
+            async with _make_client(tls, target.timeout_seconds) as client:
                 return await _send_request(client, target.url, document)
-            except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
-                # The message may contain the URL; the type is enough.
-                return _AttemptFailed(f"the request failed ({type(error).__name__})")
+    except Exception as error:  # noqa: BLE001 - the HTTP stack raises more over a receiver than it documents
+        is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | UnicodeError)
+        # The message may contain the URL; the type is enough.
+        why = f"the request failed ({type(error).__name__})"
+        return _AttemptFailed(why, unforeseen=None if is_foreseen else error)
     return _AttemptFailed(f"no response within {target.timeout_seconds:g} s")
+
+
+def _make_client(tls: ssl.SSLContext, timeout_seconds: float) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        verify=tls,
+        trust_env=False,
+        timeout=timeout_seconds,
+        headers={"User-Agent": USER_AGENT},
+        event_hooks={"response": [detach_location]},
+    )
 
 
 async def _send_request(
@@ -93,13 +106,14 @@ async def _send_request(
         async with client.stream(method, url, json=body) as response:
             if response.is_success:
                 return None
-            if not response.has_redirect_location:
+            location = get_location(response)
+            if location is None:
                 status = response.status_code
                 is_transient = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _RETRYABLE_STATUSES
                 return _AttemptFailed(f"the receiver responded with HTTP {status}", is_transient)
             if response.status_code not in _METHOD_PRESERVING_REDIRECTS:
                 method = "GET"
-            redirect_url = _resolve_redirect(url, response.headers["Location"])
+            redirect_url = _resolve_redirect(url, location)
         if redirect_url is None:
             return _AttemptFailed("the receiver redirects to an address that is not https", is_transient=False)
         url = redirect_url
@@ -108,9 +122,11 @@ async def _send_request(
 
 def _resolve_redirect(url: str, location: str) -> str | None:
     """The target of a redirect; None: a secret must not be sent there."""
+    if not location:
+        return None
     try:
         target = httpx.URL(url).join(location)
         is_safe = target.scheme == "https" and target.host and not target.userinfo
-    except (httpx.InvalidURL, UnicodeError):  # the latter for a name such as xn--a.com
+    except (httpx.InvalidURL, ValueError):  # the latter for a name such as xn--a.com
         return None
     return str(target) if is_safe else None

@@ -30,6 +30,7 @@ import httpx
 from oddaemon.core.backoff import parse_retry_after
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.snapshot.payload import Payload
+from oddaemon.http_client.redirect import detach_location
 from oddaemon.http_client.tls import USER_AGENT, describe_tls_error, find_tls_error, make_tls_context
 from oddaemon.sinks.formats.columns import Row
 from oddaemon.sinks.formats.export import FileFormat, Layout, write_rows
@@ -115,8 +116,8 @@ class Webhook:
         except TimeoutError:
             seconds = self._options.timeout_seconds
             raise DeliveryFailed(f"{self._host} did not respond within {seconds:g} s.") from None
-        except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
-            # An invalid name, such as xn--a.com, fails only at the lookup.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            # An invalid name, such as xn--a.com, fails only at the lookup; TLS fails in a read as a bare OSError.
             raise DeliveryFailed(_describe_transport_error(self._host, error)) from error
         finally:
             if not is_reusable:
@@ -144,6 +145,7 @@ class Webhook:
             timeout=httpx.Timeout(self._options.timeout_seconds),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
             headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
+            event_hooks={"response": [detach_location]},
         )
 
     def _require_acknowledged(self, status: int, retry_after: str) -> None:

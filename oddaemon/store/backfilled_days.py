@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select
@@ -19,6 +20,7 @@ _ADD = (
     f"INSERT INTO historical_balance (snapshot, {BALANCE_COLUMNS}) "  # noqa: S608 - our own column names
     f"VALUES (?, {', '.join('?' for _ in Balance._fields)})"
 )
+_ROWS_AT_ONCE = 20_000
 _OWED_COLUMNS = ("bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "bal_total")
 _OUTCOMES = (
     f"SELECT office.id, snapshot.as_of, snapshot.guarantors, snapshot.requests, "  # noqa: S608 - our own column names
@@ -88,8 +90,9 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
         table = schema.historical_snapshot
         with constraint_errors(db.where):
             snapshot = await connection.scalar(insert(table).returning(table.c.id), header)
-            if result.balances:
-                await connection.exec_driver_sql(_ADD, [(snapshot, *balance) for balance in result.balances.values()])
+            rows = iter(result.balances.values())
+            while batch := [(snapshot, *balance) for balance in islice(rows, _ROWS_AT_ONCE)]:
+                await connection.exec_driver_sql(_ADD, batch)
         await connection.execute(
             schema.backfill.update().where(schema.backfill.c.number == job.number),
             {"stage": JobState.DONE.value, "not_before": None, "why": ""},

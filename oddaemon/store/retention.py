@@ -19,6 +19,8 @@ from oddaemon.store.values import format_instant
 ROWS_PER_TRANSACTION = 2000
 """About 10 ms of the only writer."""
 
+PAT_NUM_MIN = -(1 << 63)
+"""The least number that a column can hold."""
 _OFFICES = "SELECT key FROM office ORDER BY key"
 _HISTORY_START = """
     WITH own AS (SELECT id, aging_date FROM snapshot WHERE office = ?1),
@@ -83,7 +85,8 @@ async def _prune_snapshots(db: Database, office_key: int, cutoff: datetime) -> i
 
 
 async def _prune_versions(db: Database, office_key: int) -> int:
-    pruned, pat_num = 0, -1
+    # Numbers of patients may be negative: Open Dental has an option for random ones.
+    pruned, pat_num = 0, PAT_NUM_MIN
     while True:
         ended = await db.fetch(_ENDED, (office_key, pat_num), tuple)
         if ended:

@@ -5,6 +5,8 @@ Everything here is global to the process, so tests of other packages make a plai
 
 import logging
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +19,8 @@ from oddaemon.telemetry.logging.writer import LineWriter
 from oddaemon.telemetry.telemetry import Telemetry
 
 STANDARD_OUTPUT = 1
+REPEAT_SECONDS = 60.0
+"""How long a message of a library is not repeated: without a descriptor, asyncio logs a thousand a second."""
 
 
 @contextmanager
@@ -68,11 +72,15 @@ def capture_library_messages(telemetry: Telemetry) -> Iterator[None]:
 
 
 class _LibraryHandler(logging.Handler):
-    """Turns log records into events."""
+    """Turns log records into events. A message that repeats is loud once a minute; the others are only counted."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)
         self._telemetry = telemetry
+        self._clock = clock
+        self._loud_at: dict[tuple[str, str], float] = {}
+        """When each message of a logger was last emitted loudly."""
+        self._repeated: Counter[tuple[str, str]] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Emit the record. Never fails: a message whose arguments do not fit is emitted without them."""
@@ -80,6 +88,13 @@ class _LibraryHandler(logging.Handler):
             message = record.getMessage()
         except (TypeError, ValueError):
             message = str(record.msg)
+        # asyncio logs details of the socket below the first line.
+        key, now = (record.name, message.partition("\n")[0][:200]), self._clock()
+        if now - self._loud_at.get(key, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            self._repeated[key] += 1
+            self._telemetry.emit(LibraryMessage(record.name, Level.DEBUG, message, None))
+            return
+        self._loud_at = {each: at for each, at in self._loud_at.items() if now - at < REPEAT_SECONDS} | {key: now}
         error = record.exc_info[1] if record.exc_info else None
         self._telemetry.emit(
             LibraryMessage(
@@ -87,5 +102,6 @@ class _LibraryHandler(logging.Handler):
                 severity=Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING,
                 message=message,
                 traceback=None if error is None else format_traceback(error),
+                repeated=self._repeated.pop(key, 0),
             )
         )

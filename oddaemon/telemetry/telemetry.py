@@ -82,12 +82,12 @@ class Telemetry:
         self._redactor.add_secrets(values)
 
     def redact(self, text: str) -> str:
-        """`text` without secrets."""
+        """`text` without secrets; never a text that is JSON or has another syntax: redact its values."""
         return self._redactor.redact_text(text)
 
     def redact_fields(self, fields: Mapping[str, object]) -> dict[str, object]:
-        """The fields of an event without secrets."""
-        return {name: self._redactor.redact_value(value) for name, value in fields.items()}
+        """The fields of an event or of a document without secrets."""
+        return self._redactor.redact_fields(fields)
 
     def render(self, offices: Sequence[OfficeStatus], accept: str = "") -> Scrape:
         """All metrics, with those of these offices. Slow with thousands of offices: run it in a thread.

@@ -5,8 +5,10 @@ rendering thousands of offices takes long.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,13 +16,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from oddaemon.core.reporting.status_document import StatusDocument
+from oddaemon.core.reporting.status_document import StatusDocument, hide_small_sums
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.responses import respond_metrics, respond_redacted_json
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
 from oddaemon.telemetry.metrics.office import OfficeStatusSource
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.pages.routes import Pages
+from oddaemon.web.pages.routes import RENDERERS_MAX, Pages
 
 
 def create_app(
@@ -62,6 +64,7 @@ class _Endpoints:
     _office_metrics: OfficeStatusSource
     _get_readiness: Callable[[], Readiness]
     _build_status: Callable[[], StatusDocument]
+    _renderers: anyio.CapacityLimiter = field(default_factory=partial(anyio.CapacityLimiter, RENDERERS_MAX))
 
     async def get_metrics(self, request: Request) -> Response:
         return await respond_metrics(request, self._telemetry, self._office_metrics)
@@ -75,7 +78,9 @@ class _Endpoints:
 
     async def get_status(self, _request: Request) -> Response:
         """The whole fleet."""
-        return await respond_redacted_json(self._telemetry, self._build_status())
+        document = self._build_status()
+        shown = {**document, "offices": [hide_small_sums(office) for office in document["offices"]]}
+        return await respond_redacted_json(self._telemetry, shown, self._renderers)
 
     async def get_office(self, request: Request) -> Response:
         """One office, or 404."""
@@ -84,7 +89,7 @@ class _Endpoints:
         office = next((office for office in document["offices"] if office["id"] == wanted), None)
         if office is None:
             raise HTTPException(404, "No office with this id is configured; /api/status lists all offices.")
-        return await respond_redacted_json(self._telemetry, office)
+        return await respond_redacted_json(self._telemetry, hide_small_sums(office), self._renderers)
 
 
 async def _get_healthy(_request: Request) -> Response:

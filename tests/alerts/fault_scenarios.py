@@ -31,7 +31,12 @@ from oddaemon.telemetry.logging.writer import LineWriter
 from tests.alerts.promtool import ScrapeRecording
 from tests.alerts.scraped_daemon import FLEET, scraped_daemon
 from tests.engine.config_files import make_config_files, write_private
-from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings
+from tests.engine.delivery.fake_consumer import (
+    ConsumerBook,
+    ScriptedSink,
+    SinkBehavior,
+    make_sink_settings,
+)
 from tests.engine.night import make_office_settings, time_after_start
 
 ScenarioFunction = Callable[[Path], Awaitable[ScrapeRecording]]
@@ -359,8 +364,9 @@ async def consumer_rejecting_for_hours(directory: Path) -> ScrapeRecording:
 @expect_alerts("CourierCrashed")
 async def courier_crash(directory: Path) -> ScrapeRecording:
     sink = ScriptedSink(ConsumerBook())
-    sink.plan(SinkBehavior.CRASHES, SinkBehavior.ACCEPTS)
     async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
+        await found.world.sleep_until(FAULT_START)
+        found.world.injected_crashes["book"] = 1
         await found.world.sleep_until(BEFORE_FRESH_BY)
     return found.recording
 
@@ -368,7 +374,17 @@ async def courier_crash(directory: Path) -> ScrapeRecording:
 @expect_alerts("CourierCrashed", "SinkBehind")
 async def repeated_courier_crashes(directory: Path) -> ScrapeRecording:
     sink = ScriptedSink(ConsumerBook())
-    sink.plan(SinkBehavior.CRASHES)
+    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
+        await found.world.sleep_until(FAULT_START)
+        found.world.injected_crashes["book"] = 1000
+        await found.world.sleep_until(BEFORE_FRESH_BY)
+    return found.recording
+
+
+@expect_alerts("PeerErrorUnforeseen")
+async def sink_that_raises_what_no_rule_expects(directory: Path) -> ScrapeRecording:
+    sink = ScriptedSink(ConsumerBook())
+    sink.plan(SinkBehavior.CRASHES, SinkBehavior.ACCEPTS)
     async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
         await found.world.sleep_until(BEFORE_FRESH_BY)
     return found.recording

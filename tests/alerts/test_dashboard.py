@@ -80,6 +80,7 @@ def test_every_alert_worthy_family_is_shown_somewhere() -> None:
             "oddaemon_events_total",
             "oddaemon_heartbeat_pings_total",
             "oddaemon_backfills_total",
+            "oddaemon_background_task_crashes_total",
             "oddaemon_delivery_oldest_pending_timestamp_seconds",
             "oddaemon_office_aging_date_timestamp_seconds",
             "oddaemon_office_snapshot_published_timestamp_seconds",

@@ -70,4 +70,4 @@ def _query_control(practice: Practice, previous: SnapshotSummary | None) -> Cont
     office = OfficeSpec(practice.spec.office_id, practice.spec.office_id)
     since = previous.office_now if previous else None
     rows = practice.run_short_query(sql.select_control(office, since))
-    return decode.parse_control([Row(each) for each in rows])  # type: ignore[arg-type]  # rows of cells
+    return decode.parse_control([Row(each) for each in rows])

@@ -37,6 +37,7 @@ class FakeCommands:
     def __init__(self, *, good: bool = True) -> None:
         self._good = good
         self.polls = 0
+        self.accepted_removals: bool | None = None
 
     async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
@@ -50,8 +51,9 @@ class FakeCommands:
             case _:
                 raise CommandRejected(RejectionKind.NOT_FOUND, f"No office {office!r} is at work.", "Did you mean `x`?")
 
-    async def reload(self, uid: int | None) -> Document:
+    async def reload(self, uid: int | None, *, accept_removals: bool) -> Document:
         assert uid == os.getuid()
+        self.accepted_removals = accept_removals
         return {**await self.preview_reload(), "outcome": f"Applied: {PLAN.sentence}"}
 
     async def preview_reload(self) -> Document:

@@ -33,6 +33,7 @@ class InspectedDaemon:
         self.telemetry = Telemetry(write=lambda _: None, now=_get_now, version="test")
         self.fleet = FleetState(_get_now)
         self.readiness = Readiness(ready=True)
+        self.rejection = ""
 
     def emit_events(self, *events: Event) -> None:
         for event in events:
@@ -60,7 +61,9 @@ async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio
                 office = OfficeSpec(row.id, row.name, labels=labels)
                 daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, row.state.standing.since, row.snapshot)
         journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
-        status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness, daemon.fleet.now())
+        status = StatusService(
+            database, daemon.fleet, journal, lambda: daemon.readiness, daemon.fleet.now(), lambda: daemon.rejection
+        )
         app = make_admin_app(
             commands=FakeCommands(), status=status, telemetry=daemon.telemetry, office_metrics=daemon.fleet.get_statuses
         )

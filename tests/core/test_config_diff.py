@@ -112,3 +112,11 @@ def test_every_office_is_in_one_part_of_the_plan(before: dict[str, TaskConfig], 
 
 def test_without_a_restart_nothing_is_said_of_one() -> None:
     assert ConfigDiff(new=("elm",)).restart_sentence == ""
+
+
+@pytest.mark.parametrize(
+    ("removed", "kept", "is_questioned"), [(3, 0, False), (4, 3, True), (4, 4, False), (200, 0, True), (0, 0, False)]
+)
+def test_more_than_half_and_more_than_three_are_most(removed: int, kept: int, is_questioned: bool) -> None:
+    diff = ConfigDiff(removed=tuple(map(str, range(removed))), unchanged=kept)
+    assert diff.removes_most is is_questioned

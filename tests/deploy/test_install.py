@@ -4,6 +4,7 @@ The wheel is the real one without its dependencies, which would have to be fetch
 and starts what is installed.
 """
 
+import hashlib
 import os
 import shutil
 import stat
@@ -98,7 +99,8 @@ def test_a_whole_installation_comes_from_the_wheel_alone(installed: Path) -> Non
 
 def test_what_is_installed_runs_where_the_root_will_be(installed: Path) -> None:
     program = installed / "opt" / "oddaemon" / "bin" / "oddaemon"
-    assert program.read_text().splitlines()[0] == "#!/opt/oddaemon/bin/python"
+    release = (installed / "opt" / "oddaemon" / "current").readlink()
+    assert program.read_text().splitlines()[0] == f"#!/opt/oddaemon/{release}/bin/python"
     assert str(installed) not in (installed / "opt" / "oddaemon" / "pyvenv.cfg").read_text()
     assert (installed / "usr/local/bin/oddaemon").readlink() == Path("/opt/oddaemon/bin/oddaemon")
 
@@ -153,6 +155,77 @@ def test_an_upgrade_replaces_the_program_even_under_the_same_version(machine: Pa
     module.write_text("broken")
     install(machine, wheel)
     assert module.read_text() != "broken"
+
+
+def list_releases(machine: Path) -> set[str]:
+    return {f"releases/{path.name}" for path in (machine / "opt" / "oddaemon" / "releases").iterdir()}
+
+
+def test_an_upgrade_keeps_the_program_before_it_and_no_older_one(machine: Path, wheel: Path) -> None:
+    current = machine / "opt" / "oddaemon" / "current"
+    releases = [current.readlink()]
+    for _ in range(2):
+        install(machine, wheel)
+        releases.append(current.readlink())
+    assert list_releases(machine) == set(map(str, releases[1:]))
+
+
+def test_a_failed_upgrade_leaves_the_old_program(machine: Path, wheel: Path, tmp_path: Path) -> None:
+    wanting = change_wheel(wheel, tmp_path, requires=b"Requires-Dist: no-such-package-here")
+    before = (machine / "opt" / "oddaemon" / "current").readlink()
+    assert run_installer(machine, wanting).returncode != 0
+    assert (machine / "opt" / "oddaemon" / "current").readlink() == before
+    assert list_releases(machine) == {str(before)}
+
+
+@pytest.mark.parametrize(("sha256", "returncode"), [(None, 0), ("0" * 64, 1)], ids=["as locked", "another file"])
+def test_a_package_is_installed_only_with_the_hash_of_the_lock(
+    tmp_path: Path, wheel: Path, sha256: str | None, returncode: int
+) -> None:
+    needed = make_wheel(tmp_path / "links", "needed", "1.0")
+    sha256 = sha256 or hashlib.sha256(needed.read_bytes()).hexdigest()
+    lock = f"needed==1.0 \\\n    --hash=sha256:{sha256}\n".encode()
+    wanting = change_wheel(wheel, tmp_path, requires=b"Requires-Dist: needed", lock=lock)
+    machine = tmp_path / "machine"
+    finished = run_installer(machine, "--find-links", tmp_path / "links", wanting)
+    assert finished.returncode == returncode, finished.stderr
+    assert (machine / "opt" / "oddaemon" / "current").exists() == (returncode == 0)
+    assert returncode == 0 or "HASH" in finished.stderr
+
+
+@pytest.mark.parametrize("directory", ["a machine & more", "x" * 130], ids=["with spaces", "over 127 characters"])
+def test_a_root_may_have_any_path(tmp_path: Path, wheel: Path, directory: str) -> None:
+    root = tmp_path / directory
+    install(root, wheel)
+    program = root / "opt" / "oddaemon" / "bin" / "oddaemon"
+    first, *others = program.read_text().splitlines()
+    assert first.startswith("#!/opt/oddaemon/releases/")
+    assert not any("exec" in line or directory in line for line in others)
+
+
+def change_wheel(wheel: Path, directory: Path, *, requires: bytes, lock: bytes | None = None) -> Path:
+    """The wheel with another line of metadata, and another lock."""
+    changed = directory / wheel.name
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(changed, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith(".dist-info/METADATA"):
+                content = content.replace(b"\n\n", b"\n" + requires + b"\n\n", 1)
+            if name.endswith("/requirements.lock") and lock is not None:
+                content = lock
+            target.writestr(source.getinfo(name), content)
+    return changed
+
+
+def make_wheel(directory: Path, name: str, version: str) -> Path:
+    """An empty package."""
+    directory.mkdir()
+    path, info = directory / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as target:
+        target.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        target.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        target.writestr(f"{info}/RECORD", f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    return path
 
 
 def test_removing_keeps_configuration_and_balances_and_purging_does_not(machine: Path) -> None:

@@ -1,7 +1,6 @@
 """A transport to headquarters that records every statement."""
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -48,20 +47,15 @@ class RequestRecorder(SimulatedTransport):
     Args:
         headquarters: Answers.
         heard: Takes what was sent.
-        mines: How many requests of an office end in a programmer's error instead.
     """
 
-    def __init__(self, headquarters: Headquarters, statements: list[SentStatement], crash_counts: Counter[str]) -> None:
+    def __init__(self, headquarters: Headquarters, statements: list[SentStatement]) -> None:
         super().__init__(headquarters)
         self._headquarters = headquarters
         self._statements = statements
-        self._crash_counts = crash_counts
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         office_id = request.headers["Authorization"].rpartition("/")[2].removeprefix(CUSTOMER_KEY_PREFIX)
-        if self._crash_counts[office_id] > 0:
-            self._crash_counts[office_id] -= 1
-            raise InjectedCrash(f"with {request.headers['Authorization']}")
         if request.method == "PUT":
             sql = json.loads(await request.aread())["SqlCommand"]
             self._statements.append(SentStatement(office_id, self._headquarters.now().instant, sql))

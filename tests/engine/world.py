@@ -32,9 +32,10 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.telemetry.events.base import Level
+from oddaemon.telemetry.events import OutboxSize, RequestStarted
+from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.engine.request_recorder import RequestRecorder, SentStatement
+from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX, InjectedCrash, RequestRecorder, SentStatement
 from tests.engine.upload_network import UploadNetwork
 
 TWO_DAYS = timedelta(days=2)
@@ -89,15 +90,23 @@ class World:
             self.settings,
             self._telemetry,
             self.get_daemon_now,
-            transport=partial(RequestRecorder, self.headquarters, self.statements_sent, self.injected_crashes),
+            transport=partial(RequestRecorder, self.headquarters, self.statements_sent),
             rng=random.Random(7),
             listening=False,
             make_sink=self.make_sink,
             receiver=self.upload_network,
         )
+        self._telemetry.subscribe(self._crash_on_request)
         self._scope, self._ended = anyio.CancelScope(), anyio.Event()
         self.tasks.start_soon(self._run_daemon, self._daemon, self._scope, self._ended)
         await self.wait_until(lambda: self.daemon.readiness.ready or not self.is_running)
+
+    def _crash_on_request(self, event: Event) -> None:
+        """A programmer's error of ours: what a server sends can cause none."""
+        match event:
+            case RequestStarted(office=name) | OutboxSize(sink=name) if self.injected_crashes[name] > 0:
+                self.injected_crashes[name] -= 1
+                raise InjectedCrash(f"with {CUSTOMER_KEY_PREFIX}{name}")
 
     async def apply(self, settings: Settings) -> None:
         """What a reload does."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.hostile.config_loader import ConfigTarget
+from tests.hostile.peer_clients import PeersTarget
+from tests.hostile.postgres.delivery import PostgresTarget
 from tests.hostile.response_parser import BodiesTarget, ErrorsTarget, RowsTarget
 from tests.hostile.target import FuzzTarget, assert_texts_clean
 
@@ -19,10 +21,12 @@ GROWTH_BYTES_MAX = 256 * 2**20
 """How much the process's largest size may grow over a whole run."""
 VIOLATIONS_MAX = 10
 SHARES: Sequence[tuple[FuzzTarget, int]] = (
-    (RowsTarget(), 55),
+    (RowsTarget(), 53),
     (ErrorsTarget(), 20),
     (BodiesTarget(), 10),
-    (ConfigTarget(), 15),
+    (ConfigTarget(), 13),
+    (PostgresTarget(), 2),
+    (PeersTarget(), 2),
 )
 """How many of a hundred inputs each door gets."""
 

@@ -3,6 +3,8 @@
 import gc
 import logging
 import resource
+import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
@@ -143,19 +145,86 @@ async def test_the_one_that_waits_longest_makes_room_and_those_at_work_do_not() 
         assert parse_response(await read_to_end(at_work)).body == "Here."
 
 
-async def test_where_all_are_at_work_the_next_is_refused_at_once() -> None:
-    begun = anyio.Event()
+class BusyApp:
+    """Answers monitoring; everything else is in progress until it is released."""
 
-    async def never_respond(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive, send
-        begun.set()
-        await anyio.sleep_forever()
+    def __init__(self) -> None:
+        self.in_progress = 0
+        self.released = anyio.Event()
 
-    limits = ConnectionLimits(timeout_seconds=60.0, connections_max=1)
-    async with running_listener(never_respond, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as at_work:
-        await at_work.send(GET)
-        await begun.wait()
-        assert await send_and_read(port, GET) == b""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/metrics":
+            self.in_progress += 1
+            await self.released.wait()
+        await PlainTextResponse("Here.")(scope, receive, send)
+
+
+async def send_request(stack: AsyncExitStack, port: int, target: str, host: str) -> anyio.abc.SocketStream:
+    stream = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port, local_host=host))
+    await stream.send(make_request_head("Host: localhost", target=target))
+    return stream
+
+
+async def scrape(port: int) -> int:
+    return parse_response(await send_and_read(port, make_request_head("Host: localhost", target="/metrics"))).status
+
+
+async def test_busy_clients_keep_no_scrape_out() -> None:
+    app = BusyApp()
+    async with running_listener(app) as port, AsyncExitStack() as stack:
+        clients = [await send_request(stack, port, "/", "127.0.0.1") for _ in range(90)]
+        assert [await scrape(port) for _ in range(3)] == [200] * 3
+        assert app.in_progress == ConnectionLimits().connections_per_client_max
+        app.released.set()
+        statuses = Counter([parse_response(await read_to_end(client)).status for client in clients])
+        assert statuses == {200: app.in_progress, 503: 90 - app.in_progress}
+
+
+async def test_a_burst_at_once_does_not_cut_the_scrape_in_it() -> None:
+    app = BusyApp()
+    async with running_listener(app) as port, AsyncExitStack() as stack:
+        heads = [make_request_head("Host: localhost", target=target) for target in ("/metrics", *["/"] * 90)]
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in heads]
+        for client, head in zip(clients, heads, strict=True):
+            client.sendall(head)  # the loop has not accepted any of them
+        asyncio_stream = await anyio.abc.SocketStream.from_socket(clients[0].dup())
+        async with asyncio_stream:
+            assert parse_response(await read_to_end(asyncio_stream)).status == 200
+        app.released.set()
+
+
+async def test_busy_and_silent_clients_of_many_addresses_keep_no_scrape_out() -> None:
+    app = BusyApp()
+    async with running_listener(app) as port, AsyncExitStack() as stack:
+        for number in range(2, 22):
+            for _ in range(5):
+                await send_request(stack, port, "/", f"127.0.0.{number}")
+            await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port, local_host=f"127.0.0.{number}"))
+            assert await scrape(port) == 200
+        assert app.in_progress == ConnectionLimits().requests_max
+
+
+async def test_one_busy_client_keeps_no_other_out() -> None:
+    app = BusyApp()
+    async with running_listener(app) as port, AsyncExitStack() as stack:
+        for _ in range(90):
+            await send_request(stack, port, "/", "127.0.0.2")
+        await scrape(port)
+        mine = await send_request(stack, port, "/", "127.0.0.1")
+        await scrape(port)
+        assert app.in_progress == ConnectionLimits().connections_per_client_max + 1
+        app.released.set()
+        assert parse_response(await read_to_end(mine)).status == 200
+
+
+async def test_requests_for_monitoring_are_bounded_too() -> None:
+    app = BusyApp()
+    async with running_listener(app) as port, AsyncExitStack() as stack:
+        for _ in range(90):
+            await send_request(stack, port, "/-/ready", "127.0.0.2")
+        assert await scrape(port) == 200
+        assert app.in_progress == ConnectionLimits().connections_per_client_max
+        app.released.set()
 
 
 async def test_nothing_is_left_of_those_that_were_cut() -> None:

@@ -28,7 +28,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "page": lambda body: decode.parse_page(decode.parse_json_rows(body), 0, 100),
     "moved": lambda body: decode.parse_changed(decode.parse_json_rows(body), None),
     "clocks": lambda body: decode.parse_clocks(decode.parse_json_rows(body)),
-    "preference": lambda body: decode.parse_preference(body, "DateLastAging"),
+    "preference": lambda body: decode.parse_preference_page(body, "DateLastAging"),
 }
 
 
@@ -75,7 +75,8 @@ def make_changed_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
 
 
 def make_clock_rows() -> list[JsonRow]:
-    return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00", **IDENTITY}]
+    aging = {"DateLastAging": "2026-03-03", "AgingBeginDateTime": ""}
+    return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00", **aging, **IDENTITY}]
 
 
 def make_preference_rows() -> list[JsonRow]:

@@ -44,11 +44,13 @@ def find_leaks(traceback: TracebackType | None) -> list[str]:
 
 async def test_no_local_variable_on_the_way_to_the_transport_holds_a_key() -> None:
     transport = _FailingTransport(RuntimeError("planted"))
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(ApiError) as caught:
         async with make_harness(lambda: transport).office.session() as session:
             await session.query("SELECT 1 AS One")
     assert transport.authorizations == [AUTHORIZATION]
     assert find_leaks(caught.value.__traceback__) == []
+    assert caught.value.unforeseen is not None
+    assert find_leaks(caught.value.unforeseen.__traceback__) == []
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("planted"), OSError("planted")], ids=["httpx", "system"])

@@ -77,9 +77,9 @@ def get_error_text(reader: Callable[[bytes], object], sent: bytes) -> str:
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("sent", NEVER_ROWS.values(), ids=NEVER_ROWS)
-def test_what_is_not_json_in_rows_is_refused_without_a_value_of_it(reader: str, sent: bytes) -> None:
+def test_what_is_not_an_answer_is_refused_without_a_value_of_it(reader: str, sent: bytes) -> None:
     sentence = get_error_text(READERS[reader], sent)
-    assert sentence.startswith(("the response is not a JSON list of rows: ", "the response is not UTF-8"))
+    assert sentence.startswith(("the response is not a JSON list of rows: ", "column ", "a row does not hold"))
     assert CANARY not in sentence
 
 
@@ -105,7 +105,7 @@ def set_column(name: str, value: object) -> Callable[[JsonRow], JsonRow]:
 
 NUMBERS = ("Guarantors", "SumBalTotal", "Checksum")
 CLOCKS = ("OfficeNow", "UtcNow")
-NO_INTEGERS = (None, "", "abc", "1_0", " 1", "1.0", "１", "0x10", 1.5, 1e300, 2**63, -(2**64), "9" * 20, "9" * 6000)  # noqa: RUF001  a digit that is none of ours
+NO_INTEGERS = (None, "", "abc", "1_0", "1.5", "１", "0x10", 1.5, 1e300, 2**63, -(2**64), "9" * 20, "9" * 6000)  # noqa: RUF001  a digit that is none of ours
 NO_MOMENTS = (
     *(None, "", "soon", 20260303, 1.5, "2026-13-01T00:00:00", "2026-03-03T25:00:00"),
     *("0001-01-01T00:00:00", "9999-12-31T23:59:59"),
@@ -125,7 +125,7 @@ CORRUPTED_ROWS: list[tuple[str, Callable[[JsonRow], JsonRow]]] = [
     *(("moved", set_column("PatNum", value)) for value in NO_INTEGERS),
     *(("control", set_column(name, -1)) for name in ("Guarantors", "Checksum")),
     *(("control", set_column(name, 15)) for name in ("DateLastAging", "AgingBeginDateTime")),
-    *(("preference", set_column("ValueString", value)) for value in (365, 1.5)),
+    *(("preference", set_column("ValueString", value)) for value in ([365], {"Value": 365}, "x" * 501)),
     *(("preference", set_column("PrefName", value)) for value in (None, 15)),
     ("packed", set_column("N", -1)),
     ("packed", set_column("N", 0)),
@@ -244,7 +244,7 @@ def test_a_preference_that_is_null_in_the_control_is_empty() -> None:
 
 def test_a_clock_with_fractions_or_a_zone_is_the_wall_clock() -> None:
     row = {**make_clock_rows()[0], "OfficeNow": "2026-03-03T02:05:00.1234567-08:00", "UtcNow": "2026-03-03 10:05:00"}
-    office_now, utc_now, _ = decode.parse_clocks([Row(row)])
+    office_now, utc_now, *_ = decode.parse_clocks([Row(row)])
     assert office_now.replace(microsecond=0) == OFFICE_NOW
     assert office_now.tzinfo is None
     assert utc_now == UTC_NOW
@@ -278,18 +278,20 @@ OTHERS = [
 @pytest.mark.parametrize(
     ("rows", "value"),
     [
-        ([], ""),
+        ([], None),
         (make_preference_rows(), "2026-03-03"),
         ([*OTHERS, *make_preference_rows()], "2026-03-03"),
-        (OTHERS, ""),
+        (OTHERS, None),
         ([{"PrefName": "datelastaging", "ValueString": "2026-03-03"}], "2026-03-03"),
         ([{"PrefName": "DateLastAging", "ValueString": ""}], ""),
         ([{"PrefName": "DateLastAging", "ValueString": None}], ""),
     ],
     ids=["[]", "asked for", "filter ignored", "not among them", "other case", "empty", "null"],
 )
-def test_a_preference_is_found_by_its_name_and_is_empty_where_there_is_none(rows: Any, value: str) -> None:
-    assert decode.parse_preference(encode_rows(rows), "DateLastAging") == value
+def test_a_preference_is_found_by_its_name_and_unknown_where_it_is_not_on_the_page(
+    rows: Any, value: str | None
+) -> None:
+    assert decode.parse_preference_page(encode_rows(rows), "DateLastAging").value == value
 
 
 def test_rows_of_nothing_are_refused_before_they_fill_the_memory() -> None:

@@ -194,7 +194,7 @@ def test_changed_since_now_is_every_patient_posted_to_since() -> None:
 
 def test_clocks_and_aging_come_as_the_office_has_them() -> None:
     office = make_practice(clock_skew_seconds=90.0)
-    office_now, utc_now, _ = decode.parse_clocks(run_statement(office, sql.select_clocks()))
+    office_now, utc_now, *_ = decode.parse_clocks(run_statement(office, sql.select_clocks()))
     expected = TEN_TO_TWO.replace(tzinfo=None) + timedelta(seconds=90)
     assert abs(utc_now - expected) < timedelta(seconds=2)
     assert timedelta(hours=-8) == office_now - utc_now
@@ -286,7 +286,16 @@ def test_rows_written_since_the_last_snapshot_are_counted() -> None:
 
 
 def test_the_clocks_come_with_the_identity() -> None:
-    assert sql.select_clocks() == f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{IDENTITY}"
+    clocks = "NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow"
+    assert sql.select_clocks().startswith(
+        f"SELECT {clocks},(SELECT MAX(ValueString) FROM preference WHERE PrefName='Da"
+    )
+    assert sql.select_clocks().endswith(f" AS AgingBeginDateTime,{IDENTITY}")
+
+
+def test_a_query_user_who_may_read_patients_only_is_asked_for_nothing_else() -> None:
+    assert sql.select_clocks(preferences=False) == "SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow"
+    assert "FROM preference" not in sql.select_control(TWO_CLINICS_DEBTS, preferences=False)
 
 
 def test_the_text_of_a_page() -> None:

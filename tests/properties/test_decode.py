@@ -12,7 +12,7 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.packing import PackedColumnTruncated, Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode
-from oddaemon.opendental.decode_values import MalformedValue
+from oddaemon.opendental.decode_values import MalformedValue, to_printable
 from tests.opendental.response_bodies import CANARY, GOOD, PACKING, READERS, JsonRow, encode_rows, make_packed_rows
 
 counts = (
@@ -142,4 +142,4 @@ def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], 
 def test_a_preference_is_found_among_any_others(name: str, value: str, others: list[str]) -> None:
     rows = [{"PrefName": other, "ValueString": "wrong"} for other in others if other.lower() != name.lower()]
     sent = json.dumps([*rows, {"PrefName": name, "ValueString": value}, *rows]).encode()
-    assert decode.parse_preference(sent, name) == value
+    assert decode.parse_preference_page(sent, name).value == to_printable(value)

@@ -1,19 +1,22 @@
 """The receiver, with a real client over real sockets: one file is taken, and nothing else."""
 
 import stat
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import asyncssh
 import pytest
+from anyio.abc import SocketStream
 
 from oddaemon.core.model import UploadTarget
 from oddaemon.sftp.receiver import ReceiverError, ReceiverOptions, SftpReceiver
-from oddaemon.sftp.ssh_server import UNAUTHENTICATED_MAX
+from oddaemon.sftp.ssh_server import LISTINGS_MAX, PASSWORD_TRIES_MAX
+from oddaemon.sftp.unauthenticated import UNAUTHENTICATED_MAX, UNAUTHENTICATED_PER_CLIENT_MAX
 from oddaemon.sftp.upload_slot import (
+    OPEN_MAX,
     UploadMisnamedError,
     UploadMissingError,
     UploadSlot,
@@ -53,12 +56,18 @@ async def running_receiver(directory: Path) -> AsyncIterator[RunningReceiver]:
 
 
 @asynccontextmanager
-async def sftp_client(target: UploadTarget, password: str | None = None) -> AsyncIterator[asyncssh.SFTPClient]:
+async def connect(target: UploadTarget, password: str | None = None) -> AsyncIterator[asyncssh.SSHClientConnection]:
     host, _, _ = target.address.partition("/")
     connecting = asyncssh.connect(
         host, target.port, username=target.username, password=password or target.password, known_hosts=None
     )
-    async with connecting as connection, connection.start_sftp_client() as sftp:
+    async with connecting as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def sftp_client(target: UploadTarget, password: str | None = None) -> AsyncIterator[asyncssh.SFTPClient]:
+    async with connect(target, password) as connection, connection.start_sftp_client() as sftp:
         yield sftp
 
 
@@ -155,22 +164,125 @@ async def test_nothing_is_written_any_more_when_no_upload_is_expected(tmp_path: 
             sftp = await office.enter_async_context(sftp_client(slot.target))
             file = await sftp.open(get_remote_path(slot), "wb")
             await file.write(b"PatNum\n")
-        with pytest.raises(asyncssh.SFTPFailure, match="no file is expected"):
+        with pytest.raises((asyncssh.ConnectionLost, asyncssh.SFTPError)):
             await file.write(b"11\n")
 
 
-async def test_more_offices_upload_at_once_than_unauthenticated_clients_are_allowed(tmp_path: Path) -> None:
-    async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot, AsyncExitStack() as offices:
-        for _ in range(UNAUTHENTICATED_MAX + 1):
-            await offices.enter_async_context(sftp_client(slot.target))
-        port = slot.target.port
-        clients = [
-            await offices.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
-            for _ in range(UNAUTHENTICATED_MAX)
-        ]
-        assert [await client.receive(3) for client in clients] == [b"SSH"] * UNAUTHENTICATED_MAX
+async def connect_silently(clients: AsyncExitStack, port: int, number: int, host: str) -> list[SocketStream]:
+    """Connections that say nothing, each accepted: the server has said its name."""
+    streams = []
+    for _ in range(number):
+        stream = await clients.enter_async_context(await anyio.connect_tcp("127.0.0.1", port, local_host=host))
+        assert await stream.receive(3) == b"SSH"
+        streams.append(stream)
+    return streams
+
+
+async def stays_open(stream: SocketStream) -> bool:
+    """Whether the server still listens: it answers a line that is not SSH before it closes the connection."""
+    await stream.send(b"SSH-2.0-probe\r\n")
+    received = b""
+    with suppress(anyio.BrokenResourceError, anyio.EndOfStream):
+        while b"\x14" not in received:  # the server's choice of algorithms
+            received += await stream.receive()
+    return b"\x14" in received
+
+
+async def read_to_end(stream: SocketStream) -> bytes:
+    received = b""
+    with anyio.fail_after(TIMEOUT_SECONDS), suppress(anyio.BrokenResourceError, anyio.EndOfStream):
+        while True:
+            received += await stream.receive()
+    return received
+
+
+async def upload(slot: UploadSlot) -> None:
+    async with sftp_client(slot.target) as sftp, sftp.open(get_remote_path(slot), "wb") as file:
+        await file.write(b"PatNum\n")
+    await slot.wait_for_file(TIMEOUT_SECONDS)
+
+
+async def test_silent_connections_from_one_address_keep_no_upload_out(tmp_path: Path) -> None:
+    async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot, AsyncExitStack() as clients:
+        await connect_silently(clients, slot.target.port, UNAUTHENTICATED_MAX * 2, "127.0.0.1")
+        await upload(slot)
+
+
+async def test_silent_connections_from_many_addresses_keep_no_upload_out(tmp_path: Path) -> None:
+    async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot, AsyncExitStack() as clients:
+        for number in range(2, 2 + UNAUTHENTICATED_MAX):
+            await connect_silently(clients, slot.target.port, 2, f"127.0.0.{number}")
+        await upload(slot)
+
+
+async def test_the_one_that_has_waited_longest_makes_room_for_its_own_address(tmp_path: Path) -> None:
+    async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot, AsyncExitStack() as clients:
+        (other,) = await connect_silently(clients, slot.target.port, 1, "127.0.0.2")
+        first, *later = await connect_silently(
+            clients, slot.target.port, 1 + UNAUTHENTICATED_PER_CLIENT_MAX, "127.0.0.1"
+        )
+        await read_to_end(first)
+        assert [await stays_open(each) for each in (other, *later)] == [True] * (1 + len(later))
+
+
+async def test_a_connection_may_try_three_passwords(tmp_path: Path) -> None:
+    tried = []
+
+    class Guesser(asyncssh.SSHClient):
+        def password_auth_requested(self) -> str:
+            tried.append("guessed")
+            return "guessed"
+
+    async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot:
         with pytest.raises((asyncssh.Error, OSError)):
-            await offices.enter_async_context(sftp_client(slot.target))
+            await asyncssh.connect(
+                "127.0.0.1",
+                slot.target.port,
+                client_factory=Guesser,
+                username=slot.target.username,
+                known_hosts=None,
+                preferred_auth="password",
+            )
+        await upload(slot)
+    assert len(tried) == PASSWORD_TRIES_MAX
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        {"kex_algs": ["diffie-hellman-group14-sha1"]},
+        {"mac_algs": ["hmac-sha1", "hmac-sha1-etm@openssh.com"], "encryption_algs": ["aes128-ctr"]},
+        {"server_host_key_algs": ["ssh-rsa"]},
+    ],
+)
+async def test_broken_algorithms_are_refused(tmp_path: Path, weak: Mapping[str, list[str]]) -> None:
+    async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot:
+        with pytest.raises(asyncssh.KeyExchangeFailed):
+            await asyncssh.connect("127.0.0.1", slot.target.port, known_hosts=None, **weak)
+
+
+async def test_one_upload_has_few_connections_sessions_files_and_listings(tmp_path: Path) -> None:
+    async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot, AsyncExitStack() as clients:
+        sftp, *_ = [await clients.enter_async_context(sftp_client(slot.target)) for _ in range(OPEN_MAX)]
+        with pytest.raises(asyncssh.PermissionDenied):
+            await clients.enter_async_context(sftp_client(slot.target))
+        files = [await sftp.open(get_remote_path(slot), "wb") for _ in range(OPEN_MAX)]
+        with pytest.raises(asyncssh.SFTPFailure, match="too many open files"):
+            await sftp.open(get_remote_path(slot), "wb")
+        await files[0].close()
+        await sftp.open(get_remote_path(slot), "wb")
+        for _ in range(LISTINGS_MAX):
+            await sftp.listdir("/")
+        with pytest.raises(asyncssh.SFTPFailure, match="too many listings"):
+            await sftp.listdir("/")
+
+
+async def test_a_connection_ends_with_its_upload(tmp_path: Path) -> None:
+    async with running_receiver(tmp_path) as site, AsyncExitStack() as clients:
+        async with site.receiver.open_slot() as slot:
+            connection = await clients.enter_async_context(connect(slot.target))
+        with anyio.fail_after(TIMEOUT_SECONDS):
+            await connection.wait_closed()
 
 
 async def test_nothing_else_can_be_done_there(tmp_path: Path) -> None:

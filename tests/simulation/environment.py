@@ -29,6 +29,7 @@ from tests.simulation.environment_settings import make_key, make_options, make_s
 from tests.simulation.event_log import AgingObservation, EventLog
 from tests.simulation.incidents.actions import (
     Action,
+    AgeSomeFamilies,
     DelayService,
     InterruptAging,
     PostActivity,
@@ -152,7 +153,7 @@ class SimulationEnvironment:
             return
         practice.aging.abort()
         # A run that has written everything cannot be broken off; it ends by itself.
-        await self.world.wait_until(lambda: not practice.aging.is_running)
+        await self.world.wait_until(lambda: not practice.aging.is_running and not practice.aging.is_partly_running)
         if practice.aging.runs and practice.aging.runs[-1].outcome is AgingOutcome.CRASHED:
             practice.set_preference(AGING_BEGIN_DATE_TIME, "")
         await run_aging(practice)
@@ -174,14 +175,22 @@ class SimulationEnvironment:
 
     async def _perform_at_office(
         self,
-        action: RunAging | InterruptAging | SetRunDuration | DelayService | SetPreference | PostActivity,
+        action: RunAging
+        | AgeSomeFamilies
+        | InterruptAging
+        | SetRunDuration
+        | DelayService
+        | SetPreference
+        | PostActivity,
         practice: Practice,
     ) -> None:
         match action:
             case RunAging(_, _, days_ahead):
                 await run_aging(practice, days_ahead)
-            case InterruptAging():
-                practice.aging.abort()
+            case AgeSomeFamilies(_, _, families, lasts_seconds):
+                practice.start_partial_aging(families, lasts_seconds)
+            case InterruptAging(_, _, rolls_back):
+                practice.aging.abort(rolls_back=rolls_back)
                 await anyio.lowlevel.checkpoint()
             case SetRunDuration(_, _, run_seconds):
                 practice.aging.run_seconds = run_seconds

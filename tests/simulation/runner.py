@@ -13,7 +13,7 @@ from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.simulation import time_limits
-from tests.simulation.checkers import confidentiality, publication, rate_limits, resource_leaks, truth
+from tests.simulation.checkers import blame, confidentiality, publication, rate_limits, resource_leaks, truth
 from tests.simulation.environment import SimulationEnvironment
 from tests.simulation.environment_settings import memory_directory, wait_for_database_threads
 from tests.simulation.event_log import Complaint
@@ -112,6 +112,7 @@ async def _check_repeatedly(environment: SimulationEnvironment) -> None:
     """Look at what is owed, again and again."""
     while True:
         publication.check(environment)
+        blame.check(environment)
         await anyio.sleep(CHECK_INTERVAL_SECONDS)
 
 

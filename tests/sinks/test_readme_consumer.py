@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,23 @@ def read_consumer_code() -> str:
 
 def test_they_are_about_ten() -> None:
     assert len([line for line in read_consumer_code().splitlines() if line.strip()]) <= LINES_MAX
+
+
+async def test_they_unpack_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", SECRET)
+    outputs: dict[str, Any] = {}
+    exec(compile(read_consumer_code(), "README.md", "exec"), outputs)
+    bomb = gzip.compress(b"0" * 2**28)
+    transport = httpx.ASGITransport(outputs["app"], raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://consumer") as client:
+        tracemalloc.start()
+        try:
+            answer = await client.post("/balances", content=bomb, headers={"webhook-id": "d1"})
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert answer.status_code == 500
+    assert peak_bytes < 2**28
 
 
 @pytest.mark.parametrize("genuine", [True, False])

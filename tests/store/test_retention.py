@@ -71,6 +71,17 @@ async def test_no_version_is_left_that_no_snapshot_needs(database: SqliteDatabas
     assert rows == [(0,)]
 
 
+async def test_versions_of_negative_numbers_go_like_the_others(database: SqliteDatabase) -> None:
+    """Open Dental can draw random numbers for patients."""
+    rows = [row._replace(pat_num=-row.pat_num * 10**12) for row in make_balances(4)]
+    for day in range(1, 11):
+        changed = [row._replace(bal_total=day * 100) for row in rows]
+        await snapshots.publish(database, ELM, make_true_snapshot(changed, day), make_state(), NOW)
+    pruned = await prune(database, make_march_instant(6))
+    assert pruned.versions == 16
+    assert await database.execute_one("SELECT COUNT(*) FROM balance WHERE valid_to <= 5") == [(0,)]
+
+
 async def test_the_latest_snapshot_stays_however_old_it_is(database: SqliteDatabase) -> None:
     published_rows = await publish_nights(database, 3)
     await prune(database, make_march_instant(28))

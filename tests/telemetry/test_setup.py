@@ -167,3 +167,18 @@ def test_the_process_exports_its_own_metrics(tmp_path: Path) -> None:
         body = telemetry.render(()).body
     assert b"process_resident_memory_bytes" in body
     assert b"python_info" in body
+
+
+def test_a_message_that_a_library_repeats_is_logged_once_and_counted(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    with open_process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=descriptor) as telemetry:
+        for number in range(500):
+            logging.getLogger("asyncio").error("socket.accept() out of system resource\nsocket: %s", number)
+        logging.getLogger("asyncio").error("Task exception was never retrieved")
+        metrics = telemetry.render(()).body.decode()
+    os.close(descriptor)
+    assert 'oddaemon_events_total{event="library_message"} 501.0' in metrics
+    assert [json.loads(line)["message"].split("\n")[0] for line in read_all(reader).splitlines()] == [
+        "socket.accept() out of system resource",
+        "Task exception was never retrieved",
+    ]

@@ -87,6 +87,8 @@ def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[st
     yield "Office", document["id"] if same else f"{document['id']}, {document['name']}"
     yield "Condition", f"{document['condition']} for {format_duration(now - since)}, since {format_instant(since)}"
     yield "Why", document["reason"]
+    if document["error_text"] and document["error_text"] not in document["reason"]:
+        yield "Error text", document["error_text"]
     yield (
         "Who acts",
         "no one; oddaemon continues by itself" if document["owner"] is None else OWNER_NAMES[Owner(document["owner"])],
@@ -140,10 +142,11 @@ def _describe_snapshot(
         yield "Snapshot", "none published yet"
         return
     published_at = datetime.fromisoformat(snapshot["published_at"])
-    total = format_amount(int(snapshot["bal_total"].replace(".", "")))
+    amount = snapshot["bal_total"]
+    total = "" if amount is None else f", total {format_amount(int(amount.replace('.', '')))}"
     changes = f"; {pull['new']:,} new, {pull['changed']:,} changed, {pull['cleared']:,} cleared" if pull else ""
     label = f"number {snapshot['id']}, aging of {snapshot['aging_date']}"
-    yield "Snapshot", f"{label}: {format_count(snapshot['guarantors'], 'guarantor')}, total {total}{changes}"
+    yield "Snapshot", f"{label}: {format_count(snapshot['guarantors'], 'guarantor')}{total}{changes}"
     yield "Published", f"{format_duration(now - published_at)} ago, at {format_instant(published_at)}"
     if pull is not None:
         observed_at = format_instant(datetime.fromisoformat(pull["observed_at"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from typing import Annotated
 
 import typer
 
@@ -21,9 +22,22 @@ app = typer.Typer()
 
 
 @app.command(epilog=format_examples("oddaemon check --plan", "oddaemon reload"))
-def reload(config: Config = None, as_json: AsJson = False) -> None:
-    """Make the running daemon reload its configuration: all of it or nothing. Shows changes."""
-    print_reload(request_or_exit(require_control_socket(find_config(config)), "/reload"), as_json=as_json)
+def reload(
+    config: Config = None,
+    as_json: AsJson = False,
+    accept_removals: Annotated[
+        bool,
+        typer.Option("--accept-removals", help="Apply it even if it removes more than half of the offices."),
+    ] = False,
+) -> None:
+    """Make the running daemon reload its configuration: all of it or nothing. Shows changes.
+
+    A configuration that would remove more than half of the offices at once, and
+    more than three, is refused without --accept-removals: most often a directory
+    is not mounted, or a tool wrote an empty file.
+    """
+    target = "/reload?accept_removals=true" if accept_removals else "/reload"
+    print_reload(request_or_exit(require_control_socket(find_config(config)), target), as_json=as_json)
 
 
 def print_reload(response: ControlResponse, *, as_json: bool) -> None:

@@ -23,16 +23,27 @@ def run(config: Config = None) -> None:
 
     from oddaemon.cli.output.exit import fail, flatten_errors
     from oddaemon.cli.sources.config_file import find_config, require_settings
+    from oddaemon.core.failures.origin import EXHAUSTED
     from oddaemon.daemon.process import run_daemon
+    from oddaemon.http_client.host_errors import find_host_failure
     from oddaemon.http_server.server import ListenError
     from oddaemon.settings import try_load
     from oddaemon.store.errors import StoreError
 
     settings, warnings = require_settings(try_load(find_config(config)))
     errors: tuple[Exception, ...] = ()
+    failure = None
     try:
-        anyio.run(run_daemon, settings, [str(warning) for warning in warnings])
-    except* (StoreError, ListenError) as group:
-        errors = flatten_errors(group)
+        try:
+            anyio.run(run_daemon, settings, [str(warning) for warning in warnings])
+        except* (StoreError, ListenError) as group:
+            errors = flatten_errors(group)
+    except Exception as error:
+        # Whatever is opened during the start may find no descriptor or memory left.
+        failure = find_host_failure(error)
+        if failure is None or failure.kind not in EXHAUSTED:
+            raise
+    if failure is not None:
+        raise fail(f"The daemon ended because {failure.sentence}. {failure.kind.advice}")
     if errors:
         raise fail(" ".join(map(str, errors)))

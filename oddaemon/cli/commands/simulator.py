@@ -43,7 +43,8 @@ def simulator(
         typer.Option(
             metavar="SECONDS",
             min=0.0,
-            help="Make aging due this long after the start, and quick (default: at each office's own time of night).",
+            help="Make aging due this long after the start, and quick; some offices fail "
+            "(default: last night's aging is complete everywhere, and the next is due at each office's own time).",
         ),
     ] = None,
     listen: Annotated[
@@ -70,7 +71,7 @@ def simulator(
 
 def _make_default_plan(offices: int, seed: int, due_in_seconds: float | None) -> SimulatorPlan:
     if due_in_seconds is None:
-        return make_fleet_plan(offices, seed)
+        return make_fleet_plan(offices, seed, with_failures=False, has_aged_last_night=True)
     return make_fleet_plan(
         offices, seed, due_in_seconds=due_in_seconds, due_over_seconds=due_in_seconds, pace=QUICK_PACE
     )

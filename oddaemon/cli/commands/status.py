@@ -67,6 +67,8 @@ def _show_status(config: Path, office_filter: OfficeFilter, *, as_json: bool, ch
     else:
         print_table(make_fleet_table(offices, now), Console())
         typer.echo(format_summary([office["condition"] for office in offices]))
+        if (daemon := fleet["daemon"]) is not None and (refused := daemon["configuration_rejected"]):
+            typer.echo(f"The last reload was refused; the previous configuration stays active. {refused}", err=True)
         if not report.remark and (idle := format_idle_warning(offices, now)):
             typer.echo(idle, err=True)
     conditions = {office["condition"] for office in offices} - {Condition.PAUSED.value}

@@ -1,6 +1,7 @@
 """`support-bundle`: diagnostics in one archive, without secrets and patient data.
 
-Every text passes through `SupportBundle.add`, which redacts all known secrets.
+Every value passes through the redactor of `SupportBundle` before it is serialized. A pattern that matched in serialized
+text could take the escape of a quote with it, and leave something that is no JSON.
 """
 
 import gzip
@@ -9,10 +10,11 @@ import io
 import json
 import os
 import platform
+import re
 import sqlite3
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import distributions
@@ -35,6 +37,8 @@ from oddaemon.cli.sources.fleet import make_details, make_fleet_document, read_o
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.secret import Secret
 from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
+from oddaemon.settings.files.problem import format_path
+from oddaemon.settings.files.redacted import HIDDEN
 from oddaemon.settings.files.secret_sources import find_secrets
 from oddaemon.sinks.formats.export import atomic_write_without_manifest
 from oddaemon.store import journal
@@ -49,7 +53,7 @@ MANIFEST = "manifest.json"
 EXCLUDED = (
     "keys and other secrets",
     "PatNums, names and balances of patients, or any amount",
-    "comments and unknown settings of the configuration",
+    "comments, unknown settings and values of labels of the configuration",
     "the log",
 )
 
@@ -58,6 +62,10 @@ JOURNAL_ENTRIES_MAX = 100_000
 """Per office; the database never keeps more."""
 AMOUNT_FIELD = "bal_total"
 """The only amount in the documents: in a small office it could be one patient's."""
+
+LABELS_FIELD = "labels"
+_METRIC_LABEL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+_METRIC_ESCAPE = re.compile(r"\\(.)")
 
 app = typer.Typer()
 
@@ -136,13 +144,24 @@ class SupportBundle:
         """Describe a file or a directory of the bundle."""
         self.descriptions[path] = text
 
-    def add(self, name: str, text: str) -> None:
-        """Add a text, redacted."""
-        self.texts[name] = self.redactor.redact_text(text)
-
     def add_json(self, name: str, document: object) -> None:
         """Add a document as JSON."""
-        self.add(name, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        self.texts[name] = json.dumps(self.redactor.redact_value(document), indent=1, ensure_ascii=False) + "\n"
+
+    def add_json_lines(self, name: str, documents: Iterable[object]) -> None:
+        """Add documents as JSON, one a line."""
+        lines = (json.dumps(self.redactor.redact_value(each), ensure_ascii=False) for each in documents)
+        self.texts[name] = "".join(f"{line}\n" for line in lines)
+
+    def add_metrics(self, name: str, text: str) -> None:
+        """Add metrics in Prometheus' text format: the values of labels are all that is not our own text."""
+
+        def redact(label: re.Match[str]) -> str:
+            value = _METRIC_ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], label[1])
+            redacted = self.redactor.redact_text(value)
+            return label[0] if redacted == value else json.dumps(redacted, ensure_ascii=False)
+
+        self.texts[name] = _METRIC_LABEL.sub(redact, text)
 
     def mark_missing(self, what: str, reason: str) -> None:
         """Note that something is missing."""
@@ -181,10 +200,11 @@ class SupportBundle:
 
 
 def _add_configuration(bundle: SupportBundle, config_path: Path, loaded: LoadResult) -> None:
-    files = render_redacted_files(config_path)
+    files = render_redacted_files(config_path, bundle.redactor.redact_text)
     for number, (path, text) in enumerate(files):
         # Files in different directories may have the same name.
-        bundle.add(f"configuration/{number:05}-{path.name}", f"# {path}\n{text}")
+        header = bundle.redactor.redact_text(format_path(path))
+        bundle.texts[f"configuration/{number:05}-{path.name}"] = f"# {header}\n{text}"
     if files:
         bundle.describe(
             "configuration/", "the configuration, without comments and without anything that could be secret"
@@ -227,9 +247,9 @@ def _add_daemon(bundle: SupportBundle, config_path: Path) -> bool:
         bundle.mark_missing("metrics.txt", error.reason)
         return False
     bundle.describe("status.json", "every office and the daemon itself, from the daemon")
-    bundle.add_json("status.json", redact_amounts(status))
+    bundle.add_json("status.json", redact_document(status))
     bundle.describe("metrics.txt", "metrics of the running daemon")
-    bundle.add("metrics.txt", metrics)
+    bundle.add_metrics("metrics.txt", metrics)
     return True
 
 
@@ -253,7 +273,7 @@ async def _add_offices(
     known = await read_offices(db, settings)
     if not daemon_available:
         bundle.describe("status.json", "every office, from the database")
-        bundle.add_json("status.json", redact_amounts(make_fleet_document(known.values(), now)))
+        bundle.add_json("status.json", redact_document(make_fleet_document(known.values(), now)))
     for office_id in office_ids:
         if office_id not in known:
             raise fail_unknown_office(office_id, known)
@@ -262,23 +282,30 @@ async def _add_offices(
     bundle.describe("journal/", "each office: decisions, requests and commands, an entry a line")
     with progress_bar("reading the journals") as progress:
         for number, office_id in enumerate(selected, start=1):
-            bundle.add_json(f"offices/{office_id}.json", redact_amounts(make_details(*known[office_id], now)))
+            bundle.add_json(f"offices/{office_id}.json", redact_document(make_details(*known[office_id], now)))
             entries = map(build_entry_document, await journal.list_latest(db, office_id, JOURNAL_ENTRIES_MAX))
-            lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
-            bundle.add(f"journal/{office_id}.jsonl", "".join(f"{line}\n" for line in lines))
+            bundle.add_json_lines(f"journal/{office_id}.jsonl", entries)
             if progress is not None:
                 progress(number, len(selected))
 
 
-def redact_amounts(document: object) -> object:
-    """The document with every amount replaced by null."""
+def redact_document(document: object) -> object:
+    """The document with every amount replaced by null, and the labels of the offices hidden: they are free text."""
     match document:
         case Mapping():
-            return {name: None if name == AMOUNT_FIELD else redact_amounts(value) for name, value in document.items()}
+            return {name: _redact_field(name, value) for name, value in document.items()}
         case list():
-            return [redact_amounts(each) for each in document]
+            return [redact_document(each) for each in document]
         case _:
             return document
+
+
+def _redact_field(name: str, value: object) -> object:
+    if name == AMOUNT_FIELD:
+        return None
+    if name == LABELS_FIELD and isinstance(value, Mapping):
+        return dict.fromkeys(value, HIDDEN)
+    return redact_document(value)
 
 
 def _format_summary(bundle: SupportBundle, target: Path, size_bytes: int) -> Iterator[str]:

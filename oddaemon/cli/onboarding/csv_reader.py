@@ -5,6 +5,7 @@ Cells are not shown, except column names after redaction: people put keys into t
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ SHOWN_MAX = 40
 """Characters of a column name; longer ones are cut."""
 KEY_COLUMNS = get_source_names("customer_key")
 COLUMNS = tuple(dict.fromkeys(("id", "name", *KEY_COLUMNS, *OfficeTable.model_fields)))
+_TEXT_FORMULA = re.compile(r'="([^"]*)"')
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
 """Written by spreadsheets in some locales, and when cells are copied."""
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -76,7 +78,9 @@ def _parse(text: str, parse: _CsvParse) -> None:
     names = None if header is None else _parse_header(header[1], parse)
     if names is None:
         return
-    for line, cells in rows:
+    for line, all_cells in rows:
+        # A spreadsheet adds empty columns at the end.
+        cells = all_cells[: len(names)] if not any(all_cells[len(names) :]) else all_cells
         if len(cells) != len(names):
             hint = "put a cell that contains a comma in quotes"
             parse.add_problem(f"{len(cells)} cells for {len(names)} columns", hint, line)
@@ -94,7 +98,7 @@ def _parse_rows(text: str, parse: _CsvParse) -> Iterator[tuple[int, Sequence[str
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield line, [cell.strip() for cell in cells]
+                yield line, [_unwrap_formula(cell.strip()) for cell in cells]
             line = reader.line_num + 1
     except csv.Error as error:
         parse.add_problem(f"not valid CSV from here on: {error}", "write a quote within quotes twice", line)
@@ -106,6 +110,8 @@ def _parse_header(cells: Sequence[str], parse: _CsvParse) -> list[str] | None:
     A misspelled name stands for the nearest known one, so that its cells are checked, too; without a near one it is
     empty.
     """
+    while cells and not cells[-1]:
+        cells = cells[:-1]
     names = [_normalize_name(cell) for cell in cells]
     separator = next(
         (description for mark, description in SEPARATORS.items() if len(names) == 1 and mark in names[0]), None
@@ -133,6 +139,17 @@ def _parse_header(cells: Sequence[str], parse: _CsvParse) -> list[str] | None:
     return resolved if "id" in resolved and set(KEY_COLUMNS).intersection(resolved) else None
 
 
+def _unwrap_formula(cell: str) -> str:
+    """The text of `="…"`, which keeps a spreadsheet from reading it as a number."""
+    found = _TEXT_FORMULA.fullmatch(cell)
+    return found[1].strip() if found else cell
+
+
+def _parse_key(cell: str) -> Secret:
+    """A key; an apostrophe before it only marks it as text for a spreadsheet."""
+    return Secret(cell.removeprefix("'"))
+
+
 def _normalize_name(cell: str) -> str:
     return cell.strip().lower().replace(" ", "_").replace("-", "_")
 
@@ -154,7 +171,7 @@ def _parse_number(cell: str) -> float | str:
 
 
 _CELL_PARSERS: Mapping[str, Callable[[str], object]] = {
-    "customer_key": Secret,
+    "customer_key": _parse_key,
     "clinics": parse_clinics,
     "labels": lambda cell: parse_labels([cell]),
     "enabled": lambda cell: BOOLEANS.get(cell.lower(), cell),

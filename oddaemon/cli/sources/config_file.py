@@ -19,8 +19,14 @@ def find_config(given: Path | None) -> Path:
     if given is not None:
         return given
     for path in DEFAULT_PATHS:
-        if path.exists():
-            return path
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            # Reading it says why it cannot be looked at.
+            pass
+        return path
     searched = " and ".join(str(path.absolute()) for path in DEFAULT_PATHS)
     raise fail(
         f"no configuration found: {searched} do not exist; name one with --config FILE", ExitStatus.BAD_CONFIGURATION

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
+from oddaemon.core.snapshot.balance_table import BalanceTable
 
 NO_ROWS = "OK"
 """The content of a file whose query returned no rows."""
@@ -39,6 +40,10 @@ _COLUMN_ALIASES = {
 
 class InvalidUpload(ValueError):
     """A file that cannot be read as balances; the text names a line or a column and never its content."""
+
+
+class SurplusRows(InvalidUpload):
+    """The file has more rows than the office counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +97,45 @@ def parse_header(line: str) -> CsvHeader:
     return CsvHeader(names, positions)
 
 
-def parse_balances(lines: Iterable[str]) -> tuple[CsvHeader | None, list[Balance]]:
-    """Parse a whole file.
-
-    Returns:
-        Its header, None if the file has no rows; and its balances, ordered by pat_num.
+def find_header(lines: Iterable[str]) -> CsvHeader | None:
+    """Find the header of a file without reading more than its beginning; None: the file has no rows.
 
     Raises:
-        InvalidUpload: It is truncated, or a row is ambiguous, or a guarantor occurs twice.
+        InvalidUpload: It has no valid header.
     """
+    header, rows = _parse_first_line(lines)
+    return header if next(rows, None) is not None else None
+
+
+def parse_balances(lines: Iterable[str], rows_max: int) -> BalanceTable:
+    """Parse a whole file line by line.
+
+    Args:
+        lines: With their ends.
+        rows_max: What the office counts: more rows are not read.
+
+    Returns:
+        Its balances, ordered by pat_num.
+
+    Raises:
+        SurplusRows: There are more than `rows_max`.
+        InvalidUpload: It is truncated, a row is ambiguous, or a guarantor occurs twice.
+    """
+    header, rows = _parse_first_line(lines)
+    table = BalanceTable()
+    if header is None:
+        return table
+    for number, line in rows:
+        if len(table) == rows_max:
+            raise SurplusRows(f"the file has more than the {rows_max:,} rows that the office counts")
+        table.append(_parse_balance(_split_cells(line, header, number), number))
+    if not table.sort():
+        raise InvalidUpload("the file repeats a guarantor")
+    return table
+
+
+def _parse_first_line(lines: Iterable[str]) -> tuple[CsvHeader | None, Iterator[tuple[int, str]]]:
+    """The header and the numbered lines after it; no header: the query returned no rows."""
     rows = _limit_line_length(lines)
     first = next(rows, "").removeprefix("\ufeff")
     if not first.endswith("\n") and first.strip() != NO_ROWS:
@@ -108,15 +143,8 @@ def parse_balances(lines: Iterable[str]) -> tuple[CsvHeader | None, list[Balance
     if first.strip() == NO_ROWS:
         if next(rows, None) is not None:
             raise InvalidUpload("the file declares that there are no rows, but has more lines")
-        return None, []
-    header = parse_header(first)
-    found: dict[int, Balance] = {}
-    for number, line in enumerate(_require_complete_lines(rows), start=2):
-        balance = _parse_balance(_split_cells(line, header, number), number)
-        if balance.pat_num in found:
-            raise InvalidUpload(f"line {number} repeats a guarantor")
-        found[balance.pat_num] = balance
-    return header, [found[pat_num] for pat_num in sorted(found)]
+        return None, iter(())
+    return parse_header(first), _require_complete_lines(rows)
 
 
 def parse_control_totals(line: str, header: CsvHeader | None) -> ControlTotals:
@@ -149,12 +177,12 @@ def _limit_line_length(lines: Iterable[str]) -> Iterator[str]:
         yield line
 
 
-def _require_complete_lines(lines: Iterator[str]) -> Iterator[str]:
+def _require_complete_lines(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, start=2):
         if not line.endswith("\n"):
             raise InvalidUpload(f"the file ends within line {number}")
         if line.strip():
-            yield line
+            yield number, line
 
 
 def _split_cells(line: str, header: CsvHeader, number: int) -> dict[str, str]:

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from oddaemon.core.backoff import REREADS_MAX, compute_backoff_seconds, compute_retry_seconds
-from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Balance, Cadence, ControlTotals
 from oddaemon.core.office.status import to_sentence
 
@@ -116,7 +117,7 @@ def apply_failure(job: BackfillJob, failure: Failure, now: datetime, cadence: Ca
     delay = timedelta(seconds=compute_backoff_seconds(attempts, jitter, cadence))
     retried = replace(job, attempts=attempts, why=why, not_before=now + delay)
     match failure.kind.recovery:
-        case Recovery.RETRY | Recovery.STAND_BY:
+        case Recovery.RETRY | Recovery.STAND_BY | Recovery.SOON:
             return retried
         case Recovery.WAIT:
             seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, cadence)

@@ -11,14 +11,14 @@ from oddaemon.core.diagnostics.diagnosis import (
     pass_check,
     skip_check,
 )
-from oddaemon.core.failures.messages import (
+from oddaemon.core.failures.aging_messages import (
     CLOCK_WRONG_MESSAGE,
-    NOT_CONFIGURED_MESSAGE,
     SERVICE_DOWN_MESSAGE,
-    UNREADABLE_MESSAGE,
+    make_not_configured_message,
+    make_unreadable_message,
 )
-from oddaemon.core.model import Owner, Preferences
-from oddaemon.core.office.aging import BLOCKING_STATUSES, AgingStatus, evaluate_aging
+from oddaemon.core.model import AgingMark, ControlQueryResult, Owner, Preferences
+from oddaemon.core.office.aging import BLOCKING_STATUSES, AgingStatus, evaluate_aging, parse_release
 from oddaemon.core.office.clock import CLOCK_NOISE, OfficeClock, compute_skew
 from oddaemon.core.reporting.formatting import format_duration
 
@@ -96,7 +96,8 @@ def check_service(observations: Observations) -> CheckResult:
         return fail_check(
             f"Its last heartbeat was {format_duration(silence)} ago. While it is down, no automated aging runs.",
             Owner.OFFICE,
-            "Ask the office to start the Windows service OpenDentalService on its server.",
+            "Ask the office to start the service OpenDentalService in the Service Manager. For an office on Open Dental"
+            " Cloud, ask Open Dental support.",
             SERVICE_DOWN_MESSAGE,
         )
     return pass_check("It is running.")
@@ -104,18 +105,19 @@ def check_service(observations: Observations) -> CheckResult:
 
 def check_automated_aging(observations: Observations) -> CheckResult:
     """Whether an automated aging run time is set."""
+    version = parse_release(observations.preferences.get("ProgramVersion", ""))
     try:
         due = parse_due_time(observations.preferences.get("AgingServiceTimeDue", ""))
     except ValueError as error:
         advice = "Ask the office to set the automated aging run time again."
         sentence = f"Its run time cannot be parsed: {error}."
-        return fail_check(sentence, Owner.OFFICE, advice, UNREADABLE_MESSAGE)
+        return fail_check(sentence, Owner.OFFICE, advice, make_unreadable_message(version))
     if due is None:
         return fail_check(
             "No run time is set: balances are as old as the last aging that was run by hand.",
             Owner.OFFICE,
             "Ask the office to set the automated aging run time.",
-            NOT_CONFIGURED_MESSAGE,
+            make_not_configured_message(version),
         )
     return pass_check(f"Every night at {due:%H:%M} on the office's clock.")
 
@@ -129,10 +131,16 @@ def check_aging(observations: Observations) -> CheckResult:
     )
     if clock is None:
         return skip_check("Not known: it can only be judged with the office's time and zone.")
+    # A GET may be answered from a cache or a replica: the table itself decides where it was asked.
+    reported = AgingMark(values.get("DateLastAging", ""), values.get("AgingBeginDateTime", ""))
+    control = observations.control
+    mark = (
+        AgingMark(control.date_last_aging, control.aging_begin) if isinstance(control, ControlQueryResult) else reported
+    )
     preferences = Preferences(
-        date_last_aging=values.get("DateLastAging", ""),
+        date_last_aging=mark.date_last_aging,
         aging_service_time_due=values.get("AgingServiceTimeDue", ""),
-        aging_begin=values.get("AgingBeginDateTime", ""),
+        aging_begin=mark.aging_begin,
         monthly=values.get("AgingCalculatedMonthlyInsteadOfDaily", ""),
         program_version=values.get("ProgramVersion", ""),
         read_at=at,

@@ -16,7 +16,7 @@ from oddaemon.core.diagnostics.diagnosis import (
     skip_check,
 )
 from oddaemon.core.failures.failure import Failure
-from oddaemon.core.model import ControlQueryResult, Owner, Reader
+from oddaemon.core.model import ControlQueryResult, Include, Owner, Reader
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.snapshot.aging_report import ReportLength, count_report_requests
 from oddaemon.core.snapshot.packing import GROUPS_PLANNED, GUARANTORS_PER_GROUP_MIN
@@ -27,6 +27,8 @@ PROBE_REQUESTS = 2
 CONTROL_REQUESTS = 2
 """Before and after pages."""
 BY_REPORT = "From the aging report, read twice, as configured."
+MANY_REPORT_ROWS = 50
+"""A practice with this many balances has families with a credit."""
 REPORT_REQUESTS = 8
 """For the state of aging and the identity of the database, before and after a report."""
 
@@ -110,6 +112,14 @@ def check_reader(observations: Observations) -> CheckResult:
             advice,
         )
     if configured is Reader.REPORT:
+        wants_credits = observations.office.spec.include is Include.ALL
+        if wants_credits and observations.report_rows >= MANY_REPORT_ROWS and not observations.report_credits:
+            return pass_check(
+                f"{BY_REPORT} No credit among {observations.report_rows:,} rows of it:"
+                " credits seem not to be reported.",
+                "Compare with an aging report in Open Dental that includes credits. If credits are missing, families"
+                " with a credit count as settled; read the office by queries to see them.",
+            )
         return pass_check(BY_REPORT)
     estimate = _estimate_pull(observations)
     if estimate is None:

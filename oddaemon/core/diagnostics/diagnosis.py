@@ -176,6 +176,10 @@ class Observations:
     """How many seconds the aging report took."""
     report_length: ReportLength | None = None
     """How many guarantors the report has, if it is the only reader; None: not checked."""
+    report_rows: int = 0
+    """How many rows of it were seen."""
+    report_credits: int = 0
+    """How many of these were below zero."""
     clinics: Observed[tuple[int, ...]] = None
     """The clinics that the API lists."""
     clinic_shares: Observed[tuple[ClinicShare, ...]] = None

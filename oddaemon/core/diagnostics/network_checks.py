@@ -21,13 +21,15 @@ from oddaemon.core.diagnostics.diagnosis import (
 )
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
+from oddaemon.core.failures.origin import HOST_FAILURES
 from oddaemon.core.model import Owner
 from oddaemon.core.office.status import to_sentence
 
 CERTIFICATE_ENDS_SOON_DAYS = 14
 """Most certificates are renewed a month before they expire."""
 CHECK_BY_FAILURE: Mapping[FailureKind, CheckName] = {
-    FailureKind.CONNECT: CheckName.CONNECTION,
+    **dict.fromkeys((FailureKind.CONNECT, *sorted(HOST_FAILURES)), CheckName.CONNECTION),
+    FailureKind.NAME_UNRESOLVED: CheckName.DNS,
     FailureKind.TLS: CheckName.TLS,
     FailureKind.TIMEOUT: CheckName.API,
     FailureKind.CONNECTION_LOST: CheckName.API,

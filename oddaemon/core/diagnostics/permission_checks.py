@@ -1,11 +1,13 @@
 """Checks of what the key may do at the office, and of whether the office lists it as ours."""
 
+from dataclasses import replace
+
 from oddaemon.core.diagnostics.diagnosis import (
     CheckName,
     CheckResult,
     Observations,
+    PatNumDensity,
     RegisteredKeys,
-    fail_check,
     fail_check_due_to,
     format_failure,
     pass_check,
@@ -13,8 +15,7 @@ from oddaemon.core.diagnostics.diagnosis import (
 )
 from oddaemon.core.diagnostics.network_checks import skip_blocked_check
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.failures.messages import format_failure_message
-from oddaemon.core.model import Owner, Reader
+from oddaemon.core.model import Reader
 from oddaemon.core.office.aging import parse_version
 from oddaemon.core.reporting.formatting import format_count
 
@@ -69,15 +70,30 @@ def check_queries_permission(observations: Observations) -> CheckResult:
             return skip_blocked_check(CheckName.VERSION)
         case Failure() if by_report:
             return skip_check("No, but not needed: this office is read through the aging report.")
-        case Failure() as failure if failure.kind is FailureKind.UNKNOWN_401:
-            return fail_check_due_to(Failure(FailureKind.PERMISSION_MISSING, failure.message, failure.status))
         case Failure() as failure:
-            return fail_check_due_to(failure)
+            is_missing = failure.kind is FailureKind.UNKNOWN_401
+            return fail_check_due_to(replace(failure, kind=FailureKind.PERMISSION_MISSING) if is_missing else failure)
+        case _ if _is_query_user_restricted(observations):
+            return _check_restricted_user(observations)
         case _ if by_report:
             advice = 'Set `tier = "standard"` to read the office in one statement instead of two long reports.'
             return pass_check("Yes, but this office is read through the aging report.", advice)
         case _:
             return pass_check("Yes.")
+
+
+def _check_restricted_user(observations: Observations) -> CheckResult:
+    """The office runs queries as a database user with fewer rights: its balances alone are enough."""
+    failure = Failure(FailureKind.QUERY_USER_RESTRICTED)
+    if not isinstance(observations.density, PatNumDensity):
+        return fail_check_due_to(failure)
+    return pass_check("Yes, but only of the table patient: oddaemon reads the office in pages.", failure.kind.advice)
+
+
+def _is_query_user_restricted(observations: Observations) -> bool:
+    """Whether the office's query user may not read all tables of the statement."""
+    control = observations.control
+    return isinstance(control, Failure) and control.kind is FailureKind.QUERY_USER_RESTRICTED
 
 
 def check_reports_permission(observations: Observations) -> CheckResult:
@@ -111,15 +127,17 @@ def check_our_key(observations: Observations) -> CheckResult:
         case RegisteredKeys(ours=True):
             return pass_check("The office lists it.")
         case RegisteredKeys(count=0):
-            advice = "Check that `[api] developer_name` is spelled as in the developer portal."
+            advice = (
+                "Check that `[api] developer_name` is spelled as in the developer portal. The list may also be old."
+            )
             return skip_check(f"The office lists no key of “{observations.office.developer_name}”.", advice)
         case RegisteredKeys(count=count):
-            return fail_check(
+            # Open Dental copies its keys into this table when that window is opened: a missing row proves nothing.
+            return skip_check(
                 f"The office lists {format_count(count, 'key')} of ours, but not this one, although it opens its"
-                " database.",
-                Owner.OFFICE,
-                "Ask the office which key is enabled in Setup > Advanced Setup > API: this one may stop working.",
-                format_failure_message(Failure(FailureKind.KEY_UNASSIGNED)),
+                " database. The list is a copy and may be old.",
+                "If the key stops working, ask the office to open Setup > Advanced Setup > API, which updates the list,"
+                " and to check which key is enabled there.",
             )
         case Failure() as failure:
             return skip_check(format_failure(failure))

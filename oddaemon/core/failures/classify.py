@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.foreign_text import TYPOGRAPHY
 from oddaemon.core.secret import Secret
 
 MESSAGE_CHARACTERS_MAX = 200
@@ -27,14 +28,6 @@ _MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[/!?a-z][^>]*(?:>|\Z
 _INVALID_CHARACTER_REFERENCE = re.compile(r"&#[xX]?[0-9A-Fa-f]{9,}+;?")
 """A reference to a character that does not exist; `html.unescape` fails on numbers of thousands of digits."""
 _HTML_PAGE = re.compile(r"[\ufeff\s]*<(!doctype|html|head|body|title|center|h1|\?xml)\b", re.IGNORECASE)
-_TYPOGRAPHY = str.maketrans(
-    {
-        **dict.fromkeys("\u2018\u2019\u02bc\u2032\u00b4`", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014", "-"),
-    }
-)
-"""Typographic apostrophes, quotes and hyphens, by the plain character."""
 
 
 def extract_message(body: str, secrets: Iterable[Secret] = ()) -> str:
@@ -66,7 +59,18 @@ def classify_response(status: int, body: str, *, query: bool) -> FailureKind:
         return of_query if query else of_get
     if not 500 <= status <= 599:  # noqa: PLR2004  as above
         return FailureKind.UNEXPECTED_STATUS
-    return FailureKind.SERVER_ERROR if is_page else _find_first_match(_OFFICE_RULES, text) or FailureKind.SERVER_ERROR
+    return FailureKind.SERVER_ERROR if is_page else _classify_500(text, query=query)
+
+
+def classify_success_text(body: str, *, query: bool) -> FailureKind | None:
+    """Classify a body with the status of a success that is not what was asked for; None: it names no known error.
+
+    A list of rows is never an error text, whatever its values say.
+    """
+    if not _is_error_text(body.strip("\ufeff\0 \r\n\t")):
+        return None
+    kind = classify_response(400, body, query=query)
+    return None if kind in (FailureKind.UNKNOWN_400, FailureKind.GATEWAY_REFUSED) else kind
 
 
 _BY_STATUS = {
@@ -90,13 +94,22 @@ def _compile_any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
-_QUERY_REFUSED = _compile_any(
-    r"quer(y|ies) (can ?not|can't|must|may not|should not)",
-    r"not (allowed|permitted) in (a |the |your )?quer",
-    r"only select",
-    r"(forbidden|disallowed|prohibited) (word|keyword|command|statement)",
-    r"request( entity)? (is )?too (long|large)",
-)
+_QUERY_RULES: _Rules = {
+    FailureKind.QUERY_REFUSED: _compile_any(
+        r"quer(y|ies) (can ?not|can't|must|may not|should not)",
+        r"not (allowed|permitted) in (a |the |your )?quer",
+        r"only select",
+        r"(forbidden|disallowed|prohibited) (word|keyword|command|statement)",
+        r"request( entity)? (is )?too (long|large)",
+    ),
+    FailureKind.QUERY_USER_RESTRICTED: _compile_any(
+        r"command denied to user|access denied for user .{0,200} to database",
+        r"befehl nicht erlaubt fur benutzer|benutzer .{0,200} hat keine zugriffsberechtigung fur datenbank",
+        r"commande '[^']*' est interdite a l'utilisateur|comando [^ ]+ (negado|denegado) (para|a) (usuario|el usuario)",
+        r"comando [^ ]+ negato per l'utente|[^ ]+ commando geweigerd voor gebruiker",
+    ),
+}
+"""Of queries only. A MySQL user with fewer rights, by whom the office runs them, says nothing about its database."""
 _SQL_SYNTAX_ERROR = _compile_any("error in your sql syntax")
 _OFFICE_RULES: _Rules = {
     FailureKind.ECONNECTOR_DOWN: _compile_any("e[ _-]?connector"),
@@ -158,8 +171,8 @@ def refine_unproven_key(failure: Failure) -> Failure:
 
 
 def _classify_400(text: str, *, is_page: bool, query: bool) -> FailureKind:
-    if query and _QUERY_REFUSED.search(text):
-        return FailureKind.QUERY_REFUSED
+    if query and (cause := _find_first_match(_QUERY_RULES, text)):
+        return cause
     if query and _SQL_SYNTAX_ERROR.search(text):
         return FailureKind.SQL_ERROR
     if cause := _find_first_match(_CAUSE_RULES, text):
@@ -173,8 +186,8 @@ def _classify_400(text: str, *, is_page: bool, query: bool) -> FailureKind:
 
 
 def _classify_401(text: str, *, is_page: bool, query: bool) -> FailureKind:
-    if query and _QUERY_REFUSED.search(text):
-        return FailureKind.QUERY_REFUSED
+    if query and (cause := _find_first_match(_QUERY_RULES, text)):
+        return cause
     if cause := _find_first_match(_OFFICE_RULES, text):
         return cause
     if is_page or _GATEWAY.search(text):
@@ -186,13 +199,19 @@ def _classify_401(text: str, *, is_page: bool, query: bool) -> FailureKind:
     return _find_first_match(_KEY_RULES, text) or FailureKind.KEY_REJECTED
 
 
+def _classify_500(text: str, *, query: bool) -> FailureKind:
+    if query and _QUERY_RULES[FailureKind.QUERY_USER_RESTRICTED].search(text):
+        return FailureKind.QUERY_USER_RESTRICTED
+    return _find_first_match(_OFFICE_RULES, text) or FailureKind.SERVER_ERROR
+
+
 def _find_first_match(rules: _Rules, text: str) -> FailureKind | None:
     return next((kind for kind, pattern in rules.items() if pattern.search(text)), None)
 
 
 def _normalize(text: str) -> str:
     """Prepare for matching: lower case, no accents, plain quotes and hyphens."""
-    characters = unicodedata.normalize("NFKD", text.translate(_TYPOGRAPHY))
+    characters = unicodedata.normalize("NFKD", text.translate(TYPOGRAPHY))
     return "".join(character for character in characters if not unicodedata.combining(character)).casefold()
 
 
@@ -209,6 +228,24 @@ def _extract_text(body: str) -> str:
     text = html.unescape(_INVALID_CHARACTER_REFERENCE.sub(" ", _MARKUP.sub(" ", text)))
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.strip().strip('"').split())
+
+
+def _is_error_text(text: str) -> bool:
+    """Whether a body is a text for people: plain, a page, a JSON string, or an object with a message."""
+    if not text.startswith(("{", "[")):
+        return True
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    items = value if isinstance(value, list) else [value]
+    return 0 < len(items) <= _NESTED_MAX and all(map(_is_message, items))
+
+
+def _is_message(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(name.casefold() in _MESSAGE_FIELDS and isinstance(text, str) for name, text in value.items())
+    return isinstance(value, str)
 
 
 def _collect_texts(value: object) -> list[str]:

@@ -9,45 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from oddaemon.core.failures.recovery import Recovery, Severity
 from oddaemon.core.model import Owner
-
-
-class Recovery(StrEnum):
-    """What a failure means for the next attempt."""
-
-    RETRY = "retry"
-    """Try again with exponential back-off: it passes by itself."""
-    WAIT = "wait"
-    """Wait for as long as the server says."""
-    BLOCK = "block"
-    """A human must act; probe slowly until then."""
-    CONFIRM = "confirm"
-    """Either the key or only the query is refused: a GET shows which."""
-    SWITCH_READER = "other_reader"
-    """This reader does not work for the office; another may."""
-    NARROW_PACKING = "narrower"
-    """Pack less into each row, then read again."""
-    REREAD = "reread"
-    """Discard what was read and read again, a bounded number of times."""
-    WAIT_FOR_AGING = "watch"
-    """Aging is running: probe until it has completed."""
-    IDENTIFY = "identify"
-    """The key may have been moved: check which database it opens."""
-    HOLD = "hold"
-    """Publish it only if a second reading confirms it, or a human accepts it."""
-    STAND_BY = "stand_by"
-    """Other offices detect the end of it: ask again at the office's own slot."""
-
-
-class Severity(StrEnum):
-    """The log level of the first failure in a row; the repetitions are not logged as loudly."""
-
-    INFO = "info"
-    """Expected now and then; no one has to look."""
-    WARNING = "warning"
-    """It recovers by itself, but an operator may want to know."""
-    ERROR = "error"
-    """It does not recover before a human acts."""
 
 
 class FailureKind(StrEnum):
@@ -64,7 +27,12 @@ class FailureKind(StrEnum):
         kind.owner, kind.recovery, kind.severity = owner, recovery, severity
         return kind
 
-    CONNECT = "connect", Owner.US, Recovery.RETRY, Severity.WARNING
+    CONNECT = "connect", Owner.US, Recovery.SOON, Severity.WARNING
+    NAME_UNRESOLVED = "name_unresolved", Owner.US, Recovery.SOON, Severity.WARNING
+    NO_ROUTE = "no_route", Owner.US, Recovery.SOON, Severity.ERROR
+    FILES_EXHAUSTED = "files_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
+    MEMORY_EXHAUSTED = "memory_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
+    DISK_FULL = "disk_full", Owner.US, Recovery.SOON, Severity.ERROR
     TLS = "tls", Owner.US, Recovery.BLOCK, Severity.ERROR
     TIMEOUT = "timeout", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
     CONNECTION_LOST = "connection_lost", Owner.VENDOR, Recovery.RETRY, Severity.INFO
@@ -74,6 +42,7 @@ class FailureKind(StrEnum):
     ECONNECTOR_DOWN = "econnector_down", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
     OFFICE_NETWORK = "office_network", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
     OFFICE_DATABASE = "office_database", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
+    QUERY_USER_RESTRICTED = "query_user_restricted", Owner.OFFICE, Recovery.CONFIRM, Severity.ERROR
     VERSION_TOO_OLD = "version_too_old", Owner.OFFICE, Recovery.BLOCK, Severity.ERROR
     KEY_UNASSIGNED = "key_unassigned", Owner.OFFICE, Recovery.BLOCK, Severity.ERROR
     KEY_REJECTED = "key_rejected", Owner.OFFICE, Recovery.BLOCK, Severity.ERROR
@@ -89,6 +58,7 @@ class FailureKind(StrEnum):
     UNEXPECTED_STATUS = "unexpected_status", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
     MALFORMED = "malformed", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
     OVERSIZED = "oversized", Owner.US, Recovery.SWITCH_READER, Severity.WARNING
+    TOO_MANY_GUARANTORS = "too_many_guarantors", Owner.US, Recovery.BLOCK, Severity.ERROR
     COLUMN_TRUNCATED = "column_truncated", Owner.US, Recovery.NARROW_PACKING, Severity.INFO
     TOO_SPARSE = "too_sparse", Owner.US, Recovery.SWITCH_READER, Severity.INFO
     INCOMPLETE = "incomplete", Owner.VENDOR, Recovery.REREAD, Severity.WARNING
@@ -129,6 +99,27 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         "no connection to the API",
         "Check this machine's network and DNS, and `base_url`.",
     ),
+    FailureKind.NAME_UNRESOLVED: FailureText(
+        "the name of the API's host cannot be resolved",
+        "Check this machine's DNS (`resolvectl status`, /etc/resolv.conf) and `base_url`.",
+    ),
+    FailureKind.NO_ROUTE: FailureText(
+        "this machine has no route to the API",
+        "Check this machine's network: its link, its default route, its firewall, its free local ports.",
+    ),
+    FailureKind.FILES_EXHAUSTED: FailureText(
+        "no free file descriptor is left on this machine",
+        "Raise `LimitNOFILE` of the unit (`ulimit -n`) or lower `[api] max_in_flight`. `oddaemon check` compares the"
+        " two.",
+    ),
+    FailureKind.MEMORY_EXHAUSTED: FailureText(
+        "no free memory is left on this machine",
+        "Find what uses up this machine's memory or threads, or raise `MemoryMax` and `TasksMax` of the unit.",
+    ),
+    FailureKind.DISK_FULL: FailureText(
+        "this machine's disk is full",
+        "Free some space on this machine's disk.",
+    ),
     FailureKind.TLS: FailureText(
         "the server's TLS certificate was not accepted",
         "Check this machine's clock and CA certificates, and `base_url`. Certificate verification cannot be disabled.",
@@ -165,11 +156,12 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     ),
     FailureKind.ECONNECTOR_DOWN: FailureText(
         "the office's eConnector is not running",
-        "Ask the office to start the eConnector on its server, and to make sure that only one is running.",
+        "Ask the office to start the eConnector, and to make sure that only one is running. Open Dental shows an Alert"
+        " at the office when the eConnector stops.",
         "Open Dental reports that your eConnector is not running, or that more than one is running.",
-        "Could you please make sure that the Windows service OpenDentalEConnector is running on your server, and on no"
-        " other computer? You can start it in the Windows list of services. If it stops again, Open Dental support can"
-        " help.",
+        "Could you please start it in eServices Setup > eConnector Service > Start, and make sure that it runs on one"
+        " computer only? Open Dental also shows an Alert when it has stopped. If you use Open Dental Cloud, or if it"
+        " stops again, Open Dental support can help.",
     ),
     FailureKind.OFFICE_NETWORK: FailureText(
         "the API cannot reach the office",
@@ -184,6 +176,16 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         "Could you please have the person who maintains your server check the database (MySQL or MariaDB), its free"
         " disk space and its backups? Open Dental support can help to check and repair tables.",
     ),
+    FailureKind.QUERY_USER_RESTRICTED: FailureText(
+        "the office runs queries as a database user that may not read the tables",
+        "Ask the office to let that user read the tables patient and preference. It is named by `<UserLow>` in the"
+        " eConnector's file OpenDentalWebConfig.xml.",
+        "Your eConnector runs the queries of the Open Dental API as a database user with fewer rights, and this user"
+        " may not read a table that we need. It is set by <UserLow> in the file OpenDentalWebConfig.xml of the"
+        " eConnector.",
+        "Could you please have the person who maintains your server let this user read the tables patient,"
+        " preference and clinic? Patient alone is enough for the balances.",
+    ),
     FailureKind.VERSION_TOO_OLD: FailureText(
         "the office's version of Open Dental is too old",
         "Ask the office to update Open Dental. Queries need version 21.2 or later.",
@@ -195,15 +197,16 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         "Ask the office to enter the customer key in Setup > Advanced Setup > API, or assign it in the developer"
         " portal.",
         "Open Dental reports that our API key is not assigned to your practice.",
-        "Could you please open Setup > Advanced Setup > API in Open Dental and add the key that we gave you? We will"
-        " gladly send it again in a secure way.",
+        "Could you please open Setup > Advanced Setup > API in Open Dental, add the key that we gave you, and check"
+        " that the box Enabled of the API itself is ticked there? We will gladly send the key again in a secure way.",
     ),
     FailureKind.KEY_REJECTED: FailureText(
         "the API does not accept the key",
-        "Check the key in the developer portal, and ask the office whether it disabled the key.",
+        "Check the key in the developer portal, and ask the office whether it disabled the key or the API.",
         "Open Dental no longer accepts our API key for your practice.",
         "Could you please check in Setup > Advanced Setup > API in Open Dental whether the key was disabled or removed,"
-        " and enable it again? If that was intended, please let us know.",
+        " or the box Enabled of the API itself was cleared, and enable it again? If that was intended, please let us"
+        " know.",
     ),
     FailureKind.KEY_NEVER_ACCEPTED: FailureText(
         "the API has never accepted the key",
@@ -211,7 +214,8 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         " is enabled.",
         "Open Dental does not accept our API key for your practice yet.",
         "Could you please check in Setup > Advanced Setup > API in Open Dental whether our key is entered there and"
-        " enabled? We will gladly send it again in a secure way.",
+        " enabled, and whether the box Enabled of the API itself is ticked? We will gladly send the key again in a"
+        " secure way.",
     ),
     FailureKind.KEY_CHANGING: FailureText(
         "neither the new nor the previous customer key is accepted",
@@ -222,7 +226,8 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     FailureKind.PERMISSION_MISSING: FailureText(
         "the key lacks a permission",
         'Give the key the Queries permission in the developer portal, or set `tier = "read_all"` to read the office'
-        " through the aging report.",
+        " through the aging report. The office sees the key's permissions in Setup > Advanced Setup > API and cannot"
+        " change them.",
     ),
     FailureKind.QUERY_REFUSED: FailureText(
         "the API refused the query",
@@ -247,9 +252,9 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         "the API refused the request for an unknown reason",
         "Read the message, and ask the office or Open Dental support about it.",
         "Open Dental refuses our requests to your server for a reason that we do not know.",
-        "Could you please check that your server is running, that Open Dental works on it and that the Windows service"
-        " OpenDentalEConnector is running? If all of that is fine, please let us know, and we will contact Open Dental"
-        " support.",
+        "Could you please check that your server is running, that Open Dental works on it and that the eConnector is"
+        " running (eServices Setup > eConnector Service)? If all of that is fine, please let us know, and we will"
+        " contact Open Dental support.",
     ),
     FailureKind.UNKNOWN_401: FailureText(
         "the API did not allow the query",
@@ -268,12 +273,16 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     FailureKind.MALFORMED: FailureText(
         "the response is malformed",
         "No action needed: oddaemon tries again. If this persists, check whether a proxy or gateway answers.",
-        "Responses of your API with status 200 are not valid JSON.",
+        "Responses of your API with status 200 are not what its documentation describes.",
         "Could you please check what your API sends? We will gladly tell you the times of such requests.",
     ),
     FailureKind.OVERSIZED: FailureText(
         "the response is larger than `[api] max_response_bytes` allows",
         "Raise `[api] max_response_bytes` if the office really is that large, and restart the daemon.",
+    ),
+    FailureKind.TOO_MANY_GUARANTORS: FailureText(
+        "the office has more guarantors than `[api] max_guarantors` allows",
+        "Raise `[api] max_guarantors` if the office really is that large, and restart the daemon.",
     ),
     FailureKind.COLUMN_TRUNCATED: FailureText(
         "the office's server truncated a packed row",
@@ -308,10 +317,8 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         "If the query is your own, put the numeric columns first and name them as table `patient` does.",
     ),
     FailureKind.AGING_CHANGED: FailureText(
-        "aging ran while the balances were being read",
-        "No action needed: oddaemon reads the balances again when that run has ended.",
-        "Aging ran in your Open Dental while we were reading the balances.",
-        "Could you please let aging run once a night at its scheduled time, and not by hand in the early morning?",
+        "aging of all or of some families ran while the balances were being read",
+        "No action needed: oddaemon reads the balances again when it has ended.",
     ),
     FailureKind.OTHER_DATABASE: FailureText(
         "the key opens another office's database",

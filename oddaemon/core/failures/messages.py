@@ -7,6 +7,11 @@ asserts only what was observed, and asks about the rest.
 from oddaemon.core.failures.failure import FAILURE_TEXTS, Failure, FailureKind
 from oddaemon.core.model import Owner
 
+CLOUD_HINT = (
+    "If you use Open Dental Cloud, Open Dental runs this service for you: please ask Open Dental support to do this."
+)
+"""The Service Manager is not open to users of Open Dental Cloud."""
+
 
 def format_failure_message(failure: Failure) -> str:
     """Format the message for the owner of a failure, or for the office if the owner finds no cause; "": none helps."""
@@ -15,6 +20,11 @@ def format_failure_message(failure: Failure) -> str:
         return ""
     verb = "would like to read" if failure.kind is FailureKind.KEY_NEVER_ACCEPTED else "read"
     return _format_message(failure.kind.owner, observation, request, failure.message, verb)
+
+
+def format_office_message(observation: str, request: str) -> str:
+    """Format a message to the office about something that is not a failure of a request."""
+    return _format_message(Owner.OFFICE, observation, request)
 
 
 def _format_message(owner: Owner, observation: str, request: str, error_text: str = "", verb: str = "read") -> str:
@@ -29,59 +39,3 @@ def _format_message(owner: Owner, observation: str, request: str, error_text: st
         f" {observation}{message} {request} We only read, so nothing was changed in your data."
         " Thank you very much for your help!"
     )
-
-
-# To an office whose aging needs attention.
-
-STUCK_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "An aging run in your Open Dental began and does not seem to have finished: its lock is still set. While it is set,"
-    " aging may not run again, and the balances may not be up to date.",
-    "Could you please ask an administrator to open Setup > Preferences > Account - General in Open Dental (before"
-    " version 22.2: Setup > Miscellaneous), clear the aging lock there, and then run aging by hand once?",
-)
-BROKEN_OFF_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "An aging run in your Open Dental seems to have stopped before it finished, so some balances may be from before it"
-    " and some from after it.",
-    "Could you please run aging by hand once? After that, all balances are from one run again.",
-)
-MISSED_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "The nightly aging in your Open Dental has not run at its scheduled time, as far as we can see, so the balances are"
-    " not up to date.",
-    "Could you please check that the Windows service OpenDentalService is running on your server, and run aging by hand"
-    " once? The service starts aging only within one hour of the scheduled time. If the server is off during that hour,"
-    " aging does not run that night.",
-)
-NOT_CONFIGURED_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "No automated aging run time is set in your Open Dental, so the balances are only as recent as the last aging that"
-    " was run by hand.",
-    "Could you please set the automated aging run time, for example to 3:00 AM, in Setup > Preferences > Account -"
-    " General in Open Dental (before version 22.2: Setup > Miscellaneous), and keep the Windows service"
-    " OpenDentalService running on your server?",
-)
-FUTURE_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "Aging in your Open Dental was last run for a date in the future, so the balances are not those of today.",
-    "Could you please check the date of your server and run aging again for today?",
-)
-SERVICE_DOWN_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "The Windows service OpenDentalService on your server seems to have stopped. Without it, the nightly aging in your"
-    " Open Dental does not run.",
-    "Could you please start it in the Windows list of services, and make sure that it starts with the server? Open"
-    " Dental support can help if it stops again.",
-)
-CLOCK_WRONG_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "The clock of your Open Dental server seems to be wrong. The nightly aging then runs at another time than"
-    " scheduled, and new entries may get a wrong date.",
-    "Could you please have someone set the server's clock from the internet (Windows: Date and time, Sync now)?",
-)
-UNREADABLE_MESSAGE = _format_message(
-    Owner.OFFICE,
-    "One of the aging settings in your Open Dental contains something that is neither a date nor a time.",
-    "Could you please set the automated aging run time in Open Dental again, and run aging by hand once?",
-)

@@ -7,13 +7,17 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from oddaemon.core.dates import parse_date, parse_datetime, parse_due_time
-from oddaemon.core.failures.messages import (
+from oddaemon.core.failures.aging_messages import (
     BROKEN_OFF_MESSAGE,
     FUTURE_MESSAGE,
     MISSED_MESSAGE,
-    NOT_CONFIGURED_MESSAGE,
-    STUCK_MESSAGE,
-    UNREADABLE_MESSAGE,
+    SETTINGS_MOVED_IN,
+    Version,
+    describe_lock_place,
+    describe_run_time_place,
+    make_not_configured_message,
+    make_stuck_message,
+    make_unreadable_message,
 )
 from oddaemon.core.model import AgingMark, Cadence, Owner, Preferences
 from oddaemon.core.office.clock import OfficeClock
@@ -24,8 +28,11 @@ FUTURE_TOLERANCE = timedelta(minutes=75)
 """How far an office's clock may be ahead of our estimate: one change to daylight saving time, plus a margin."""
 START_MARGIN = timedelta(minutes=5)
 """Added to the service's hour before the run counts as missed."""
-DAILY_ONLY_SINCE = (22, 2)
-"""Monthly aging does not exist from this version on."""
+ONE_WRITE_SINCE: Version = SETTINGS_MOVED_IN
+"""From this version on a run writes all balances in one statement, and runs every night: monthly aging is gone.
+
+Before, a run zeroes the balances and refills them, and one that breaks off leaves the balances of two runs.
+"""
 
 
 class AgingStatus(StrEnum):
@@ -38,6 +45,7 @@ class AgingStatus(StrEnum):
     DUE = "due"
     """Due; the service may still start it."""
     RUNNING = "running"
+    """The lock is held: aging of all families, or of the few that a charge or payment concerns."""
     MISSED = "missed"
     """The service's hour has passed, and no run has begun."""
     STUCK = "stuck"
@@ -79,17 +87,20 @@ class Aging:
 
 def evaluate_aging(preferences: Preferences, clock: OfficeClock, now: datetime, cadence: Cadence) -> Aging:
     """Evaluate the office's aging as of `now`. Never raises, whatever the preferences hold."""
+    name = "DateLastAging"
     try:
         last = parse_date(preferences.date_last_aging)
+        name = "AgingBeginDateTime"
         begin = parse_datetime(preferences.aging_begin)
+        name = "AgingServiceTimeDue"
         due = parse_due_time(preferences.aging_service_time_due)
     except ValueError as error:
         return Aging(
             AgingStatus.UNREADABLE,
-            f"The office's aging preferences cannot be parsed: {error}.",
+            f"The office's aging preferences cannot be parsed: {name} {error}.",
             owner=Owner.OFFICE,
             advice="Ask the office to set the automated aging run time again, and to run aging.",
-            message=UNREADABLE_MESSAGE,
+            message=make_unreadable_message(parse_release(preferences.program_version)),
         )
     aging = _evaluate_parsed(preferences, _Times(last, begin, due), clock, now, cadence)
     if due is None:
@@ -106,26 +117,39 @@ def compute_missed_at(due_at: datetime, cadence: Cadence) -> datetime:
     return due_at + timedelta(seconds=cadence.start_window_seconds) + START_MARGIN
 
 
-def has_completed(mark: AgingMark, preferences: Preferences) -> bool:
-    """Whether the run in progress at `mark` has completed. If it has not, it stopped and its lock was cleared.
+def began_on_time(begin: str, due_at: datetime, clock: OfficeClock, cadence: Cadence) -> bool:
+    """Whether a lock began when the service starts the night's run: by day, it is aging of some families."""
+    try:
+        began = parse_datetime(begin)
+    except ValueError:
+        return False
+    latest = clock.to_local(compute_missed_at(due_at, cadence))
+    return began is not None and clock.to_local(due_at) <= began <= latest
 
-    A completed run sets the date of the last aging to its own day. Versions that could age for any date get the
-    benefit of the doubt. `evaluate_aging` must have been able to parse both arguments.
+
+def has_broken_off(mark: AgingMark, preferences: Preferences) -> bool:
+    """Whether the lock seen at `mark` was that of a run that left the balances of two runs, as far as is known.
+
+    A lock that came and went while the date stayed is no sign of it from 22.2 on: aging of some families never moves
+    the date, and a run of all families that fails writes nothing. Before 22.2, the first cannot be distinguished from
+    a run that broke off halfway. Monthly aging always has the date of the first. `evaluate_aging` must have been able
+    to parse both arguments.
     """
+    if not _is_before_one_write(preferences) or is_monthly(preferences):
+        return False
     if mark.date_last_aging != preferences.date_last_aging:
-        return True
-    if _is_before_daily_only(preferences):
-        return True
+        return False
     last, begin = parse_date(preferences.date_last_aging), parse_datetime(mark.aging_begin)
-    return begin is None or (last is not None and last >= begin.date())
+    return begin is not None and (last is None or last < begin.date())
 
 
-def make_crashed_aging(aging: Aging, mark: AgingMark) -> Aging:
-    """The office's aging after a run that did not complete: its table may hold the balances of two runs."""
+def make_broken_off_aging(aging: Aging, mark: AgingMark) -> Aging:
+    """The office's aging, before version 22.2, after a lock that left no date: the table may hold two runs."""
     return replace(
         aging,
         status=AgingStatus.MISSED,
-        reason=f"An aging run began at {mark.aging_begin} on the office's clock and did not complete.",
+        reason=f"Aging of all or of some families began at {mark.aging_begin} on the office's clock and left no new"
+        " date. Before version 22.2, a run that breaks off leaves balances of two runs.",
         aging_date=None,
         owner=Owner.OFFICE,
         advice="Ask the office to run aging again. Until then, its balances may come from two different runs.",
@@ -143,7 +167,8 @@ def _evaluate_parsed(
     preferences: Preferences, times: _Times, clock: OfficeClock, now: datetime, cadence: Cadence
 ) -> Aging:
     last, begin, due = times
-    if begin is not None and (lock := _evaluate_lock(begin, last, clock, now, cadence)) is not None:
+    version = parse_release(preferences.program_version)
+    if begin is not None and (lock := _evaluate_lock(begin, last, version, clock.to_local(now), cadence)) is not None:
         return lock
     if last is not None and last > clock.to_local(now + FUTURE_TOLERANCE).date():
         return Aging(
@@ -156,32 +181,34 @@ def _evaluate_parsed(
     if is_monthly(preferences):
         return _evaluate_monthly(last)
     if due is None:
-        return _evaluate_manual(last)
+        return _evaluate_manual(last, version)
     return _evaluate_nightly(last, due, clock, now, cadence)
 
 
 def _evaluate_lock(
-    begin: datetime, last: date | None, clock: OfficeClock, now: datetime, cadence: Cadence
+    begin: datetime, last: date | None, version: Version | None, local_now: datetime, cadence: Cadence
 ) -> Aging | None:
-    """A run in progress, or the lock of a crashed one; None if a newer version has ignored the lock and run again."""
-    age = clock.to_local(now) - begin
+    """A lock in use, or one that was left behind; None if a newer version has ignored the lock and run again."""
+    age = local_now - begin
     if age >= LOCK_IGNORED_AFTER and last is not None and last > begin.date():
         return None
     if abs(age) < timedelta(seconds=cadence.stuck_after_seconds):
-        return Aging(AgingStatus.RUNNING, f"Aging has been running since {begin:%H:%M} on the office's clock.")
+        reason = f"Aging of all or of some families has been running since {begin:%H:%M} on the office's clock."
+        return Aging(AgingStatus.RUNNING, reason)
     return Aging(
         AgingStatus.STUCK,
-        f"An aging run began at {begin:%Y-%m-%d %H:%M} on the office's clock, and its lock is still set.",
+        f"Aging of all or of some families began at {begin:%Y-%m-%d %H:%M} on the office's clock, and its lock is still"
+        " set.",
         owner=Owner.OFFICE,
-        advice="Ask the office's administrator to clear the aging lock (Setup > Preferences > Account - General; before"
-        " version 22.2: Setup > Miscellaneous) and to run aging.",
-        message=STUCK_MESSAGE,
+        advice="Ask the office's administrator to clear the aging lock and to run aging. The lock is cleared in"
+        f" {describe_lock_place(version)}.",
+        message=make_stuck_message(version),
     )
 
 
 def is_monthly(preferences: Preferences) -> bool:
     """Whether aging runs only once a month. Newer versions run it every night, whatever is set."""
-    return preferences.monthly.strip() == "1" and _is_before_daily_only(preferences)
+    return preferences.monthly.strip().casefold() in ("1", "true") and _is_before_one_write(preferences)
 
 
 def _evaluate_monthly(last: date | None) -> Aging:
@@ -190,15 +217,16 @@ def _evaluate_monthly(last: date | None) -> Aging:
     return Aging(AgingStatus.MONTHLY, f"Aging runs once a month. It last ran on {last}.", aging_date=last)
 
 
-def _evaluate_manual(last: date | None) -> Aging:
+def _evaluate_manual(last: date | None, version: Version | None) -> Aging:
     last_run = f"last ran on {last}" if last else "has never run"
     return Aging(
         AgingStatus.NOT_CONFIGURED,
         f"No automated aging run time is set. Aging {last_run}.",
         aging_date=last,
         owner=Owner.OFFICE,
-        advice="Ask the office to set the automated aging run time and to keep the Open Dental Service running.",
-        message=NOT_CONFIGURED_MESSAGE,
+        advice="Ask the office to set the automated aging run time and to keep the Open Dental Service running. It is"
+        f" set in {describe_run_time_place(version)}.",
+        message=make_not_configured_message(version),
     )
 
 
@@ -222,12 +250,18 @@ def _evaluate_nightly(last: date | None, due: time, clock: OfficeClock, now: dat
     )
 
 
-def _is_before_daily_only(preferences: Preferences) -> bool:
+def _is_before_one_write(preferences: Preferences) -> bool:
     """A version that cannot be parsed counts as new."""
-    return (parse_version(preferences.program_version) or DAILY_ONLY_SINCE) < DAILY_ONLY_SINCE
+    return (parse_release(preferences.program_version) or ONE_WRITE_SINCE) < ONE_WRITE_SINCE
 
 
 def parse_version(text: str) -> tuple[int, int] | None:
     """Parse the first two numbers of `25.4.48.0`; None: there are none."""
-    numbers = re.findall(r"\d{1,9}", text)
-    return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else None
+    release = parse_release(text)
+    return None if release is None else release[:2]
+
+
+def parse_release(text: str) -> Version | None:
+    """Parse the first three numbers of `25.4.48.0`; a missing third counts as 0. None: there are not even two."""
+    numbers = [int(number) for number in re.findall(r"\d{1,9}", text)[:3]]
+    return (numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else 0) if len(numbers) > 1 else None  # noqa: PLR2004  of three

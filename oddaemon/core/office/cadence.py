@@ -4,11 +4,14 @@ import hashlib
 from datetime import UTC, datetime, time, timedelta
 
 from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
-from oddaemon.core.failures.failure import Failure, Recovery
+from oddaemon.core.failures.failure import Failure
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Cadence, OfficeSpec
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.clock import OfficeClock
 
+SOON_SECONDS = 45.0
+"""Between two attempts that reach no one while something fails on this side of the API."""
 FIRST_PROBE_SHARE = 0.8
 """Of the length of the last run: when to ask for the first time after the due time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,11 +79,19 @@ def compute_backoff_at(attempts: int, now: datetime, spec: OfficeSpec, jitter: f
 
 
 def compute_retry_at(failure: Failure, attempts: int, now: datetime, spec: OfficeSpec, jitter: float) -> datetime:
-    """When to ask again: when the server says, or at the office's own slot if no request has left this machine."""
+    """When to ask again: when the server says, or at a slot of the office if no request has reached the server."""
     if failure.kind.recovery is Recovery.STAND_BY:
         return compute_next_slot(spec.id, spec.cadence.late_probe_seconds, now)
+    if failure.kind.recovery is Recovery.SOON:
+        return compute_next_slot(spec.id, compute_soon_seconds(failure), now)
     seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, spec.cadence)
     return now + timedelta(seconds=seconds)
+
+
+def compute_soon_seconds(failure: Failure) -> float:
+    """The interval of the slots at which to ask again soon: as the circuit breaker says, within `SOON_SECONDS`."""
+    requested = failure.retry_after_seconds or SOON_SECONDS
+    return min(max(requested, 1.0), SOON_SECONDS)
 
 
 def compute_latest_wait(now: datetime, spec: OfficeSpec) -> datetime:

@@ -98,3 +98,10 @@ def is_clock_recent(state: OfficeState, now: datetime, office: OfficeSpec) -> bo
     if state.skew_zone != str(office.zone) or state.measured_at is None:
         return False
     return abs(now - state.measured_at) < CLOCK_AGE_MAX
+
+
+def was_clock_measured_since(state: OfficeState, instant: datetime, now: datetime, office: OfficeSpec) -> bool:
+    """Whether the office's server was asked at or after `instant`."""
+    if state.skew_zone != str(office.zone) or state.measured_at is None:
+        return False
+    return instant <= state.measured_at <= now

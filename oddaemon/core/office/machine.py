@@ -8,6 +8,7 @@ takes one observation (the result of the last action) and returns the new state 
     observation                 intent          next
     Started                     any             the stored state, under the present configuration and clock
     TimerFired, PublishSucceeded  any           the stored intent
+    TurnCame                    any             at once, if the last failure was the API's
     Surveyed                    survey          decided from aging
     Probed                      probe           decided from aging, or another reader if only the statement fails
     ClockMeasured               measure_clock   decided from aging, or blocked: another database answered
@@ -27,18 +28,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oddaemon.core.backoff import REREADS_MAX
-from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import API_FAILURES
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, Status
-from oddaemon.core.office.aging import AgingStatus
-from oddaemon.core.office.cadence import compute_backoff_at, compute_retry_at
-from oddaemon.core.office.clock import has_clock, is_clock_recent
+from oddaemon.core.office.aging import Aging, AgingStatus, compute_missed_at
+from oddaemon.core.office.cadence import SOON_SECONDS, compute_backoff_at, compute_next_slot, compute_retry_at
+from oddaemon.core.office.clock import has_clock, is_clock_recent, was_clock_measured_since
 from oddaemon.core.office.evidence import find_doubt, is_maybe_caused_by_statement, refine_failure
 from oddaemon.core.office.record import (
     get_pull_date,
     record_aging,
     record_preferences,
     record_pull,
+    record_reported,
     record_skew,
+    record_table,
     require_preferences,
 )
 from oddaemon.core.office.state import (
@@ -61,6 +66,7 @@ from oddaemon.core.office.state import (
     Survey,
     Surveyed,
     TimerFired,
+    TurnCame,
     Wait,
 )
 from oddaemon.core.office.status import make_failure_status, make_status, to_sentence
@@ -113,6 +119,8 @@ def next_action(
             state = _reconcile_with_config(state, now, spec)
         case ((TimerFired() | PublishSucceeded()), _):
             state = limit_wait(state, now, spec)
+        case TurnCame(), _:
+            state = _take_turn(state, now)
         case Surveyed(preferences), Intent.SURVEY:
             state = _handle_survey(state, preferences, now, spec)
         case Probed() as probed, Intent.PROBE:
@@ -184,7 +192,9 @@ def _reconcile_with_config(state: OfficeState, now: datetime, spec: OfficeSpec) 
     if state.standing.condition is Condition.BLOCKED:
         # A restart or another configuration may have removed the cause: look at once.
         return move_to(state, state.intent, min(state.not_before, now), state.standing)
-    return move_to(state, state.intent, state.not_before, state.standing)
+    # What failed on the way to the API may be over, and no back-off of the office depends on it.
+    latest = compute_next_slot(spec.id, SOON_SECONDS, now) if state.awaits_api else state.not_before
+    return move_to(state, state.intent, min(latest, state.not_before), state.standing)
 
 
 def _apply_command(state: OfficeState, command: OfficeCommand, now: datetime, spec: OfficeSpec) -> OfficeState:
@@ -217,11 +227,20 @@ def _sync_now(state: OfficeState, now: datetime) -> OfficeState:
     return move_to(state, intent, now, state.standing)
 
 
+def _take_turn(state: OfficeState, now: datetime) -> OfficeState:
+    """Ask the API, which was down, whatever the office waits for."""
+    if state.standing.condition is Condition.PAUSED or not state.awaits_api:
+        return state
+    return move_to(state, state.intent, now, state.standing)
+
+
 # --- results of actions -----------------------------------------------------------------------------------------------
 
 
 def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, spec: OfficeSpec) -> OfficeState:
     previous = state.preferences
+    state, mark = record_reported(state, AgingMark(preferences.date_last_aging, preferences.aging_begin))
+    preferences = replace(preferences, date_last_aging=mark.date_last_aging, aging_begin=mark.aging_begin)
     if previous is not None:
         is_updated = previous.program_version != preferences.program_version
         if is_updated and spec.reader is Reader.AUTO:
@@ -236,8 +255,9 @@ def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, 
 
 def _handle_probe(state: OfficeState, probed: Probed, now: datetime, spec: OfficeSpec) -> OfficeState:
     unconfirmed = state.confirming
+    state, mark = record_reported(state, AgingMark(probed.date_last_aging, probed.aging_begin))
     preferences = replace(
-        require_preferences(state), date_last_aging=probed.date_last_aging, aging_begin=probed.aging_begin
+        require_preferences(state), date_last_aging=mark.date_last_aging, aging_begin=mark.aging_begin
     )
     state = record_preferences(replace(state, confirming=None), preferences, now, spec)
     if unconfirmed is not None and (
@@ -253,10 +273,10 @@ def _handle_clock_measurement(
 ) -> OfficeState:
     if state.identity is not None and is_other_database(state.identity, measured.identity):
         # The preferences came from that database, too: they say nothing about this office.
-        state = replace(state, stranger=measured.identity, preferences=None)
+        state = replace(state, stranger=measured.identity, preferences=None, stale=None)
         return block(state, Failure(FailureKind.OTHER_DATABASE), now, spec)
     state = replace(record_skew(state, measured.skew_seconds, now, spec), unidentified=False, stranger=None)
-    return _decide_from_aging(state, now, spec)
+    return _decide_from_aging(record_table(state, measured.mark), now, spec)
 
 
 def _handle_pull(state: OfficeState, pulled: Pulled, now: datetime, spec: OfficeSpec) -> tuple[OfficeState, Action]:
@@ -273,18 +293,35 @@ def _handle_pull(state: OfficeState, pulled: Pulled, now: datetime, spec: Office
 
 def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suffix: str = "") -> OfficeState:
     """Measure the clock if a decision needs it; pull if the balances of an aging are new; otherwise wait."""
-    state = replace(state, attempts=0)
+    state = replace(state, attempts=0, awaits_api=False)
     must_identify = state.unidentified and state.identity is not None
     if must_identify or not has_clock(state, spec):
         return measure_clock(state, now)
     decided, aging = record_aging(state, now, spec)
-    if aging.status in _CLOCK_DEPENDENT and not is_clock_recent(state, now, spec):
+    if _must_ask_server(state, aging, now, spec):
         return measure_clock(state, now)
     published = decided.published
     is_published = published is not None and published.aging_date == aging.aging_date and decided.run_seen is None
     if aging.aging_date is None or is_published:
         return wait_for_aging(decided, aging, now, spec)
     return schedule_pull(decided, now, now, f"reading the balances of the aging of {aging.aging_date}{suffix}")
+
+
+def _must_ask_server(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> bool:
+    """Whether the office's server itself must say its time and its state of aging before anyone is blamed.
+
+    A GET may be answered from a cache or a replica: a missed run, or a date older than the published one, counts only
+    once the table was asked. A reader without queries has nothing but GETs.
+    """
+    if aging.status in _CLOCK_DEPENDENT:
+        return not is_clock_recent(state, now, spec)
+    if spec.reader is Reader.REPORT:
+        return False
+    if aging.status is AgingStatus.MISSED and aging.due_at is not None:
+        return not was_clock_measured_since(state, compute_missed_at(aging.due_at, spec.cadence), now, spec)
+    published = state.published
+    is_older = published is not None and aging.aging_date is not None and aging.aging_date < published.aging_date
+    return is_older and not is_clock_recent(state, now, spec)
 
 
 # --- failures of actions ----------------------------------------------------------------------------------------------
@@ -297,6 +334,7 @@ def _handle_failure(
     failure = refine_failure(state, failure)
     unreachable = make_failure_status(state.standing, now, Condition.UNREACHABLE, failure)
     is_confirming = state.confirming is not None
+    state = replace(state, awaits_api=failure.kind in API_FAILURES)
     if failure.kind.recovery is not Recovery.STAND_BY:
         state = replace(state, attempts=state.attempts + 1, confirming=None)
     match failure.kind.recovery:
@@ -306,7 +344,7 @@ def _handle_failure(
         case Recovery.RETRY:
             retry_at = compute_backoff_at(state.attempts, now, spec, jitter)
             return move_to(replace(state, statement_failures=0), state.intent, retry_at, unreachable)
-        case Recovery.WAIT | Recovery.STAND_BY:
+        case Recovery.WAIT | Recovery.STAND_BY | Recovery.SOON:
             retry_at = compute_retry_at(failure, state.attempts, now, spec, jitter)
             return move_to(state, state.intent, retry_at, unreachable)
         case Recovery.CONFIRM if state.intent in (Intent.PULL, Intent.MEASURE_CLOCK):

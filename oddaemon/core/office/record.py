@@ -5,7 +5,14 @@ from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, SnapshotSummary
-from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging, has_completed, make_crashed_aging
+from oddaemon.core.office.aging import (
+    Aging,
+    AgingStatus,
+    began_on_time,
+    evaluate_aging,
+    has_broken_off,
+    make_broken_off_aging,
+)
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.state import IllegalObservationError, OfficeState, Published, Pulled
 from oddaemon.core.snapshot.plausibility import merge_identity
@@ -48,26 +55,65 @@ def record_preferences(state: OfficeState, preferences: Preferences, now: dateti
         or state.standing.evaluate_at(now).condition is not Condition.AGING
     ):
         return state
-    aging = evaluate_aging(preferences, make_office_clock(state, spec), now, spec.cadence)
+    clock = make_office_clock(state, spec)
+    aging = evaluate_aging(preferences, clock, now, spec.cadence)
     if aging.status is not AgingStatus.COMPLETE or aging.due_at is None:
+        return state
+    # A run writes its date a moment before it ends, so the date may have moved while the lock was still held.
+    has_moved = previous.date_last_aging != preferences.date_last_aging
+    if not has_moved and not began_on_time(previous.aging_begin, aging.due_at, clock, spec.cadence):
         return state
     if published is not None and published.aging_date == aging.aging_date:
         return state
     return replace(state, run_seconds=(now - aging.due_at).total_seconds())
 
 
-def record_aging(state: OfficeState, now: datetime, spec: OfficeSpec) -> tuple[OfficeState, Aging]:
-    """Evaluate the office's aging, and store that a run was observed, as its balances replace all earlier ones.
+def record_table(state: OfficeState, table: AgingMark | None) -> OfficeState:
+    """Store what the office's own table says of aging, and which answers of GETs it disproves."""
+    if table is None:
+        return state
+    preferences, stale = require_preferences(state), state.stale
+    reported_date = preferences.date_last_aging if stale is None else stale.date_last_aging
+    reported_begin = preferences.aging_begin if stale is None else preferences.aging_begin or stale.aging_begin
+    is_date_stale = is_later(table.date_last_aging, reported_date)
+    is_lock_stale = reported_begin != "" and not table.aging_begin
+    stale = AgingMark(
+        reported_date if is_date_stale else table.date_last_aging, reported_begin if is_lock_stale else ""
+    )
+    preferences = replace(preferences, date_last_aging=table.date_last_aging, aging_begin=table.aging_begin)
+    return replace(state, preferences=preferences, stale=stale if is_date_stale or is_lock_stale else None)
 
-    A run that was observed and never completed has broken off, whatever date the preferences hold.
-    """
+
+def record_reported(state: OfficeState, reported: AgingMark) -> tuple[OfficeState, AgingMark]:
+    """What a GET reports of aging, without what the office's own table has disproved; forgotten once GETs move on."""
+    stale, preferences = state.stale, state.preferences
+    if stale is None or preferences is None:
+        return state, reported
+    is_date_stale = reported.date_last_aging == stale.date_last_aging
+    is_lock_stale = stale.aging_begin != "" and reported.aging_begin == stale.aging_begin
+    if not is_date_stale and not is_lock_stale:
+        return replace(state, stale=None), reported
+    last = preferences.date_last_aging if is_date_stale else reported.date_last_aging
+    return state, AgingMark(last, "" if is_lock_stale else reported.aging_begin)
+
+
+def is_later(one: str, other: str) -> bool:
+    """Whether one date of the last aging is later than another; False if either cannot be parsed."""
+    try:
+        return (parse_date(one) or date.min) > (parse_date(other) or date.min)
+    except ValueError:
+        return False
+
+
+def record_aging(state: OfficeState, now: datetime, spec: OfficeSpec) -> tuple[OfficeState, Aging]:
+    """Evaluate the office's aging, and store that its lock was held: balances have moved, even under the same date."""
     preferences = require_preferences(state)
     aging = evaluate_aging(preferences, make_office_clock(state, spec), now, spec.cadence)
     if aging.status in _INVALIDATES_BALANCES:
         return replace(state, run_seen=AgingMark(preferences.date_last_aging, preferences.aging_begin)), aging
     mark = state.run_seen
-    if aging.aging_date is not None and mark is not None and not has_completed(mark, preferences):
-        return state, make_crashed_aging(aging, mark)
+    if aging.aging_date is not None and mark is not None and has_broken_off(mark, preferences):
+        return state, make_broken_off_aging(aging, mark)
     return state, aging
 
 

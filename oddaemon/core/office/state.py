@@ -76,8 +76,11 @@ class OfficeState:
     run_seconds: float | None = None
     """From the due time to the completion of the last night's run."""
     run_seen: AgingMark | None = None
-    """The marks of the run that was last observed in progress since the last snapshot: the balances differ even under
-    the same date, and come from no single run if it did not complete."""
+    """What the preferences said while the lock was last seen held since the last snapshot: the balances differ even
+    under the same date. Before version 22.2 they may come from two runs if the date did not move."""
+    stale: AgingMark | None = None
+    """The date and the lock that GETs reported although the office's own table had later ones: a cache or a replica
+    answers. They are ignored while they are repeated."""
     confirming: Failure | None = None
     """The failure of a statement, while a GET finds out whether the office or only the statement fails."""
     identity: DatabaseIdentity | None = None
@@ -92,6 +95,8 @@ class OfficeState:
     """An operator accepts the next snapshot, whatever it holds."""
     paused: bool = False
     """An operator has paused the office."""
+    awaits_api: bool = False
+    """The last request failed in a way that concerns the API's host: ask as soon as that answers others."""
 
 
 # --- observations: what an action brought -----------------------------------------------------------------------------
@@ -105,6 +110,11 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class TimerFired:
     """The wait has ended, or was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCame:
+    """It is the office's turn to ask the API, which was down: to find out for all, or because it answers again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +134,12 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class ClockMeasured:
-    """The office's server returned its time and identity."""
+    """The office's server returned its time and identity, and its state of aging."""
 
     skew_seconds: float
     identity: DatabaseIdentity
+    mark: AgingMark | None = None
+    """What the office's own table says of aging at that instant; None: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +180,16 @@ class OfficeCommand(StrEnum):
 
 
 Observation = (
-    Started | TimerFired | Surveyed | Probed | ClockMeasured | Pulled | PublishSucceeded | Failed | OfficeCommand
+    Started
+    | TimerFired
+    | TurnCame
+    | Surveyed
+    | Probed
+    | ClockMeasured
+    | Pulled
+    | PublishSucceeded
+    | Failed
+    | OfficeCommand
 )
 
 

@@ -6,10 +6,17 @@ Which move is made when is decided in `machine.py`.
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Condition, OfficeSpec, Owner, Reader, Status
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus
-from oddaemon.core.office.cadence import compute_late_at, compute_latest_wait, compute_next_probe, compute_next_slot
+from oddaemon.core.office.cadence import (
+    compute_late_at,
+    compute_latest_wait,
+    compute_next_probe,
+    compute_next_slot,
+    compute_soon_seconds,
+)
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import KEY_FAILURES
 from oddaemon.core.office.record import require_preferences
@@ -36,7 +43,9 @@ def move_to(state: OfficeState, intent: Intent, not_before: datetime, status: St
     """Take up an intent at `not_before`; `FAR_FUTURE`: not by itself."""
     next_action_at = None if not_before == FAR_FUTURE else not_before
     status = replace(
-        status, next_action="" if next_action_at is None else _NEXT_ACTION_TEXTS[intent], next_action_at=next_action_at
+        status,
+        next_action="" if next_action_at is None else _NEXT_ACTION_TEXTS[intent],
+        next_action_at=next_action_at,
     )
     confirming = state.confirming if intent is Intent.PROBE else None
     return replace(state, intent=intent, not_before=not_before, standing=status, confirming=confirming)
@@ -77,6 +86,23 @@ def hold(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) 
     return move_to(state, Intent.PULL, now + timedelta(seconds=spec.plausibility.hold_seconds), status)
 
 
+def quarantine(state: OfficeState, now: datetime, until: datetime) -> OfficeState:
+    """The office's worker crashed too often: it is started again then. A restart of the daemon looks at once."""
+    status = make_status(
+        state.standing,
+        now,
+        Condition.BLOCKED,
+        "The worker of this office crashed too often, a bug in oddaemon.",
+        owner=Owner.US,
+        advice=(
+            "Report the event `worker_crashed` of the log to us. The worker is started again by itself; "
+            "`oddaemon reload` or a restart tries at once."
+        ),
+    )
+    status = replace(status, next_action="starts the worker again", next_action_at=until)
+    return replace(state, not_before=until, standing=status)
+
+
 def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Wait until a human has acted, and survey the office from time to time meanwhile."""
     status = make_failure_status(state.standing, now, Condition.BLOCKED, failure)
@@ -87,8 +113,11 @@ def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec)
     if spec.reader is Reader.AUTO:
         state = replace(state, reader=Reader.STATEMENT)
     state = replace(state, unidentified=state.unidentified or failure.kind in KEY_FAILURES)
-    next_slot = compute_next_slot(spec.id, spec.cadence.blocked_probe_seconds, now)
-    return move_to(state, Intent.SURVEY, next_slot, status)
+    # A refused certificate ends the connection before the office is reached, so asking often disturbs no office.
+    interval_seconds = spec.cadence.blocked_probe_seconds
+    if failure.kind is FailureKind.TLS:
+        interval_seconds = compute_soon_seconds(failure)
+    return move_to(state, Intent.SURVEY, compute_next_slot(spec.id, interval_seconds, now), status)
 
 
 def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> OfficeState:

@@ -13,6 +13,9 @@ from typing import TypedDict
 from oddaemon.core.model import Condition, PublishedSnapshot, Status
 from oddaemon.core.reporting.formatting import format_instant, format_money
 
+SUMMED_GUARANTORS_MIN = 5
+"""The fewest guarantors whose sum is shown to a reader without authentication."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRotation:
@@ -43,6 +46,8 @@ class OfficeStatus:
     failures: int = 0
     fresh_deadline: datetime | None = None
     """The deadline of the oldest missing balances; None: none are expected."""
+    is_quarantined: bool = False
+    """Its worker crashed too often and rests until the next action."""
 
 
 class KeyRotationDocument(TypedDict):
@@ -59,7 +64,8 @@ class SnapshotDocument(TypedDict):
     aging_date: str
     published_at: str
     guarantors: int
-    bal_total: str
+    bal_total: str | None
+    """None: without authentication, and of so few guarantors that it is about single families."""
     verified: bool
 
 
@@ -165,6 +171,19 @@ def make_snapshot_document(snapshot: PublishedSnapshot) -> SnapshotDocument:
         "bal_total": format_money(snapshot.totals.bal_total),
         "verified": snapshot.verified,
     }
+
+
+def may_show_sums(guarantors: int) -> bool:
+    """Whether sums may be shown without authentication: those of one or a few families are patient data."""
+    return not 0 < guarantors < SUMMED_GUARANTORS_MIN
+
+
+def hide_small_sums(office: OfficeDocument) -> OfficeDocument:
+    """The document of an office as it may be shown without authentication."""
+    snapshot = office["snapshot"]
+    if snapshot is None or may_show_sums(snapshot["guarantors"]):
+        return office
+    return {**office, "snapshot": {**snapshot, "bal_total": None}}
 
 
 def describe_key_rotation(previous_accepted: bool, ends_at: str) -> str:

@@ -17,6 +17,8 @@ MISSING_CLINIC_NUM = 0
 MISSING_EST_BALANCE = 0
 """The report contains neither the clinic of a guarantor nor their own balance."""
 ZERO_TOTALS = compute_totals(())
+PAGE_ROWS_MIN = 100
+"""The smallest limit of a page that the API documents."""
 SEARCH_GROWTH_FACTOR = 4
 """Each step of the search for the end multiplies the known rows by this; an uncertainty of a quarter is accepted."""
 
@@ -51,13 +53,14 @@ class ReportCursor:
 
         Args:
             page: The number of rows on the page.
-            rows_max: The API's limit of rows per page. A page of any other size is the last one of its list: a shorter
-                one, or a longer one from a server that sends all remaining rows at once.
+            rows_max: The configured limit of rows per page. The server's may be another, so a list ends only with a
+                page that is shorter than any limit, or longer than all before it: some servers send all the rest.
             lists: The number of lists.
             wanted: The selected balances of the page.
         """
         again = None if self.again is None else add_totals(self.again, wanted)
-        if page == rows_max:
+        is_rest = 0 < self.offset < page
+        if page >= min(rows_max, PAGE_ROWS_MIN) and not is_rest:
             return ReportCursor(self.place, self.offset + page, again)
         if again is None and self.place + 1 == lists:
             return ReportCursor(again=ZERO_TOTALS)
@@ -116,7 +119,7 @@ class ReportLength(NamedTuple):
 
     def refine(self, offset: int, page: int, rows_max: int) -> "ReportLength":
         """Narrow the length by a page with this number of rows, requested at `offset`."""
-        if page == rows_max:
+        if page >= min(rows_max, PAGE_ROWS_MIN):
             return ReportLength(max(self.at_least, offset + page), self.at_most)
         if page:
             return ReportLength(offset + page, offset + page)

@@ -117,7 +117,9 @@ class BackfillService:
     async def run(self) -> None:
         """Run stored and new jobs until cancelled or the daemon stops."""
         for progress in await self._load_open_jobs():
-            self._enqueue(progress)
+            # After a crash of this task, the jobs are known already.
+            if self._queues[progress.job.target.office_id].find(progress.job.number) is None:
+                self._enqueue(progress)
         async with anyio.create_task_group() as tasks:
             while True:
                 self._wakeup = anyio.Event()

@@ -7,6 +7,7 @@ configuration stays active. No request of an unchanged office is cut short.
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class ActiveConfig:
         """The active settings: tables that count from a start on are as they were then, whatever the files hold now."""
         self.files: frozenset[Path] = frozenset({settings.source})
         """Every file that the last reading looked for, whether or not it exists."""
+        self.rejection = ""
+        """Why the last reload was refused; "": it was not."""
         self._at_start = self._last_read = settings
         self._telemetry = telemetry
         self._reader = reader
@@ -82,22 +85,27 @@ class ActiveConfig:
         Raises:
             BadConfiguration: A reload would be refused.
         """
-        result = await self._read()
-        if result.settings is None:
-            raise BadConfiguration(result.problems)
-        return self.compute_diff(result.settings), result
+        diff, result = await self._read_and_compare(may_remove_most=True)
+        if diff.removes_most:
+            result = replace(result, warnings=(*result.warnings, _make_removal_problem(self.settings, diff)))
+        return diff, result
 
-    async def reload(self, trigger: ReloadTrigger) -> tuple[ConfigDiff, LoadResult]:
+    async def reload(self, trigger: ReloadTrigger, *, accept_removals: bool = False) -> tuple[ConfigDiff, LoadResult]:
         """Read, check, compare and apply. A reload that a changed file triggers logs only what is new.
 
+        Args:
+            trigger: Why.
+            accept_removals: Apply it even if it removes most of the offices.
+
         Raises:
-            BadConfiguration: There are problems; the previous configuration stays active.
+            BadConfiguration: There are problems, or it would remove most of the offices; the previous configuration
+                stays active.
             StoreError: The database did not store the offices; the previous configuration stays active.
         """
         async with self._reload_lock:
             try:
-                diff, result = await self.preview()
-                assert result.settings is not None, "preview raises instead"
+                diff, result = await self._read_and_compare(may_remove_most=accept_removals)
+                assert result.settings is not None, "it raises instead"
                 await self._apply(result.settings, diff, tuple(map(str, result.warnings)), trigger)
             except BadConfiguration as error:
                 self._log_rejection(map(str, error.problems), trigger)
@@ -132,6 +140,15 @@ class ActiveConfig:
         sinks = [name for name in {**old_sinks, **new_sinks} if old_sinks.get(name) != new_sinks.get(name)]
         return diff_configs(self.settings.offices_by_id, settings.offices_by_id, restart, sinks)
 
+    async def _read_and_compare(self, *, may_remove_most: bool) -> tuple[ConfigDiff, LoadResult]:
+        result = await self._read()
+        if result.settings is None:
+            raise BadConfiguration(result.problems)
+        diff = self.compute_diff(result.settings)
+        if diff.removes_most and not may_remove_most:
+            raise BadConfiguration((_make_removal_problem(self.settings, diff),))
+        return diff, result
+
     async def _apply(
         self, settings: Settings, diff: ConfigDiff, warnings: tuple[str, ...], trigger: ReloadTrigger
     ) -> None:
@@ -153,13 +170,14 @@ class ActiveConfig:
             await self._couriers.apply(settings)
             await self._registry.apply(settings, rows)
             self.settings, self._last_read = keep_restart_tables(self._at_start, settings), settings
-        self._logged_warnings, self._logged_problems = warnings, frozenset()
+        self._logged_warnings, self._logged_problems, self.rejection = warnings, frozenset(), ""
         if should_log:
             messages = (*warnings, diff.restart_sentence) if diff.restart_required else warnings
             self._telemetry.emit(_make_loaded_event(diff, len(settings.offices), messages, trigger))
 
     def _log_rejection(self, problems: Iterable[str], trigger: ReloadTrigger) -> None:
         found = tuple(problems)
+        self.rejection = found[0] if len(found) == 1 else f"{found[0]} (and {len(found) - 1:,} more)"
         new_problems = (
             tuple(each for each in found if each not in self._logged_problems)
             if trigger is ReloadTrigger.FILES
@@ -184,6 +202,12 @@ def _read_guarded(reader: Callable[[Path], LoadResult], source: Path) -> LoadRes
         what = f"oddaemon failed to read it because of an error of its own ({type(error).__name__})"
         problem = Problem(source, "", None, what, "run `oddaemon check` and report its output to us")
         return LoadResult(None, (problem,), ())
+
+
+def _make_removal_problem(active: Settings, diff: ConfigDiff) -> Problem:
+    what = f"removes {len(diff.removed):,} of {len(active.offices):,} offices at once"
+    hint = "check whether the files are all there; if they are, run `oddaemon reload --accept-removals`"
+    return Problem(active.source, "", None, what, hint)
 
 
 def hide_secrets(telemetry: Telemetry, settings: Settings) -> None:

@@ -5,7 +5,9 @@ name, by a link to another target, by a new directory in place of the old one. A
 reads everything. So the kind, order and number of changes do not matter, and a change before the watch starts is
 found by the reload that follows every start.
 
-The kernel reports changes; a sleeping thread polls for them a few times a second (0.02 % of a core).
+The kernel reports changes; a sleeping thread polls for them a few times a second (0.02 % of a core). The kernel does
+not report what another host changes on a network file system (NFS, CIFS), or what changes behind FUSE. So names, sizes
+and times are compared every minute.
 """
 
 import os
@@ -30,6 +32,8 @@ POLL_SECONDS_MAX = 0.25
 """Between two polls of the kernel's changes; also how long the thread outlives its task."""
 RETRY_SECONDS = 30.0
 """Before a retry if nothing can be watched, or if the configuration could not be stored."""
+LOOK_SECONDS = 60.0
+"""Between two looks at the files for changes that the kernel does not report."""
 _NAMES_MAX = 1000
 """Limits circular links."""
 
@@ -56,6 +60,11 @@ class WatchTargets:
         directories = {*(name.parent for name in watched_paths), *office_directories}
         return cls(watched_paths, office_directories, frozenset(_iter_directories(directories)))
 
+    def take_fingerprint(self) -> frozenset[tuple[Path, object]]:
+        """What an edit of the files changes: names, sizes, times, inodes and links. Reads the disk."""
+        files = (file for directory in self.office_directories for file in _list_office_files(directory))
+        return frozenset((path, _describe_file(path)) for path in {*self.paths, *files})
+
     def is_relevant(self, changed: Path) -> bool:
         """Whether a change of this path may change the configuration."""
         is_office = is_office_file(changed) or is_office_group(changed)
@@ -69,6 +78,7 @@ async def watch(
     *,
     debounce_seconds: float,
     retry_seconds: float = RETRY_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
 ) -> None:
     """Reload the configuration whenever its files have changed and settled, until cancelled.
 
@@ -78,16 +88,22 @@ async def watch(
         emit: Takes the events.
         debounce_seconds: How long the files must be unchanged before a reload.
         retry_seconds: Before a retry if files cannot be watched, or if `reload` asks for one.
+        look_seconds: Between two looks for changes that the kernel does not report.
     """
     is_reported = False
+    seen: frozenset[tuple[Path, object]] | None = None
     while True:
         try:
-            await _watch_until_targets_change(files, reload, debounce_seconds, retry_seconds)
+            await _watch_until_targets_change(files, reload, debounce_seconds, retry_seconds, look_seconds)
             is_reported = False
         except (OSError, WatchfilesRustInternalError) as error:
             if not is_reported:
                 is_reported = True
                 emit(ConfigurationWatchFailed(str(error)))
+            found = await anyio.to_thread.run_sync(_look_at_files, tuple(files()))
+            if seen is not None and found != seen:
+                await reload()
+            seen = found
             await anyio.sleep(retry_seconds)
 
 
@@ -96,12 +112,14 @@ async def _watch_until_targets_change(
     reload: Callable[[], Awaitable[bool]],
     debounce_seconds: float,
     retry_seconds: float,
+    look_seconds: float,
 ) -> None:
     """Run until the watch targets may have changed."""
     targets = await anyio.to_thread.run_sync(WatchTargets.from_files, tuple(files()))
-    changes = _ChangeCollector(targets, debounce_seconds)
+    changes = _ChangeCollector(targets, debounce_seconds, look_seconds)
     try:
         while True:
+            await changes.remember_files()
             needs_retry = await reload()
             if await anyio.to_thread.run_sync(WatchTargets.from_files, tuple(files())) != targets:
                 return
@@ -114,7 +132,7 @@ async def _watch_until_targets_change(
 class _ChangeCollector:
     """Collects changes from its creation on."""
 
-    def __init__(self, targets: WatchTargets, debounce_seconds: float) -> None:
+    def __init__(self, targets: WatchTargets, debounce_seconds: float, look_seconds: float) -> None:
         """Start watching.
 
         Raises:
@@ -123,6 +141,8 @@ class _ChangeCollector:
         self._targets = targets
         self._directories = frozenset(path for path, _, _ in targets.directories)
         self._debounce_seconds = debounce_seconds
+        self._look_seconds = look_seconds
+        self._fingerprint: frozenset[tuple[Path, object]] = frozenset()
         self._poll_seconds = min(debounce_seconds, POLL_SECONDS_MAX)
         self._stopped = threading.Event()
         self._limiter = anyio.CapacityLimiter(1)
@@ -139,16 +159,23 @@ class _ChangeCollector:
         """End the waiting thread, if any. The watches end with the object."""
         self._stopped.set()
 
+    async def remember_files(self) -> None:
+        """Take the files as they are now for known; call it before they are read."""
+        self._fingerprint = await anyio.to_thread.run_sync(self._targets.take_fingerprint)
+
     async def wait(self, within_seconds: float | None) -> bool:
         """Wait until a relevant change has settled, or for so long.
 
         Returns:
-            Whether a watched directory may have been replaced, so that the watch must be renewed.
+            Whether the watch must be renewed: a watched directory may have been replaced, or a change was not reported.
         """
         started = anyio.current_time()
-        while not (changed := await self._next_changes(within_seconds or 0)):
+        step = self._look_seconds if within_seconds is None else min(within_seconds, self._look_seconds)
+        while not (changed := await self._next_changes(step)):
             if within_seconds is not None and anyio.current_time() - started >= within_seconds:
                 return False
+            if await anyio.to_thread.run_sync(self._targets.take_fingerprint) != self._fingerprint:
+                return True
         changed_at = anyio.current_time()
         latest = changed_at + DEBOUNCE_INTERVALS_MAX * self._debounce_seconds
         while (left := min(changed_at + self._debounce_seconds, latest) - anyio.current_time()) > 0:
@@ -195,6 +222,29 @@ def _read_link(name: Path) -> list[Path]:
         return [Path(os.path.realpath(name.parent)) / name.readlink()]
     except OSError:
         return []
+
+
+def _look_at_files(files: Iterable[Path]) -> frozenset[tuple[Path, object]]:
+    return WatchTargets.from_files(files).take_fingerprint()
+
+
+def _list_office_files(directory: Path) -> list[Path]:
+    try:
+        return [each for each in directory.iterdir() if is_office_file(each) or is_office_group(each)]
+    except OSError:
+        # The description of the directory itself shows when that ends.
+        return []
+
+
+def _describe_file(path: Path) -> object:
+    """What an edit changes. Of a directory, only what it is: files that are not read come and go in it."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.errno
+    if stat.S_ISDIR(status.st_mode):
+        return status.st_dev, status.st_ino, status.st_mode
+    return status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns
 
 
 def _list_links(directory: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -26,6 +27,7 @@ from oddaemon.core.delivery import (
     find_diff_base,
     get_max_in_flight,
 )
+from oddaemon.engine.tasks import run_guarded
 from oddaemon.settings import SinkSettings
 from oddaemon.sinks.payload import DeliveryFailed, Sink
 from oddaemon.store import outbox
@@ -39,8 +41,10 @@ from oddaemon.telemetry.events import (
     DeliverySkipped,
     DeliverySucceeded,
     OutboxSize,
+    PeerErrorUnforeseen,
 )
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.logging.traceback import format_traceback
 
 SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
@@ -98,7 +102,8 @@ class Courier:
         finally:
             self._in_flight.clear()
             with anyio.CancelScope(shield=True):
-                await self._sink.aclose()
+                if (error := await run_guarded(self._sink.aclose)) is not None:
+                    self._report_unforeseen(error)
 
     async def _start_next(self, tasks: anyio.abc.TaskGroup) -> None:
         queue = await outbox.load_queue(self._context.database, self._name, self._in_flight)
@@ -138,10 +143,9 @@ class Courier:
             self._emit_event(DeliverySkipped, delivery, reason=NOT_RETAINED)
             return
         started = anyio.current_time()
-        try:
-            await self._sink.deliver(payload, delivery.delivery_id)
-        except DeliveryFailed as error:
-            await self._record_failure(attempt, error.error)
+        error = await run_guarded(partial(self._sink.deliver, payload, delivery.delivery_id))
+        if error is not None:
+            await self._record_failure(attempt, self._describe_failure(error))
             return
         await outbox.mark_done(database, self._name, attempt, self._context.now())
         self._emit_event(
@@ -151,6 +155,18 @@ class Courier:
             failed_attempts=delivery.attempts,
             seconds=anyio.current_time() - started,
         )
+
+    def _describe_failure(self, error: Exception) -> DeliveryFailure:
+        """A failed delivery is retried with back-off, whatever the sink raised over its receiver."""
+        if isinstance(error, DeliveryFailed):
+            return error.error
+        self._report_unforeseen(error)
+        reason = f"The delivery failed with an unforeseen error ({type(error).__name__})."
+        return DeliveryFailure(f"{reason} The event `peer_error_unforeseen` of the log has its traceback.")
+
+    def _report_unforeseen(self, error: Exception) -> None:
+        place = f"sink {self._name}"
+        self._context.emit(PeerErrorUnforeseen(place, type(error).__name__, format_traceback(error)))
 
     async def _record_failure(self, attempt: DeliveryAttempt, failure: DeliveryFailure) -> None:
         now, jitter = self._context.now(), self._context.rng.random()

@@ -1,8 +1,9 @@
 """All couriers of a daemon: one for each configured sink."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import anyio
 import anyio.abc
 
 from oddaemon.engine.delivery.courier import Courier, CourierContext
@@ -24,6 +25,7 @@ class CourierPool:
         context: What they share.
         make_sink: Makes a sink from its settings.
         budget: How often each courier may be restarted.
+        sleep: Waits before a restart; may raise ShuttingDown.
     """
 
     def __init__(
@@ -32,6 +34,8 @@ class CourierPool:
         context: CourierContext,
         make_sink: SinkFactory,
         budget: CrashBudget,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._context = context
         self._make_sink = make_sink
@@ -46,7 +50,7 @@ class CourierPool:
             crashed=lambda sink, error, left: CourierCrashed(sink, type(error).__name__, left, format_traceback(error)),
         )
         self._supervisor = TaskSupervisor[SinkSettings](
-            tasks, "sink", self._run_courier, events=events, emit=context.emit, budget=budget
+            tasks, "sink", self._run_courier, events=events, emit=context.emit, budget=budget, sleep=sleep
         )
 
     async def apply(self, settings: Settings) -> None:

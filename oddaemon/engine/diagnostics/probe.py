@@ -16,9 +16,9 @@ from oddaemon.core.diagnostics.network_checks import is_blocking
 from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import ControlQueryResult, OfficeSpec, Reader
+from oddaemon.core.model import ControlQueryResult, Include, OfficeSpec, Reader
 from oddaemon.core.office.aging import parse_version
-from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths
+from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths, make_balances
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import Api, ApiError, OfficeApi, Session
@@ -177,6 +177,9 @@ class _DiagnosticRun:
             return None
         if self.observations.report_seconds is None:
             self.record(report_seconds=self._response_seconds - seconds_before)
+        below_zero = sum(balance.bal_total < 0 for balance in make_balances(response, Include.ALL, clinic))
+        rows = self.observations.report_rows + len(response)
+        self.record(report_rows=rows, report_credits=self.observations.report_credits + below_zero)
         return len(response)
 
     def _get_report_date(self) -> date:

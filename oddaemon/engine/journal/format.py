@@ -133,7 +133,6 @@ _TEMPLATES: Mapping[str, str] = {
         "Delivery of snapshot {snapshot_id} to {sink} failed: {reason} Next attempt at {retry_at}."
     ),
     "delivery_skipped": "Skipped the delivery of snapshot {snapshot_id} to {sink}: {reason}",
-    "office_quarantined": "The worker crashed too often, a bug in oddaemon; monitoring stopped.",
 }
 _RENDERERS: Mapping[str, Callable[[Fields], str]] = {
     **{event: template.format_map for event, template in _TEMPLATES.items()},
@@ -169,6 +168,10 @@ _RENDERERS: Mapping[str, Callable[[Fields], str]] = {
     "worker_crashed": lambda fields: (
         f"The worker crashed ({fields['error']}), a bug in oddaemon; "
         f"{format_count(fields['restarts_left'], 'restart')} left."
+    ),
+    "office_quarantined": lambda fields: (
+        "The worker crashed too often, a bug in oddaemon; "
+        + (f"next try at {fields['until']}." if fields.get("until") else "monitoring stopped.")
     ),
 }
 

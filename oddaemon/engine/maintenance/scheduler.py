@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import anyio
 from apscheduler.triggers.cron import CronTrigger
 
-from oddaemon.engine.tasks import run_guarded
+from oddaemon.engine.tasks import BackgroundTasks, run_guarded
 from oddaemon.store.errors import StoreError
 from oddaemon.store.maintenance_runs import JobRun, load_runs, save_run
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -100,12 +100,13 @@ async def run_maintenance(
     with suppress(StoreError):  # `StoreHealth` reports it; the jobs then run at their next times
         last_runs = await load_runs(database)
     async with anyio.create_task_group() as tasks:
+        background = BackgroundTasks(tasks, emit)
         for job in jobs:
             if job.cron:
                 last_run = last_runs.get(job.name) or JobRun(now())
                 schedule = CronSchedule(job.cron, zone)
                 runner = _JobRunner(job, schedule, last_run.seen_at, last_run.succeeded_at, database, now, emit)
-                tasks.start_soon(runner.run, name=f"maintenance {job.name}")
+                background.start_soon("maintenance", runner.run)
 
 
 @dataclass(slots=True)

@@ -7,8 +7,9 @@ import anyio
 from oddaemon.engine.monitoring.freshness_monitor import NightResult
 from oddaemon.settings import AlertSettings
 from oddaemon.sinks.heartbeat_ping import PingTarget, make_failure_url, ping
-from oddaemon.telemetry.events import HeartbeatPingFailed, HeartbeatPingSent, NightMissed
+from oddaemon.telemetry.events import HeartbeatPingFailed, HeartbeatPingSent, NightMissed, PeerErrorUnforeseen
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.logging.traceback import format_traceback
 
 
 class HeartbeatPinger:
@@ -52,6 +53,8 @@ class HeartbeatPinger:
         )
         outcome = event.name.removeprefix("night_")
         result = await ping(target, _build_payload(event, outcome))
+        if (error := result.unforeseen) is not None:
+            self._emit(PeerErrorUnforeseen("heartbeat ping", type(error).__name__, format_traceback(error)))
         if result.why:
             self._emit(HeartbeatPingFailed(outcome, result.attempts, result.why))
         else:

@@ -94,7 +94,12 @@ async def run_watchdog(get_health: Callable[[], DaemonHealth], emit: Callable[[E
     notifier = _SystemdNotifier(emit)
     while True:
         due = anyio.current_time() + period_seconds
-        notifier.notify(get_health())
+        try:
+            notifier.notify(get_health())
+        except Exception:
+            # The loop runs; that its health cannot be judged is our error, and systemd must not end the daemon for it.
+            systemd.notify_watchdog()
+            raise
         await anyio.sleep_until(due)
         if anyio.current_time() - due > period_seconds:
             # The process was suspended or its loop blocked: all other tasks are as late and wake only now.

@@ -19,6 +19,7 @@ def create_api(
             settings.request_timeout_seconds,
             settings.max_response_bytes,
             settings.key_change_seconds,
+            settings.max_guarantors,
         ),
         observe,
         now,

@@ -22,8 +22,13 @@ class OfficeRuntime(MonitoredOffice):
     snapshot: PublishedSnapshot | None = None
     requests: int = 0
     failures: int = 0
+    is_quarantined: bool = False
+    """Its worker crashed too often and rests."""
     key_rotation: KeyRotation | None = None
     """Known to this process only, like the previous key."""
+    error_text: str = ""
+    """That of the last action, as it was received; "": it did not fail. It may quote a patient's data, so it is neither
+    stored nor logged, and only `explain` shows it."""
 
     def to_status(self) -> OfficeStatus:
         """The office for the status document."""
@@ -32,6 +37,7 @@ class OfficeRuntime(MonitoredOffice):
             key_rotation=self.key_rotation,
             requests=self.requests,
             failures=self.failures,
+            is_quarantined=self.is_quarantined,
             fresh_deadline=find_next_deadline(self),
         )
 

@@ -1,18 +1,21 @@
 """Creates and runs the workers of the configured offices, one guarded task each, and keeps what survives a worker."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio
 import anyio.abc
 
 from oddaemon.core.config_diff import needs_restart
-from oddaemon.core.model import Condition, OfficeSpec, Owner
+from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeCommand
-from oddaemon.core.office.status import make_status
+from oddaemon.core.office.transition import quarantine
 from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.core.stall_detection import WorkerActivity
+from oddaemon.engine.offices.crash_groups import CrashGroups
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
@@ -46,7 +49,7 @@ class _OfficeRecord:
 
 
 class Registry:
-    """The workers of one daemon. An office whose worker crashes too often is quarantined.
+    """The workers of one daemon. An office whose worker crashes too often is quarantined for a while.
 
     Args:
         tasks: The task group in which the workers run.
@@ -73,12 +76,11 @@ class Registry:
         self._fleet = fleet
         self._emit = emit
         self._records: dict[str, _OfficeRecord] = {}
+        self._crash_groups = CrashGroups(emit)
         events: TaskEvents[OfficeSettings] = TaskEvents(
             started=lambda office, _: OfficeStarted(office),
             stopped=lambda office, reason, _: OfficeStopped(office, reason),
-            crashed=lambda office, error, left: WorkerCrashed(
-                office, type(error).__name__, left, format_traceback(error)
-            ),
+            crashed=self._make_crash_event,
         )
         self._supervisor = TaskSupervisor[OfficeSettings](
             tasks,
@@ -87,7 +89,7 @@ class Registry:
             events=events,
             emit=emit,
             budget=budget,
-            give_up=self.quarantine,
+            on_quarantine=self.quarantine,
             sleep=api.rate_limiter.sleep,
             needs_restart=needs_restart,
         )
@@ -143,15 +145,16 @@ class Registry:
         Raises:
             ShuttingDown: The daemon is stopping.
         """
-        record = self._records.setdefault(office_id, _OfficeRecord())
-        emitter = OfficeEventEmitter(self._fleet.offices[office_id], self._emit)
+        record, runtime = self._records.setdefault(office_id, _OfficeRecord()), self._fleet.offices[office_id]
+        runtime.is_quarantined = False
+        emitter = OfficeEventEmitter(runtime, self._emit)
         record.api = self._api.make_office_api(settings, record.api)
         record.worker = worker = Worker(settings.spec, record.api, emitter, self._context)
         if record.api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(OfficeCommand.SYNC)
         else:
-            self._fleet.offices[office_id].key_rotation = None
+            runtime.key_rotation = None
         for command in record.pending_commands:
             worker.submit(command)
         try:
@@ -165,24 +168,21 @@ class Registry:
         record = self._records.get(office_id)
         return None if record is None else record.worker
 
-    async def quarantine(self, office_id: str) -> None:
-        """Show an office whose worker crashed too often as blocked by us."""
-        self._emit(OfficeQuarantined(office_id))
-        runtime, now = self._fleet.offices.get(office_id), self._fleet.now()
+    def _make_crash_event(self, office_id: str, error: Exception, restarts_left: int) -> Event:
+        is_shared = self._crash_groups.record_crash(office_id, error)
+        traceback = "" if is_shared else format_traceback(error)
+        return WorkerCrashed(office_id, type(error).__name__, restarts_left, traceback, is_shared)
+
+    async def quarantine(self, office_id: str, error: Exception, seconds: float) -> None:
+        """Show an office whose worker crashed too often as blocked by us, until it is started again."""
+        now = self._fleet.now()
+        until = now + timedelta(seconds=seconds)
+        self._emit(OfficeQuarantined(office_id, until, self._crash_groups.record_crash(office_id, error)))
+        runtime = self._fleet.offices.get(office_id)
         if runtime is None:
             # A reload has removed the office and is about to end its worker.
             return
-        status = make_status(
-            runtime.state.standing,
-            now,
-            Condition.BLOCKED,
-            "The worker of this office crashed too often, a bug in oddaemon.",
-            owner=Owner.US,
-            advice="Report the event `worker_crashed` of the log to us. `oddaemon reload` or a restart tries again.",
-        )
-        status = replace(status, next_action="waits for a reload or a restart")
-        runtime.state = replace(runtime.state, standing=status)
-        try:
+        runtime.state, runtime.is_quarantined = quarantine(runtime.state, now, until), True
+        # Without it a restart of the daemon shows the previous state until the worker has taken its first turn.
+        with suppress(StoreError):
             await offices.save_state(self._database, office_id, runtime.state)
-        except StoreError:
-            return

@@ -36,6 +36,7 @@ from oddaemon.core.office.state import (
     Survey,
     Surveyed,
     TimerFired,
+    TurnCame,
     Wait,
 )
 from oddaemon.core.stall_detection import WorkerActivity
@@ -43,7 +44,7 @@ from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import read_office
-from oddaemon.engine.pull.report_reader import read_by_report, read_identity
+from oddaemon.engine.pull.report_reader import read_by_report
 from oddaemon.engine.pull.upload_reader import create_upload_reader
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
@@ -155,45 +156,62 @@ class Worker:
             return await self._wait(action.until)
         try:
             async with self.api.session() as session:
-                return await self._request(session, action)
+                observation = await self._request(session, action)
         except ApiError as error:
+            self._emitter.runtime.error_text = error.error_text
             return Failed(error.failure)
         except StoreError as error:
             return Failed(Failure(FailureKind.STORE, error.what))
+        self._emitter.runtime.error_text = ""
+        return observation
 
     async def _request(self, session: Session, action: Action) -> Observation:
         match action:
             case Survey():
                 return Surveyed(await _read_preferences(session, self._context.now))
             case Probe():
-                begin = await session.get_preference("AgingBeginDateTime")
-                return Probed(await session.get_preference("DateLastAging"), begin)
+                mark = await session.read_aging_mark()
+                return Probed(mark.date_last_aging, mark.aging_begin)
             case MeasureClock() if self._spec.reader is Reader.REPORT:
-                return ClockMeasured(0.0, await read_identity(session))
+                return ClockMeasured(0.0, await session.read_identity())
             case MeasureClock():
                 clocks = await session.read_clocks()
                 skew = compute_skew(self._spec.zone, clocks.office_now, clocks.utc_now, self._context.now())
-                return ClockMeasured(skew.total_seconds(), clocks.identity)
+                return ClockMeasured(skew.total_seconds(), clocks.identity, clocks.mark)
             case Pull():
                 return await self._pull(session, action)
             case Wait() | Publish():
                 raise AssertionError("not a request to the office")
 
-    async def _wait(self, until: datetime) -> TimerFired | OfficeCommand:
-        """Sleep until then, or until a command arrives or the deadline passes."""
+    async def _wait(self, until: datetime) -> TimerFired | TurnCame | OfficeCommand:
+        """Sleep until then, or until a command arrives, the deadline passes, or the API is to be asked again."""
         now = self._context.now()
-        late_at = self._emitter.runtime.state.standing.late_at
+        state = self._emitter.runtime.state
+        late_at = state.standing.late_at
         if late_at is not None and now < late_at < until:
             until = late_at
         seconds = min(max(0.0, (until - now) / timedelta(seconds=1)), SLEEP_SECONDS_MAX)
+        has_turn = False
         self.is_waiting = True
         with anyio.CancelScope() as self._sleep_scope:
             if not self.commands:
                 now_seconds = anyio.current_time()
                 self.activity = WorkerActivity(self._id, now_seconds, asleep_until=now_seconds + seconds)
-                await self._context.rate_limiter.sleep(seconds)
+                has_turn = await self._sleep(seconds, awaits_api=state.awaits_api)
         self.is_waiting = False
-        return self.commands[0] if self.commands else TimerFired()
+        if self.commands:
+            return self.commands[0]
+        return TurnCame() if has_turn else TimerFired()
+
+    async def _sleep(self, seconds: float, *, awaits_api: bool) -> bool:
+        """Sleep for so long. Returns whether it was cut short because it is the office's turn to ask the API."""
+        if not awaits_api:
+            await self._context.rate_limiter.sleep(seconds)
+            return False
+        with anyio.move_on_after(seconds), self._context.rate_limiter.wait_unless_closed():
+            await self.api.wait_for_turn()
+            return True
+        return False
 
     async def _pull(self, session: Session, action: Pull) -> Pulled:
         context = self._context

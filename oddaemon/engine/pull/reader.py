@@ -5,8 +5,9 @@ unchanged since the pull was planned. Rows that changed between two requests are
 that still does not add up is discarded.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import TypeVar
 
@@ -17,7 +18,6 @@ from oddaemon.core.office.state import Pull, Pulled
 from oddaemon.core.snapshot.packing import (
     FIRST_PACKING,
     GUARANTORS_PER_GROUP_MIN,
-    PackedColumnTruncated,
     Packing,
     plan_packing,
 )
@@ -26,7 +26,7 @@ from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import ApiError, Session
-from oddaemon.opendental.decode_values import MalformedValue
+from oddaemon.opendental.decode_values import MalformedValue, Row
 from oddaemon.store.open_pulls import OpenPull
 
 PATCHES_MAX = 3
@@ -34,8 +34,14 @@ PATCHES_MAX = 3
 CHANGED_PAGES_MAX = 20
 """With more changes than this, reading the office again is better."""
 
-UploadFunction = Callable[[str], Awaitable[Sequence[Balance]]]
-"""Has the office upload the result of a query and returns its balances."""
+PULL_TIME_MAX = timedelta(hours=12)
+PULL_REQUESTS_MAX = 50_000
+"""Twice the time, and more than twice the requests, that a million guarantors take page by page."""
+
+NEW_GUARANTORS_MAX = 1_000
+"""That an office may add between the control query and its upload."""
+UploadFunction = Callable[[str, int], Awaitable[Collection[Balance]]]
+"""Reads the result of a query from an upload; the number is the most rows that it may have."""
 PAT_NUM = attrgetter("pat_num")
 T = TypeVar("T")
 
@@ -77,8 +83,6 @@ async def read_office(
         else:
             await reader.read_pages()
         return await reader.verify()
-    except PackedColumnTruncated as error:
-        raise ApiError(Failure(FailureKind.COLUMN_TRUNCATED, str(error))) from None
     except MalformedValue as error:
         raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
 
@@ -107,7 +111,8 @@ class _PullReader:
 
     async def resume(self, pull: OpenPull) -> None:
         """Continue with the rows of an earlier attempt if aging has not changed since."""
-        if find_aging_change(self._action.expected, pull.checkpoint.first) is not None:
+        is_expired = self._now() - pull.checkpoint.started_at > PULL_TIME_MAX
+        if is_expired or find_aging_change(self._action.expected, pull.checkpoint.first) is not None:
             await self._staging.discard()
             return
         self._first_control = pull.checkpoint.first
@@ -124,10 +129,8 @@ class _PullReader:
     async def read_statements(self) -> None:
         """Read packed statements until the office is complete: one, for all but the largest offices."""
         while True:
-            response = await self._session.query(
-                sql.select_packed(self._office, self._packing, self._after_pat_num, self._action.since)
-            )
-            packed = decode.parse_packed(response, self._packing)
+            statement = sql.select_packed(self._office, self._packing, self._after_pat_num, self._action.since)
+            packed = await self._query(statement, partial(decode.parse_packed, packing=self._packing))
             await self._accept_control(packed.control)
             if self._after_pat_num is not None:
                 _require_all_after(packed.balances, self._after_pat_num)
@@ -165,7 +168,8 @@ class _PullReader:
     async def read_upload(self, upload: UploadFunction) -> None:
         """Read one uploaded file between two control queries."""
         await self._read_control()
-        self._add_balances(await upload(sql.select_all(self._office)))
+        rows_max = self._require(self._first_control).totals.guarantors + NEW_GUARANTORS_MAX
+        self._add_balances(await upload(sql.select_all(self._office), rows_max))
         await self._read_control()
 
     async def verify(self) -> Pulled:
@@ -212,8 +216,8 @@ class _PullReader:
         """Read the rows that changed since the first control query, then repeat the control query."""
         since, after = self._require(self._first_control).office_now, None
         for _ in range(CHANGED_PAGES_MAX):
-            response = await self._session.query(sql.select_changed(self._office, since, after))
-            changed = decode.parse_changed(response, after)
+            statement = sql.select_changed(self._office, since, after)
+            changed = await self._query(statement, partial(decode.parse_changed, after_pat_num=after))
             for row in changed:
                 self._balances.pop(row.pat_num, None)
                 if row.balance is not None:
@@ -231,8 +235,9 @@ class _PullReader:
     async def _read_remaining(self, guarantors: int) -> None:
         """Read pages from the present position until there are this many guarantors, or no more rows."""
         while len(self._balances) < guarantors:
-            response = await self._session.query(sql.select_page(self._office, self._after_pat_num))
-            page = decode.parse_page(response, self._after_pat_num, self._office.page_rows)
+            after, rows_max = self._after_pat_num, self._office.page_rows
+            parse = partial(decode.parse_page, after_pat_num=after, rows_max=rows_max)
+            page = await self._query(sql.select_page(self._office, after), parse)
             if not page:
                 return
             self._add_balances(page)
@@ -240,9 +245,20 @@ class _PullReader:
             await self._store_checkpoint(page)
 
     async def _read_control(self) -> None:
-        await self._accept_control(
-            decode.parse_control(await self._session.query(sql.select_control(self._office, self._action.since)))
-        )
+        await self._require_bounds()
+        await self._accept_control(await self._session.read_control(self._office, self._action.since))
+
+    async def _query(self, statement: str, parse: Callable[[Sequence[Row]], T]) -> T:
+        await self._require_bounds()
+        return await self._session.query(statement, parse)
+
+    async def _require_bounds(self) -> None:
+        """Discard a pull that exceeds its bounds."""
+        try:
+            require_bounds(self._session, self._started_at, self._now())
+        except ApiError:
+            await self._staging.discard()
+            raise
 
     async def _accept_control(self, control: ControlQueryResult) -> None:
         """Check that the same database answered and that aging has not changed."""
@@ -250,6 +266,9 @@ class _PullReader:
         if is_other_database(identity, control.identity):
             await self._staging.discard()
             raise ApiError(Failure(FailureKind.OTHER_DATABASE))
+        if control.totals.guarantors > self._session.max_guarantors:
+            await self._staging.discard()
+            raise ApiError(make_size_failure(self._session, control.totals.guarantors))
         changed = find_aging_change(self._action.expected, control)
         if changed is not None:
             await self._staging.discard()
@@ -258,7 +277,7 @@ class _PullReader:
         self._last_control = control
         self._observed_at = self._now()
 
-    def _add_balances(self, balances: Sequence[Balance]) -> None:
+    def _add_balances(self, balances: Collection[Balance]) -> None:
         self._parts += 1
         self._balances.update(zip(map(PAT_NUM, balances), balances, strict=True))
 
@@ -285,6 +304,26 @@ def make_pulled(
     """A verified snapshot, with the skew of the office's clock by the control query that proves it."""
     skew = compute_skew(office.zone, control.office_now, control.utc_now, now)
     return Pulled(snapshot, control, packing, skew.total_seconds())
+
+
+def require_bounds(session: Session, started_at: datetime, now: datetime) -> None:
+    """End a pull that goes on for ever: a peer may send a row a request.
+
+    Raises:
+        ApiError: It took too much time or too many requests.
+    """
+    if now - started_at > PULL_TIME_MAX:
+        bound = f"longer than {PULL_TIME_MAX.seconds // 3600} hours"
+    elif session.requests >= PULL_REQUESTS_MAX:
+        bound = f"more than {PULL_REQUESTS_MAX:,} requests"
+    else:
+        return
+    raise ApiError(Failure(FailureKind.INCOMPLETE, f"the pull took {bound}"))
+
+
+def make_size_failure(session: Session, guarantors: int) -> Failure:
+    """The office has more guarantors than the configuration allows."""
+    return Failure(FailureKind.TOO_MANY_GUARANTORS, f"{guarantors}, and at most {session.max_guarantors} are read")
 
 
 def _get_spans(packing: Packing) -> tuple[int, int]:

@@ -8,7 +8,6 @@ checked before and after.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple, Self
-from zlib import crc32
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import (
@@ -16,7 +15,6 @@ from oddaemon.core.model import (
     Balance,
     Checkpoint,
     ControlQueryResult,
-    DatabaseIdentity,
     OfficeSpec,
     Snapshot,
     sort_balances,
@@ -26,7 +24,7 @@ from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, Repor
 from oddaemon.core.snapshot.plausibility import is_other_database
 from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
-from oddaemon.engine.pull.reader import make_pulled
+from oddaemon.engine.pull.reader import make_pulled, make_size_failure, require_bounds
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.store.open_pulls import OpenPull
 
@@ -81,6 +79,9 @@ class ReportReader:
             raise StopAsyncIteration
         clinic = self._clinics[cursor.place]
         rows = await self._session.get_report_page(self._as_of, cursor.offset, clinic)
+        guarantors = max(cursor.offset + len(rows), len(self._balances))
+        if guarantors > self._session.max_guarantors:
+            raise ApiError(make_size_failure(self._session, guarantors))
         page = make_balances(rows, office.include, clinic)
         if cursor.again is None:
             _require_new_rows(self._balances, page, cursor)
@@ -131,8 +132,9 @@ async def read_by_report(
             position = (reached.place, reached.offset, reached.again)
             checkpoint = Checkpoint(started_at, first, 0, session.requests, staging.scope, report=position)
             await staging.add(page, checkpoint, rows=rows)
+            require_bounds(session, started_at, now())
         result = reader.verify()
-        _require_unchanged(action, await _read_aging_mark(session))
+        _require_unchanged(action, await session.read_aging_mark())
     except ApiError as error:
         if error.failure.kind in {FailureKind.INCOMPLETE, FailureKind.AGING_CHANGED}:
             await staging.discard()
@@ -144,33 +146,16 @@ async def read_by_report(
     return make_pulled(office, snapshot, control, action.packing, now())
 
 
-async def read_identity(session: Session) -> DatabaseIdentity:
-    """Which database answers, read with GETs: the same three checksums that a statement returns."""
-    title = await session.get_preference("PracticeTitle")
-    phone = await session.get_preference("PracticePhone")
-    address = await session.get_preference("PracticeAddress")
-    code = await session.get_preference("PracticeZip")
-    return DatabaseIdentity(
-        *(crc32(text.encode()) for text in (title.strip(), phone.strip(), address.strip() + code.strip()))
-    )
-
-
 async def _read_control(session: Session, office: OfficeSpec, action: Pull, now: datetime) -> ControlQueryResult:
-    mark = await _read_aging_mark(session)
+    mark = await session.read_aging_mark()
     _require_unchanged(action, mark)
-    identity = await read_identity(session)
+    identity = await session.read_identity()
     if action.identity is not None and is_other_database(action.identity, identity):
         raise ApiError(Failure(FailureKind.OTHER_DATABASE))
     naive = now.replace(tzinfo=None)
     return _set_office_time(
         ControlQueryResult(ZERO_TOTALS, mark.date_last_aging, mark.aging_begin, naive, naive, identity), office, now
     )
-
-
-async def _read_aging_mark(session: Session) -> AgingMark:
-    """The lock before the date, in the order in which a probe reads them."""
-    begin = await session.get_preference("AgingBeginDateTime")
-    return AgingMark(await session.get_preference("DateLastAging"), begin)
 
 
 def _require_unchanged(action: Pull, mark: AgingMark) -> None:

@@ -4,7 +4,7 @@ The API's response proves little: after a time-out the office may still be uploa
 whose rows match the office's own counts.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,13 +19,15 @@ from oddaemon.core.backfill.csv_upload import (
     LINE_CHARACTERS_MAX,
     CsvHeader,
     InvalidUpload,
+    SurplusRows,
+    find_header,
     parse_balances,
     parse_control_totals,
 )
 from oddaemon.core.backfill.custom_sql import InvalidQuery, make_count_query, prepare_query
 from oddaemon.core.backfill.job import UploadStep
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, Preferences, index_balances
+from oddaemon.core.model import Balance, ControlTotals, Preferences
 from oddaemon.core.snapshot.aging_report import ReportResult
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental.client import ApiError, Session
@@ -81,13 +83,18 @@ class UploadReader:
     program_version: str
     on_step: Callable[[UploadStep], Awaitable[None]] = _ignore_step
 
-    async def read_query(self, query: str) -> Sequence[Balance]:
+    async def read_query(self, query: str, rows_max: int) -> Collection[Balance]:
         """The balances of one of our own queries; the caller checks them against control totals.
 
+        Args:
+            query: The SQL.
+            rows_max: The guarantors that the office counts.
+
         Raises:
-            ApiError: No readable file arrived.
+            ApiError: No readable file arrived, or it has more rows.
         """
-        return (await self._read_file(query, _ROW_STEPS, parse_balances))[1]
+        async with self._open_file(query, _ROW_STEPS) as path:
+            return (await _parse_file(path, partial(parse_balances, rows_max=rows_max))).values()
 
     async def read_day(self, query: str, as_of: date) -> ReportResult:
         """The balances of a custom query for a past day, checked against the office's own counts.
@@ -99,32 +106,27 @@ class UploadReader:
             dated_query = prepare_query(query, as_of)
         except InvalidQuery as error:
             raise ApiError(Failure(FailureKind.SQL_ERROR, str(error))) from None
-        header, balances = await self._read_file(dated_query, _ROW_STEPS, parse_balances)
-        if not balances:
+        async with self._open_file(dated_query, _ROW_STEPS) as path:
             # SQL sums over no rows are null, whether the file is `OK` or only a header.
-            header = None
-        money = () if header is None else header.list_money_columns()
-        await self._verify_count(make_count_query(dated_query, money), header, balances)
-        return ReportResult(index_balances(balances), compute_totals(balances))
+            header = await _parse_file(path, find_header)
+            totals = await self._read_count(dated_query, header)
+            balances = await _parse_file(path, partial(parse_balances, rows_max=totals.guarantors))
+        return await anyio.to_thread.run_sync(_verify, balances, totals)
 
-    async def _verify_count(self, query: str, header: CsvHeader | None, balances: Sequence[Balance]) -> None:
-        line = await self._read_file(query, _COUNT_STEPS, _find_last_line)
+    async def _read_count(self, query: str, header: CsvHeader | None) -> ControlTotals:
+        """The office's own count and sums; before the rows are read, so that there cannot be more."""
+        money = () if header is None else header.list_money_columns()
+        async with self._open_file(make_count_query(query, money), _COUNT_STEPS) as path:
+            line = await _parse_file(path, _find_last_line)
         try:
-            totals = parse_control_totals(line, header)
+            return parse_control_totals(line, header)
         except InvalidUpload as error:
             raise _make_unreadable_error(error) from None
-        if (mismatch := find_difference(balances, totals, totals.checksum)) is not None:
-            raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
 
-    async def _read_file(
-        self, query: str, steps: tuple[UploadStep, UploadStep], parse: Callable[[Iterator[str]], T]
-    ) -> T:
+    @asynccontextmanager
+    async def _open_file(self, query: str, steps: tuple[UploadStep, UploadStep]) -> AsyncIterator[Path]:
         async with self._open_slot() as slot:
-            path = await self._receive_file(query, slot, steps)
-            try:
-                return await anyio.to_thread.run_sync(_parse_file, path, parse)
-            except InvalidUpload as error:
-                raise _make_unreadable_error(error) from None
+            yield await self._receive_file(query, slot, steps)
 
     @asynccontextmanager
     async def _open_slot(self) -> AsyncIterator[UploadSlot]:
@@ -170,13 +172,28 @@ def create_upload_reader(
     return UploadReader(session, rate_limiter, receiver, preferences.program_version if preferences else "", on_step)
 
 
-def _parse_file(path: Path, parse: Callable[[Iterator[str]], T]) -> T:
+async def _parse_file(path: Path, parse: Callable[[Iterator[str]], T]) -> T:
     """Parse the lines of a file; a line that is too long comes in pieces, so that it cannot exhaust the memory."""
-    try:
+
+    def read() -> T:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             return parse(iter(partial(file.readline, LINE_CHARACTERS_MAX + 1), ""))
+
+    try:
+        return await anyio.to_thread.run_sync(read)
+    except SurplusRows as error:
+        raise ApiError(Failure(FailureKind.INCOMPLETE, str(error))) from None
+    except InvalidUpload as error:
+        raise _make_unreadable_error(error) from None
     except OSError as error:
-        raise InvalidUpload(f"the file cannot be read: {error.strerror}") from error
+        raise _make_unreadable_error(InvalidUpload(f"the file cannot be read: {error.strerror}")) from error
+
+
+def _verify(balances: Mapping[int, Balance], totals: ControlTotals) -> ReportResult:
+    rows = balances.values()
+    if (mismatch := find_difference(rows, totals, totals.checksum)) is not None:
+        raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
+    return ReportResult(balances, compute_totals(rows))
 
 
 def _find_last_line(lines: Iterator[str]) -> str:

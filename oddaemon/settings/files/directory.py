@@ -2,12 +2,13 @@
 
 import errno
 import re
+import stat
 from collections.abc import Iterable
 from itertools import islice, takewhile
 from pathlib import Path
 
 from oddaemon.settings.files.document import TomlDocument, read_document
-from oddaemon.settings.files.problem import Diagnostics, Problem
+from oddaemon.settings.files.problem import Diagnostics, Problem, format_path
 
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 """Without a dot: files that editors, backups and file systems leave behind have a dot, a plus or a tilde."""
@@ -25,15 +26,24 @@ def read_directory(main: TomlDocument, directory: Path, safe_names: frozenset[st
         directory: Its absolute path.
         safe_names: Names whose values may be shown.
     """
-    written = main.table["offices"]["directory"]
-    shown_directory = main.path.parent / written
+    shown_directory = main.path.parent / main.table["offices"]["directory"]
     try:
         paths = _list_office_files(shown_directory, directory)
     except OSError as error:
-        hint = "name a directory that exists, or remove this line"
-        main.report(("offices", "directory"), f"cannot be read: {error.strerror}", hint, written)
+        _report_unreadable(main, shown_directory, Path(error.filename or directory), error)
         return []
     return _read_documents(paths, safe_names, main.diagnostics)
+
+
+def _report_unreadable(main: TomlDocument, shown_directory: Path, path: Path, error: OSError) -> None:
+    """Report what cannot be read: the directory, one of its groups, or something that may be a group."""
+    hint = "name a directory that exists, or remove this line"
+    if isinstance(error, PermissionError):
+        hint = "allow the user that runs oddaemon to list and enter it; under systemd: chgrp oddaemon-config, chmod 750"
+    elif path.name != shown_directory.name:
+        hint = "mount it or make it again; if its offices are no longer wanted, remove it"
+    where = "cannot be read" if path.name == shown_directory.name else f"{format_path(path)} cannot be read"
+    main.report(("offices", "directory"), f"{where}: {error.strerror}", hint, str(main.table["offices"]["directory"]))
 
 
 def _list_office_files(shown_directory: Path, directory: Path) -> list[Path]:
@@ -73,8 +83,22 @@ def is_office_group(path: Path) -> bool:
 
 
 def list_office_groups(directory: Path) -> list[Path]:
-    """List the groups of the directory, by name; none if it cannot be read."""
+    """List the groups of the directory, by name.
+
+    What may be a group and cannot be looked at counts as one: reading it then fails. Otherwise all of its offices would
+    be removed because of a link to a share that is not mounted, or of a wrong mode.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    return sorted(path for path in directory.iterdir() if is_office_group(path) and _may_be_directory(path))
+
+
+def _may_be_directory(path: Path) -> bool:
     try:
-        return sorted(path for path in directory.iterdir() if is_office_group(path) and path.is_dir())
+        return stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        # A name that was listed and is gone was removed just now.
+        return path.is_symlink()
     except OSError:
-        return []
+        return True

@@ -4,7 +4,7 @@ It is rendered from the parsed document, so no comment, no misplaced key and no 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,14 +24,28 @@ _COMMAND = "command"
 _LABELS = "labels"
 
 
-def render_redacted(document: TomlDocument, safe_names: Collection[str]) -> str:
+def render_redacted(
+    document: TomlDocument, safe_names: Collection[str], redact_registered: Callable[[str], str]
+) -> str:
     """Render the document as TOML, for people.
 
     Args:
         document: The parsed document; its strings under unknown names are secrets already.
         safe_names: The names of settings that may be shown.
+        redact_registered: Removes registered secrets from a value, before it is rendered.
     """
-    return "\n".join([HEADER_COMMENT, *_render_table(document.table, "", frozenset(safe_names))]) + "\n"
+
+    def redact_all(value: Any) -> Any:  # noqa: ANN401 - a TOML value may be anything
+        match value:
+            case str():
+                return redact_registered(value)
+            case list():
+                return list(map(redact_all, value))
+            case dict():
+                return {redact_registered(name): redact_all(inner) for name, inner in value.items()}
+        return value
+
+    return "\n".join([HEADER_COMMENT, *_render_table(redact_all(document.table), "", frozenset(safe_names))]) + "\n"
 
 
 def _render_table(table: Mapping[str, Any], path: str, safe_names: Collection[str]) -> Iterator[str]:
@@ -56,8 +70,9 @@ def _is_table(value: object) -> bool:
 
 
 def _redact_value(name: str, value: object, path: str, safe_names: Collection[str]) -> object:
-    is_label = path.rpartition(".")[2] == _LABELS
-    if not (is_label or name in safe_names) or (_SUSPICIOUS.search(name) and not name.endswith(_SOURCE_SUFFIXES)):
+    is_label = path.rpartition(".")[2] == _LABELS  # Free text: it may hold anything.
+    is_suspicious = _SUSPICIOUS.search(name) and not name.endswith(_SOURCE_SUFFIXES)
+    if is_label or name not in safe_names or is_suspicious:
         return HIDDEN
     if name == _COMMAND and isinstance(value, list):
         # Its arguments may hold anything.

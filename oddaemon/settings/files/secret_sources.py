@@ -5,6 +5,7 @@ looked up among those. A key leaves this module only as a `Secret`, and no probl
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -27,6 +28,7 @@ from oddaemon.settings.values.suggestions import find_nearest
 _BYTES_MAX = 4096
 """A key has 16 characters: a larger file is another file."""
 _LENGTH_MAX = 256
+_SPREADSHEET_NUMBER = re.compile(r"\d([.,]\d+)?E[+-]?\d+", re.ASCII | re.IGNORECASE)
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _ALL_SECRETS = (*SECRET_NAMES, "secret", "dsn")
 
@@ -176,9 +178,19 @@ def _check_file(path: Path, status: os.stat_result, environment: Mapping[str, st
     if not stat.S_ISREG(status.st_mode):
         raise invalid("is not a regular file")
     if not is_private(status) and not _is_systemd_credential(path, environment):
-        raise invalid(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
+        raise invalid(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", _advise_mode(path))
     if status.st_size > _BYTES_MAX:
         raise invalid(f"is too large for a key ({status.st_size} bytes)", "the file must hold the key and nothing else")
+
+
+def _advise_mode(path: Path) -> str:
+    """What can be done about the mode: nothing can change it on a read-only mount, such as a container's secrets."""
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return (
+            "its mount is read-only, so chmod fails there; set the mode where it is mounted (a Docker secret: "
+            "`mode: 0400` and `uid`; a Kubernetes volume: `defaultMode: 0440` and `fsGroup`), or at its origin"
+        )
+    return f"chmod 600 {path}"
 
 
 def _is_systemd_credential(path: Path, environment: Mapping[str, str]) -> bool:
@@ -207,6 +219,11 @@ def check_key(value: str) -> None:
     """
     if not value:
         raise invalid("the key is empty")
+    if _SPREADSHEET_NUMBER.fullmatch(value):
+        message = "a spreadsheet has turned the key into a number, and its last digits are lost"
+        raise invalid(message, "format the column as text, and enter the key again from the developer portal")
+    if value[0] in "'\"=":
+        raise invalid("the key begins with a quote or an equals sign, as spreadsheets add it", "write the key alone")
     if "/" in value:
         raise invalid(
             "the key contains a slash",

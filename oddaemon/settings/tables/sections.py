@@ -50,6 +50,8 @@ class ApiSettings(Table):
     key_change_seconds: SecondsOrZero = 900.0
     """How long the previous key is still tried after a key was changed: Open Dental takes up to 15 minutes."""
     max_response_bytes: int = Field(67_108_864, ge=65_536, le=1_073_741_824)
+    max_guarantors: int = Field(1_000_000, ge=1, le=100_000_000)
+    """Of one office: what an office claims to have is read into memory."""
 
     @field_validator("developer_name")
     @classmethod
@@ -229,7 +231,7 @@ class SftpSettings(Table):
     """Created once; None: beside the database."""
     directory: AbsolutePath | None = None
     """For files during the upload; None: beside the database."""
-    bytes_max: int = Field(1_073_741_824, ge=1024, le=1_099_511_627_776)
+    bytes_max: int = Field(67_108_864, ge=1024, le=1_099_511_627_776)
     wait_seconds: Seconds = 3600.0
     """From the API's response to the complete file."""
     public_host: str = ""

@@ -2,9 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
-from urllib.parse import parse_qsl, unquote, urlsplit
 
+from oddaemon.core.dsn import InvalidDsn, parse_dsn
 from oddaemon.core.secret import Secret
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.url import is_private_host
@@ -12,10 +11,6 @@ from oddaemon.settings.values.url import is_private_host
 SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 _BYTES_MIN, _BYTES_MAX = 24, 64
 """The limits of Standard Webhooks."""
-_DSN_LENGTH_MAX = 2000
-_ENCRYPTED_SSL_MODES = {"require", "verify-ca", "verify-full"}
-_PORT_MAX = 65_535
-_ESCAPE_HINT = "write @ : / ? # % of a password as %40 %3A %2F %3F %23 %25"
 
 
 def check_signing_secret(value: str) -> None:
@@ -41,57 +36,28 @@ def decode_signing_key(secret: Secret) -> bytes:
 
 
 def check_dsn(value: str) -> None:
-    """Check `postgresql://user:password@host/database`, which must not send balances unencrypted.
+    """Check `postgresql://user:password@host/database`, which must name a server that is verified or next door.
 
     Raises:
-        PydanticCustomError: It is something else, or would send them so.
+        PydanticCustomError: It is something else, or balances could go to a stranger.
     """
-    hint = "write it like postgresql://user:password@host/database?sslmode=verify-full"
-    if not value.isprintable() or " " in value:
-        raise invalid("the DSN contains white space or control characters", hint)
-    if len(value) > _DSN_LENGTH_MAX:
-        raise invalid(f"the DSN is longer than {_DSN_LENGTH_MAX} characters")
     try:
-        parts = urlsplit(value)
-        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-    except ValueError:
-        raise invalid("is not a valid DSN", hint) from None
-    if parts.scheme not in {"postgresql", "postgres"}:
-        raise invalid("the DSN must begin with postgresql://", hint)
-    _check_dsn_hosts(parts.netloc, options)
-
-
-def _check_dsn_hosts(netloc: str, options: Mapping[str, str]) -> None:
-    user_info, _, host_list = netloc.rpartition("@")
-    if "@" in user_info:
-        raise invalid("the DSN contains more than one @ before the database name", _ESCAPE_HINT)
-    # Drivers differ in which of the two they use, so both are checked.
-    hosts = [
-        unquote(host) for hosts_text in (host_list, options.get("host")) if hosts_text for host in hosts_text.split(",")
-    ]
-    if not all(hosts):
-        raise invalid("the DSN names an empty host")
-    if not all(map(_is_port, (*map(_extract_port, hosts), *options.get("port", "").split(",")))):
-        raise invalid("the DSN names an invalid port", _ESCAPE_HINT)
-    if options.get("sslmode") not in _ENCRYPTED_SSL_MODES and not all(map(_is_trusted_host, hosts)):
+        dsn = parse_dsn(value)
+    except InvalidDsn as error:
+        raise invalid(error.message, error.hint) from None
+    if dsn.is_verified or all(map(_is_trusted_host, dsn.hosts)):
+        return
+    if dsn.parameters.get("sslmode") == "require":
         raise invalid(
-            "would send balances unencrypted",
-            "add ?sslmode=verify-full; only sockets, localhost and private IP addresses may omit it",
+            "would send balances to a server whose certificate is not verified",
+            "write sslmode=verify-full; `require` accepts every certificate",
         )
+    raise invalid(
+        "would send balances unencrypted",
+        "add ?sslmode=verify-full; only sockets, localhost and private IP addresses may omit it",
+    )
 
 
 def _is_trusted_host(host: str) -> bool:
-    """Whether it is the directory of a socket, this machine, or a private address, with or without a port."""
-    if host.startswith(("/", "@")):
-        return True
-    bare = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return is_private_host(bare)
-
-
-def _extract_port(host: str) -> str:
-    """Extract the text after the colon of a host."""
-    return "" if host.startswith(("/", "@")) else host.rpartition("]")[2].partition(":")[2]
-
-
-def _is_port(text: str) -> bool:
-    return not text or (text.isascii() and text.isdigit() and 0 < int(text) <= _PORT_MAX)
+    """Whether it is a socket, this machine, or a private address."""
+    return host.startswith(("/", "@")) or is_private_host(host)

@@ -3,8 +3,10 @@
 Abbreviations are refused even if the IANA database has them: `EST` is five hours behind UTC all year.
 """
 
+import zoneinfo
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from oddaemon.settings.values.invalid import invalid
@@ -41,6 +43,8 @@ _LIKELY_ZONES = (
     "Pacific/Guam",
 )
 """Zones of the United States and Canada, by population."""
+_loaded_versions: dict[str, tuple[int, int, int] | None] = {}
+"""The file of each zone when it was loaded; None: it came from a package."""
 OFFSET_TOLERANCE = timedelta(seconds=60)
 
 
@@ -51,7 +55,7 @@ def find_zone(name: str) -> ZoneInfo:
         PydanticCustomError: There is no such zone; the hint names the nearest.
     """
     if ("/" in name or name == "UTC") and name in _load_zone_names():
-        return ZoneInfo(name)
+        return _load_zone(name)
     suggestion = _ZONE_ALIASES.get(name.casefold()) or _find_nearest_zone(name)
     hint = (
         f"did you mean `{suggestion}`?"
@@ -59,6 +63,23 @@ def find_zone(name: str) -> ZoneInfo:
         else "such as America/New_York; leave it out to let oddaemon measure the office's clock"
     )
     raise invalid("unknown time zone", hint)
+
+
+def _load_zone(name: str) -> ZoneInfo:
+    """Load a zone; again if its file was replaced since: the system may have got new rules."""
+    version = next((found for folder in zoneinfo.TZPATH if (found := _stat_file(Path(folder, name))) is not None), None)
+    if _loaded_versions.setdefault(name, version) != version:
+        ZoneInfo.clear_cache(only_keys=[name])
+        _loaded_versions[name] = version
+    return ZoneInfo(name)
+
+
+def _stat_file(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def find_zones_by_offset(offset: timedelta, at: datetime) -> tuple[str, ...]:

@@ -32,6 +32,10 @@ class ConnectionFailure(Enum):
         STALL: the connection stays open and sends nothing more.
         RESET: connection reset by peer.
         CLOSE: connection closed before the announced length.
+        UNTRUSTED: the server shows a certificate that the client does not trust.
+        NO_NAME: the client's resolver does not find the name of the host.
+        NO_ROUTE: the client's machine has no route to the host.
+        NO_FILES: the client's machine has no file descriptor left for a socket.
     """
 
     NO_CONNECTION = "no_connection"
@@ -39,6 +43,15 @@ class ConnectionFailure(Enum):
     STALL = "stall"
     RESET = "reset"
     CLOSE = "close"
+    UNTRUSTED = "untrusted"
+    NO_NAME = "no_name"
+    NO_ROUTE = "no_route"
+    NO_FILES = "no_files"
+
+    @property
+    def is_before_connection(self) -> bool:
+        """Whether there never is a connection."""
+        return self not in {ConnectionFailure.STALL, ConnectionFailure.RESET, ConnectionFailure.CLOSE}
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class BrokenConnection:
     after_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        if self.after_bytes is not None and self.cut in {ConnectionFailure.NO_CONNECTION, ConnectionFailure.REFUSED}:
+        if self.after_bytes is not None and self.cut.is_before_connection:
             raise ValueError(f"A connection that was never made cannot break after {self.after_bytes} bytes.")
 
 

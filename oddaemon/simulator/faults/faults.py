@@ -104,6 +104,21 @@ class LimitIgnored:
     """The office ignores the final LIMIT of a query and the page cap, and returns all rows from the offset on."""
 
 
+@dataclass(frozen=True)
+class PartialAging:
+    """Charges are posted at the office while the request is under way, which ages a few families under the lock."""
+
+    families: int = 5
+    seconds: float = 3.0
+
+
+@dataclass(frozen=True)
+class QueryUserRestricted:
+    """The office runs queries as a database user that may read only these tables: 400 for any other."""
+
+    tables: tuple[str, ...] = ("patient",)
+
+
 Fault = (
     EConnectorDown
     | KeyDisabled
@@ -119,6 +134,8 @@ Fault = (
     | OtherBody
     | Altered
     | LimitIgnored
+    | PartialAging
+    | QueryUserRestricted
 )
 
 

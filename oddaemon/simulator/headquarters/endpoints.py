@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,6 +18,7 @@ SHORT_QUERY_SINCE = (21, 2)
 """First version of the office's program with ShortQuery."""
 REPORTS_SINCE = (21, 4)
 """First version of the office's program with reports."""
+_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)", re.IGNORECASE)
 _LAST_LIMIT = re.compile(r"\s+LIMIT\s+\d+\s*\Z", re.IGNORECASE)
 
 
@@ -38,6 +40,7 @@ class OfficeCall:
         request: the request.
         options: the options of headquarters.
         unlimited: ignore the query's own LIMIT and the page cap.
+        readable_tables: the tables that the office's query user may read; None: all.
     """
 
     practice: Practice
@@ -45,6 +48,7 @@ class OfficeCall:
     request: ApiRequest
     options: HeadquartersOptions
     unlimited: bool = False
+    readable_tables: Collection[str] | None = None
 
     def get_rows(self) -> tuple[Rows, float]:
         """One page of the practice's answer and the execution time in seconds beyond that of any request.
@@ -56,7 +60,9 @@ class OfficeCall:
             case Endpoint.SHORT_QUERY:
                 return self._make_page(self._run_short_query(), self.options.query_seconds)
             case Endpoint.PREFERENCES:
-                pref_name = None if self.options.filters_ignored else self.request.query.get("PrefName")
+                if self.options.filters_ignored:
+                    return self._make_page(self.practice.list_preferences(None), 0.0)
+                pref_name = self.request.query.get("PrefName")
                 found = self.practice.list_preferences(pref_name)
                 if not found and self.options.absent_is_404:
                     raise RequestRefused(responses.PREFERENCE_UNKNOWN)
@@ -68,6 +74,8 @@ class OfficeCall:
 
     def _run_short_query(self) -> Rows:
         sql = _parse_sql_command(self.request.body)
+        if self.readable_tables is not None:
+            _check_tables(sql, self.readable_tables)
         return run_query(self.practice, self.key, _LAST_LIMIT.sub("", sql) if self.unlimited else sql)
 
     def _make_aging_report(self) -> Rows:
@@ -107,6 +115,13 @@ def run_query(practice: Practice, key: ApiKey, sql: str) -> Rows:
         raise RequestRefused(responses.make_json_error(401, str(refused))) from refused
     except SqlFailed as failed:
         raise RequestRefused(responses.make_json_error(400, str(failed))) from failed
+
+
+def _check_tables(sql: str, readable: Collection[str]) -> None:
+    for table in _TABLE.findall(sql):
+        if table.lower() not in readable:
+            message = f"SELECT command denied to user 'odlow'@'localhost' for table '{table}'"
+            raise RequestRefused(responses.make_json_error(400, message))
 
 
 def _parse_sql_command(body: bytes) -> str:

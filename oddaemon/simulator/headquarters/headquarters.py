@@ -12,7 +12,15 @@ from oddaemon.simulator.api import responses
 from oddaemon.simulator.api.keys import ApiKey, Mode
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, Endpoint
 from oddaemon.simulator.faults.apply import Stage, apply_response_faults, apply_row_faults, find_rejection
-from oddaemon.simulator.faults.faults import Fault, FaultSchedule, KeyMoved, Latency, LimitIgnored
+from oddaemon.simulator.faults.faults import (
+    Fault,
+    FaultSchedule,
+    KeyMoved,
+    Latency,
+    LimitIgnored,
+    PartialAging,
+    QueryUserRestricted,
+)
 from oddaemon.simulator.headquarters.endpoints import OfficeCall, RequestRefused, run_query
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.headquarters.sftp_upload import (
@@ -181,7 +189,14 @@ class Headquarters:
     def _query_office(self, request: ApiRequest, key: ApiKey, active_faults: list[Fault]) -> tuple[ApiResponse, float]:
         office_id = next((fault.to_office_id for fault in active_faults if isinstance(fault, KeyMoved)), key.office_id)
         unlimited = any(isinstance(fault, LimitIgnored) for fault in active_faults)
-        call = OfficeCall(self.practices[office_id], key, request, self.options, unlimited)
+        practice, readable = self.practices[office_id], None
+        for fault in active_faults:
+            match fault:
+                case PartialAging(families, seconds):
+                    practice.start_partial_aging(families, seconds)
+                case QueryUserRestricted(tables):
+                    readable = tables
+        call = OfficeCall(practice, key, request, self.options, unlimited, readable)
         try:
             rows, seconds = call.get_rows()
         except RequestRefused as error:

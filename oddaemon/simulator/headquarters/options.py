@@ -20,7 +20,7 @@ class HeadquartersOptions:
         waiting_max: the number of requests of a key that may wait; the next one receives 429.
         processing_limit_seconds: the execution time after which a request receives 504.
         offset_gives_everything: the quirk: with an offset above 0 the page has no cap.
-        filters_ignored: the quirk: PrefName is ignored and the whole list is returned.
+        filters_ignored: the quirk: PrefName is ignored and a page of the whole list is returned.
         absent_is_404: an unknown preference is 404 instead of an empty list.
     """
 

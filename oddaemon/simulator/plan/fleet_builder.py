@@ -73,6 +73,7 @@ def make_fleet_plan(
     due_over_seconds: float = 0.0,
     pace: float = 1.0,
     with_failures: bool = True,
+    has_aged_last_night: bool = False,
 ) -> SimulatorPlan:
     """Make a plan with this number of offices; the same arguments give the same plan.
 
@@ -84,8 +85,11 @@ def make_fleet_plan(
         due_over_seconds: the period over which these due times are spread evenly.
         pace: the factor for the duration of an aging run and for the delay with which the service starts it.
         with_failures: whether some offices have aging that does not complete by itself.
+        has_aged_last_night: whether the aging of the last due time is complete; else the one before it.
     """
     specs = [_apply_pace(spec, pace) for spec in build_fleet(seed, offices, with_failures=with_failures)]
+    if has_aged_last_night:
+        specs = [replace(spec, last_aging="last_night") for spec in specs]
     step_seconds = due_over_seconds / max(1, offices - 1)
     return SimulatorPlan(
         [

@@ -1,13 +1,14 @@
 """The Open Dental Service of one office: it starts aging within one hour from the due time, or not that night."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 import anyio
 
 from oddaemon.simulator.model.world_clock import OfficeClock
-from oddaemon.simulator.practice.aging_run import FIRST_CRASH_SAFE_VERSION, AgingProcess
+from oddaemon.simulator.practice.aging_run import AgingInProgressError, AgingProcess
 from oddaemon.simulator.practice.preferences import (
     AGING_BEGIN_DATE_TIME,
     AGING_MONTHLY,
@@ -18,6 +19,7 @@ from oddaemon.simulator.practice.preferences import (
 
 START_WINDOW = timedelta(hours=1)
 CRASH_LOCK_EXPIRES_AFTER = timedelta(hours=24)
+CRASH_LOCK_EXPIRES_IN = ((23, 3, 44), (24, 1, 14), (24, 2, 1))  # first releases that ignore an old lock, by branch
 
 
 class NightlyService:
@@ -56,8 +58,18 @@ class NightlyService:
                 await self._sleep_until(None)
             elif await self._sleep_until(next_night[1] + self._delay):
                 night, self._last_attempt = next_night
+                await self._aging.wait_for_partial()
                 if self._may_start():
                     await self._aging.run(crashes=self._crashes == "always" or night in self._crashes)
+
+    async def post_repeating_charges(self, at: time, families: int, seconds: float) -> None:
+        """Post the repeating charges every day at this time, which ages their families, until cancelled."""
+        while True:
+            today, now = self._office_clock.today(), self._office_clock.world.now()
+            instants = (self._office_clock.find_first_instant(today + timedelta(days=days), at) for days in (0, 1, 2))
+            await self._office_clock.world.sleep_until(next(instant for instant in instants if instant > now))
+            with suppress(AgingInProgressError):
+                await self._aging.run_partial(families, seconds)
 
     def set_delay(self, seconds: float) -> None:
         """Set the delay of its start; over an hour means that it is down."""
@@ -114,9 +126,13 @@ class NightlyService:
         if not begun:
             return True
         age = self._office_clock.now() - datetime.fromisoformat(begun)
-        is_crash_safe = self._preferences.get_version() >= FIRST_CRASH_SAFE_VERSION
-        return is_crash_safe and age >= CRASH_LOCK_EXPIRES_AFTER
+        return age >= CRASH_LOCK_EXPIRES_AFTER and _ignores_old_lock(self._preferences.get_version())
 
     def _get_time_due(self) -> time | None:
         written = self._preferences.get(AGING_SERVICE_TIME_DUE)
         return datetime.fromisoformat(written).time() if written else None
+
+
+def _ignores_old_lock(version: tuple[int, ...]) -> bool:
+    branches = [first for first in CRASH_LOCK_EXPIRES_IN if first[:2] <= version[:2]]
+    return bool(branches) and version >= branches[-1]

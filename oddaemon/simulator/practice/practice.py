@@ -4,10 +4,12 @@ The truth (`balances`, `aging`) is computed from the ledgers and never from the 
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from contextlib import suppress
+from datetime import date, time, timedelta
 from random import Random
 
 import anyio
+import anyio.abc
 
 from oddaemon.simulator.model.ledger import recalculate
 from oddaemon.simulator.model.spec import PracticeSpec
@@ -15,7 +17,7 @@ from oddaemon.simulator.model.world_clock import OfficeClock, WorldClock
 from oddaemon.simulator.mysql.engine import SqlEngine
 from oddaemon.simulator.mysql.tables import Tables, format_mysql_datetime
 from oddaemon.simulator.practice.aging_report import ReportLine, build_report
-from oddaemon.simulator.practice.aging_run import AgingProcess
+from oddaemon.simulator.practice.aging_run import AgingInProgressError, AgingProcess
 from oddaemon.simulator.practice.balance_table import BalanceTable
 from oddaemon.simulator.practice.families import build_families
 from oddaemon.simulator.practice.nightly_service import NightlyService
@@ -51,7 +53,7 @@ class Practice:
         self.clock = clock
         self._office_clock = OfficeClock(clock, spec.zone, spec.clock_skew_seconds)
         self.tables = Tables()
-        last_aging = spec.find_last_aging_day(self.today())
+        last_aging = spec.find_last_aging_day(self._office_clock.now())
         self.preferences = Preferences(self.tables, make_initial_preferences(spec, last_aging))
         ledger_day = last_aging or self.today() - timedelta(days=1)
         self.balances = self._populate(ledger_day, ever_aged=last_aging is not None)
@@ -73,6 +75,7 @@ class Practice:
             start_delay_seconds=spec.start_delay_seconds,
             crashes=spec.crashes,
         )
+        self._tasks: anyio.abc.TaskGroup | None = None
         self._engine = SqlEngine(
             self.tables.connection,
             self._office_clock,
@@ -121,10 +124,30 @@ class Practice:
 
     async def run(self) -> None:
         """Run nightly aging and the activity of the day until cancelled."""
-        async with anyio.create_task_group() as group:
+        async with anyio.create_task_group() as self._tasks:
+            group = self._tasks
             group.start_soon(self.service.run)
+            if self.spec.repeating_charges_time is not None:
+                at = time.fromisoformat(self.spec.repeating_charges_time)
+                group.start_soon(
+                    self.service.post_repeating_charges, at, self.spec.partial_families, self.spec.partial_seconds
+                )
             if self.spec.activity_per_hour > 0:
                 group.start_soon(self._run_activity)
+
+    def start_partial_aging(self, families: int, seconds: float) -> None:
+        """Begin aging of some families beside whatever runs now; nothing happens while the lock is held.
+
+        Raises:
+            RuntimeError: The practice does not run.
+        """
+        if self._tasks is None:
+            raise RuntimeError("Start the practice's `run` first.")
+        self._tasks.start_soon(self._age_some_families, families, seconds)
+
+    async def _age_some_families(self, families: int, seconds: float) -> None:
+        with suppress(AgingInProgressError):
+            await self.aging.run_partial(families, seconds)
 
     def post_activity(self, families: int = 1) -> None:
         """Let users open accounts and make entries now, which recalculates these families at once.

@@ -15,6 +15,8 @@ HEARTBEAT = "OpenDentalServiceHeartbeat"
 PROGRAM_VERSION = "ProgramVersion"
 
 FIRST_PREF_NUM = 15
+OTHER_PREFERENCES = 130
+"""More than fit on a page; an office has about 1,000."""
 TIME_DUE_DATE = "2000-01-01"  # only the time of AgingServiceTimeDue matters
 
 
@@ -46,8 +48,11 @@ class Preferences:
         return tuple(map(int, self.get(PROGRAM_VERSION).split(".")))
 
     def list_rows(self, pref_name: str | None) -> list[dict[str, object]]:
-        """The rows of `GET /preferences`; all rows if no name is given."""
+        """The rows of `GET /preferences`; without a name all rows, those of aging not on the first page."""
+        others = () if pref_name is not None else range(OTHER_PREFERENCES)
         return [
+            {"PrefNum": -number, "PrefName": f"OtherSetting{number:03}", "ValueString": "0"} for number in others
+        ] + [
             {"PrefNum": pref_num, "PrefName": name, "ValueString": value}
             for key, (pref_num, name, value) in self._rows.items()
             if pref_name is None or key == pref_name.lower()

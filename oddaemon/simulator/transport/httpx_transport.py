@@ -4,6 +4,9 @@ It raises the same exceptions as httpx over a real network. `httpx.ASGITransport
 has no timeouts and cannot lose a connection.
 """
 
+import errno
+import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from itertools import count
 
@@ -70,12 +73,9 @@ async def _make_error(
     fault: BrokenConnection, timeouts: Timeouts, *, sent: int, announced: int
 ) -> httpx.TransportError:
     """Make httpx's exception for this connection failure, after the time that a client needs to notice it."""
+    if fault.cut.is_before_connection:
+        return await _make_connect_error(fault.cut, timeouts)
     match fault.cut:
-        case ConnectionFailure.NO_CONNECTION:
-            await _wait(timeouts.get("connect"))
-            return httpx.ConnectTimeout("No connection in time.")
-        case ConnectionFailure.REFUSED:
-            return httpx.ConnectError("Connection refused.")
         case ConnectionFailure.STALL:
             await _wait(timeouts.get("read"))
             return httpx.ReadTimeout("The answer stopped coming.")
@@ -83,11 +83,36 @@ async def _make_error(
             return httpx.ReadError("Connection reset by peer.")
         case ConnectionFailure.CLOSE if fault.after_bytes is None:
             return httpx.RemoteProtocolError("Server disconnected without sending a response.")
-        case ConnectionFailure.CLOSE:
+        case _:
             return httpx.RemoteProtocolError(
                 "peer closed connection without sending complete message body "
                 f"(received {sent} bytes, expected {announced})"
             )
+
+
+async def _make_connect_error(failure: ConnectionFailure, timeouts: Timeouts) -> httpx.TransportError:
+    """Make the exception as httpx does: the cause is hidden below those of its layers."""
+    cause: OSError
+    match failure:
+        case ConnectionFailure.NO_CONNECTION:
+            await _wait(timeouts.get("connect"))
+            return httpx.ConnectTimeout("No connection in time.")
+        case ConnectionFailure.REFUSED:
+            return httpx.ConnectError("Connection refused.")
+        case ConnectionFailure.UNTRUSTED:
+            cause = ssl.SSLCertVerificationError(1, "certificate verify failed: certificate is not yet valid")
+            cause.verify_message = "certificate is not yet valid"
+        case ConnectionFailure.NO_NAME:
+            cause = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        case ConnectionFailure.NO_ROUTE:
+            cause = OSError(errno.ENETUNREACH, "Network is unreachable")
+        case _:
+            cause = OSError(errno.EMFILE, "Too many open files")
+    every_address = OSError("All connection attempts failed")
+    every_address.__cause__ = cause if isinstance(cause, ssl.SSLError) else ExceptionGroup("", [cause, cause])
+    error = httpx.ConnectError(str(every_address))
+    error.__cause__ = every_address
+    return error
 
 
 async def _wait(seconds: float | None) -> None:

@@ -152,12 +152,13 @@ class _Connection:
             case ConnectionFailure.STALL | ConnectionFailure.NO_CONNECTION:
                 # The kernel has already accepted the connection; silence is the closest imitation of no connection.
                 await anyio.sleep_forever()
-            case ConnectionFailure.RESET | ConnectionFailure.REFUSED:
+            case ConnectionFailure.CLOSE:
+                await self._stream.aclose()
+            case _:
+                # A connection that never is, for whatever reason of the client, cannot be imitated here either.
                 raw = self._stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - as above
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 await anyio.aclose_forcefully(self._stream)
-            case ConnectionFailure.CLOSE:
-                await self._stream.aclose()
 
 
 def _make_request(request_line: str, headers: dict[str, str], body: bytes, remote: str) -> ApiRequest:

@@ -20,6 +20,8 @@ _FORMATTERS: Mapping[ColumnType, Callable[[Any], object]] = {
     ColumnType.INSTANT: format_instant,
 }
 """The types that need formatting, besides money."""
+_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula, also in full width, or skips before one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,14 @@ class Envelope:
 
 @contextmanager
 def open_csv_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
-    """A header line, then a line for each row, as in RFC 4180 but with plain line feeds; None is an empty field."""
+    """A header line, then a line for each row, as in RFC 4180 but with plain line feeds; None is an empty field.
+
+    A text that a spreadsheet would take for a formula, such as a label, begins with an apostrophe.
+    """
+    texts = [number for number, column in enumerate(columns) if column.kind is ColumnType.TEXT]
 
     def write(rows: Sequence[Row]) -> None:
-        write_lines(_format_rows(columns, rows))
+        write_lines(_format_rows(columns, [_guard_formulas(row, texts) for row in rows] if texts else rows))
 
     def write_lines(values: Iterable[Iterable[object]]) -> None:
         text = io.StringIO()
@@ -45,6 +51,15 @@ def open_csv_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
 
     write_lines([[column.name for column in columns]])
     yield write
+
+
+def _guard_formulas(row: Row, texts: Sequence[int]) -> Row:
+    if not any(isinstance(row[number], str) and row[number].startswith(_FORMULA_MARKS) for number in texts):
+        return row
+    return tuple(
+        f"'{value}" if number in texts and isinstance(value, str) and value.startswith(_FORMULA_MARKS) else value
+        for number, value in enumerate(row)
+    )
 
 
 @contextmanager

@@ -64,7 +64,21 @@ CREATE TEMPORARY TABLE pg_temp.staging (
     {", ".join(f"{name} bigint" for name in COLUMNS)}
 ) ON COMMIT DROP
 """
-"""Money in cents, which binary COPY takes as integers."""
+"""Money in cents: COPY takes integers, and nothing is rounded on the way."""
+
+COPY_STAGING = f"COPY pg_temp.staging ({', '.join(Balance._fields)}) FROM STDIN"
+
+SET_LIMITS = """
+SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
+    set_config('client_min_messages', 'error', true)
+"""
+"""For one transaction. oddaemon reads no notices, and a trigger may raise one for each row."""
+
+IS_ROW_SECURITY_ACTIVE = """
+SELECT coalesce(bool_or(row_security_active(pg_class.oid)), false)
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind = 'r'
+"""
+"""Whether row-level security applies to this user on any table of the schema."""
 
 _NOW = ", ".join(["clinic_num", *(f"{name} / 100.0 AS {name}" for name in MONEY_COLUMNS)])
 _LATER = ", ".join(f"later.{name}" for name in COLUMNS)
@@ -125,7 +139,9 @@ SELECT $2, pat_num, {_NAMES} FROM {{schema}}.change WHERE delivery_id = $1 AND c
 """  # noqa: S608 - our own names
 
 SUM_BALANCES = f"""
-SELECT count(*), {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
+SELECT (SELECT count(*) FROM {{schema}}.snapshot WHERE delivery_id = $2), count(*),
+    {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
 FROM {{schema}}.balance WHERE office = $1
 """  # noqa: S608 - our own names
-"""The sums of the office's balances, compared with the snapshot's totals before the commit."""
+"""Compared with the snapshot's totals before the commit: the sums of the office's balances. The first column says
+whether the delivery itself can be read."""

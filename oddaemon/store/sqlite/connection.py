@@ -6,9 +6,10 @@ where it can be cancelled, and is then shielded from BEGIN to COMMIT. Keep the b
 """
 
 import os
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -113,8 +114,8 @@ class SqliteDatabase:
         path = await anyio.to_thread.run_sync(_resolve_path, url)
         await anyio.to_thread.run_sync(_make_directory, path)
         async with hold_lock(path):
-            await anyio.to_thread.run_sync(_make_file, path)
-            open_result = await anyio.to_thread.run_sync(prepare, path)
+            exposed_mode = await anyio.to_thread.run_sync(_make_file, path)
+            open_result = replace(await anyio.to_thread.run_sync(prepare, path), exposed_mode=exposed_mode)
             async with _connect(path, _READ_WRITE) as writer, _connect(path, _READ_ONLY) as reader:
                 database = cls(path, reader, writer, on_error)
                 database.open_result = open_result
@@ -182,6 +183,7 @@ class SqliteDatabase:
         writer = self._require_writer()
         async with writer.lock, _interrupt_when_cancelled(writer.driver):
             with self._guard_write(is_timed=False):
+                await writer.driver.execute_fetchall(self._temp_directory_pragma)
                 await writer.driver.execute_fetchall("VACUUM")
 
     async def select(self, query: Executable, parse: Callable[[Row[Any]], T]) -> list[T]:
@@ -240,6 +242,16 @@ class SqliteDatabase:
             self.writing_since = None
             if is_timed:
                 self.slowest_write_seconds = max(self.slowest_write_seconds, anyio.current_time() - began)
+
+    @property
+    def _temp_directory_pragma(self) -> str:
+        """Has SQLite write its temporary copy of the database beside it.
+
+        It would be in the directory of temporary files otherwise: outside of the place for data of patients, and in a
+        container too small for it. It is a setting of the process; SQLite ignores SQLITE_TMPDIR after its start.
+        """
+        quoted = str(self.path.parent).replace("'", "''")
+        return f"PRAGMA temp_store_directory = '{quoted}'"
 
     def _require_writer(self) -> _ConnectionHandle:
         if self._writer is None:
@@ -331,7 +343,26 @@ def _make_directory(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _make_file(path: Path) -> None:
-    # Created here rather than by SQLite: only the owner may read what patients owe.
+def _make_file(path: Path) -> int | None:
+    """Create it here rather than by SQLite: only the owner may read what patients owe.
+
+    Returns:
+        The mode of an existing file that every user could read, before it was made private; None: it was private.
+
+    Raises:
+        DatabaseUnusable: every user can read it, and this user may not change that.
+    """
     with translate_errors(path):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if not mode & stat.S_IRWXO:
+            return None
+        try:
+            # The log and its index have the mode that the database had.
+            for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                with suppress(FileNotFoundError):
+                    each.chmod(0o600)
+        except PermissionError:
+            what = f"The database {path} can be read by every user of this machine (mode {mode:04o})."
+            raise DatabaseUnusable(what, f"Run chmod 600 {path} as its owner.") from None
+    return mode

@@ -42,7 +42,7 @@ class StorageFault:
 
 DISK_FULL = StorageFault(
     "the disk is full",
-    "Free some space. Nothing is half-written, and all published snapshots are safe.",
+    "Free some space. No transaction is half-written, and all published snapshots are safe.",
     is_transient=True,
 )
 READ_ONLY = StorageFault(

@@ -30,6 +30,8 @@ class OpenResult:
     """Where the file from before the migration is kept."""
     is_new: bool = False
     """Whether the database was empty."""
+    exposed_mode: int | None = None
+    """The mode of the file before it was made private; None: it was private."""
 
 
 def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MIGRATIONS_LOCATION) -> OpenResult:
@@ -68,9 +70,12 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
         DatabaseNewer: it was made by a newer oddaemon.
         DatabaseUnusable: it belongs to another program or cannot be read.
     """
-    if not path.exists():
+    with translate_errors(path):
+        # A path that may not be looked at is not a missing database.
+        exists, is_directory = path.exists(), path.is_dir()
+    if not exists:
         raise DatabaseMissing(f"There is no database at {path}.", START_DAEMON)
-    if path.is_dir():
+    if is_directory:
         raise DatabaseUnusable(f"{path} is a directory, not a database.", "Set a file in it, such as oddaemon.db.")
     with translate_errors(path), closing(open_read_only(path)) as connection:
         _require_full_length(connection, path)

@@ -47,6 +47,31 @@ class DaemonStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerErrorUnforeseen(Event, level=Level.ERROR):
+    """What a peer sent raised an exception that no rule expects. It counts as a failure of that peer.
+
+    `peer` is "office ID", "sink NAME" or "heartbeat ping"; `traceback` is from `format_traceback`.
+    """
+
+    peer: str
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTaskCrashed(Event, level=Level.ERROR):
+    """A task of the daemon itself crashed, a bug in oddaemon. It starts again, with no restarts left after 30 s."""
+
+    task: str
+    error: str
+    restarts_left: int
+    traceback: str
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.background_task_crashes.labels(self.task).inc()
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationLoaded(Event):
     """A configuration was read and applied; each warning is one sentence."""
 
@@ -103,6 +128,15 @@ class StoreOpened(Event):
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.store_healthy.set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMadePrivate(Event, level=Level.WARNING):
+    """Every user of this machine could read the database. Its mode was changed to 0600; find out who changed it."""
+
+    path: str
+    mode: str
+    """The mode before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +199,16 @@ class LibraryMessage(Event):
     severity: Level
     message: str
     traceback: str | None
+    repeated: int = 0
+    """How often the library repeated the message since its last line; these were counted and not logged."""
 
     def log_level(self) -> Level:
         return self.severity
 
     def log_fields(self) -> Mapping[str, object]:
         """All but the severity, which is the level of the line."""
-        return {"library": self.library, "message": self.message, "traceback": self.traceback}
+        fields = {"library": self.library, "message": self.message, "traceback": self.traceback}
+        return {**fields, "repeated": self.repeated} if self.repeated else fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +251,24 @@ class HeadquartersRecovered(Event):
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.headquarters_down.dec()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiHostUnusable(Event, level=Level.ERROR):
+    """This machine cannot use the API's host, for a reason of its own. From now on one office at a time tests it."""
+
+    host: str
+    kind: str
+    """Of the failure: its certificate is refused, or its name is not resolved."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiHostUsable(Event):
+    """This machine can use the API's host again, or what fails now is the host itself; `seconds` later."""
+
+    host: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

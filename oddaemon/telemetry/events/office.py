@@ -217,9 +217,15 @@ class WorkerCrashed(Event, level=Level.ERROR):
     error: str
     """The exception's type."""
     restarts_left: int
-    """How often the worker may still be restarted, including this time; 0: it stays down."""
+    """How often the worker may still be restarted, including this time; 0: it rests in quarantine."""
     traceback: str
     """From `format_traceback`."""
+    is_shared: bool = False
+    """Whether `offices_crashed_alike` has reported this error for many offices."""
+
+    def log_level(self) -> Level:
+        """An error is reported once, not once an office."""
+        return Level.INFO if self.is_shared else self.level
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         if self.restarts_left > 0:
@@ -228,9 +234,29 @@ class WorkerCrashed(Event, level=Level.ERROR):
 
 @dataclass(frozen=True, slots=True)
 class OfficeQuarantined(Event, level=Level.ERROR):
-    """The office's worker crashed too often and stays down until a reload or a restart."""
+    """The office's worker crashed too often and rests until `until`. A reload or a restart ends that early."""
 
     office: str
+    until: datetime | None = None
+    is_shared: bool = False
+    """As of `worker_crashed`."""
+
+    def log_level(self) -> Level:
+        """An error is reported once, not once an office."""
+        return Level.INFO if self.is_shared else self.level
+
+
+@dataclass(frozen=True, slots=True)
+class OfficesCrashedAlike(Event, level=Level.ERROR):
+    """The workers of many offices crashed by one error of oddaemon. Reported once, when the third of them crashed."""
+
+    error: str
+    """The exception's type."""
+    place: str
+    """File and line."""
+    offices: int
+    names: tuple[str, ...]
+    traceback: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class SinkStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class SinkStopped(Event):
-    """The sink's courier has ended. `crashed`: it crashed too often, so a wanted sink has no courier."""
+    """The sink's courier has ended. `crashed`: it crashed too often and starts again later."""
 
     sink: str
     reason: str
@@ -115,7 +115,7 @@ class OutboxSize(Event, level=Level.DEBUG):
 
 @dataclass(frozen=True, slots=True)
 class CourierCrashed(Event, level=Level.ERROR):
-    """A sink's courier crashed, a bug in oddaemon. With no restarts left, the sink receives nothing until a restart."""
+    """A sink's courier crashed, a bug in oddaemon. With no restarts left, it starts again after an hour or more."""
 
     sink: str
     error: str

@@ -20,6 +20,15 @@ def format_traceback(error: BaseException) -> str:
     return "\n".join(line for link in chain for line in (*_format_frames(link), _format_headline(link)))
 
 
+def find_crash_place(error: BaseException) -> str:
+    """Where an exception was raised: file and line of the innermost frame of oddaemon, or of any if it has none."""
+    frames = extract_tb(error.__traceback__)
+    own = [frame for frame in frames if f"/{OWN_PACKAGE}/" in frame.filename]
+    for frame in (own or frames)[-1:]:
+        return f"{frame.filename.rpartition(f'/{OWN_PACKAGE}/')[2]}:{frame.lineno}"
+    return ""
+
+
 def _collect_chain(error: BaseException) -> list[BaseException]:
     chain: list[BaseException] = []
     pending = [error]

@@ -18,6 +18,12 @@ WAIT_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 PULL_BUCKETS_SECONDS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 """One statement to several hundred pages at five seconds each."""
 
+BACKGROUND_TASKS = (
+    *("backfill", "control socket", "file watcher", "freshness monitor", "heartbeat pings", "journal", "listener"),
+    *("maintenance", "receiver", "reloads", "signals", "store health", "watchdog"),
+)
+"""The daemon's own tasks, each with a counter of its crashes."""
+
 
 class FleetMetrics:
     """The fleet-wide metric families of one registry."""
@@ -86,6 +92,9 @@ class FleetMetrics:
         counter = partial(Counter, namespace=NAMESPACE, registry=registry)
         gauge = partial(Gauge, namespace=NAMESPACE, registry=registry)
         self.worker_restarts = counter("worker_restarts_total", "Restarts of office workers after a crash.")
+        self.background_task_crashes = counter(
+            "background_task_crashes_total", "Crashes of the daemon's own tasks, each followed by a restart.", ["task"]
+        )
         self.log_lines_lost = counter("log_lines_lost_total", "Log lines that could not be written to standard output.")
         self.journal_entries_lost = counter(
             "journal_entries_lost_total", "Journal entries dropped while the database could not be written."
@@ -115,6 +124,8 @@ class FleetMetrics:
             self.nights.labels(outcome)
         for outcome in ("sent", "failed"):
             self.pings.labels(outcome)
+        for task in BACKGROUND_TASKS:
+            self.background_task_crashes.labels(task)
 
     def init_event_counters(self, events: Iterable[str]) -> None:
         """Start the counter of each event with 0."""

@@ -54,8 +54,8 @@ def collect_office_metrics(offices: Sequence[OfficeStatus], now: datetime) -> It
     )
     yield _make_gauge(
         "next_action_timestamp_seconds",
-        "Time of the next scheduled action for the office.",
-        ((office.id, _to_timestamp(office.status.next_action_at)) for office in offices),
+        "Time of the next scheduled action for the office. No series: paused, or quarantined after crashes.",
+        ((office.id, _to_timestamp(office.status.next_action_at)) for office in offices if not office.is_quarantined),
     )
     yield _make_gauge(
         "fresh_deadline_timestamp_seconds",

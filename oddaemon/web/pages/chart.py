@@ -9,6 +9,7 @@ from itertools import count
 
 from oddaemon.core.model import ControlTotals
 from oddaemon.core.reporting.night_history import Night
+from oddaemon.core.reporting.status_document import may_show_sums
 from oddaemon.web.pages.formatting import BUCKETS, format_day, format_dollars, format_round_dollars
 
 NIGHT_UNITS = 10
@@ -51,8 +52,11 @@ class Chart:
 
 
 def make_bucket_chart(nights: Sequence[Night]) -> Chart | None:
-    """The chart of these nights; None: no night has a snapshot."""
-    sums = [_get_buckets(night.last.totals) if night.last else None for night in nights]
+    """The chart of these nights; None: no night has sums that may be shown."""
+    sums = [
+        _get_buckets(night.last.totals) if night.last and may_show_sums(night.last.totals.guarantors) else None
+        for night in nights
+    ]
     known = [buckets for buckets in sums if buckets]
     if not known:
         return None

@@ -35,7 +35,7 @@ class StreamOptions:
     """Changes within it are sent together."""
     heartbeat_seconds: float = 15.0
     """After that long without a change a comment is sent."""
-    streams_max: int = 16
+    streams_max: int = 12
     """At one instant; a page that comes later is not live."""
 
 

@@ -15,7 +15,7 @@ from oddaemon.core.model import Condition
 from oddaemon.core.office.status import OWNER_NAMES, OWNER_SHORT_NAMES, WORST_FIRST
 from oddaemon.core.reporting.forecast import Outlook
 from oddaemon.core.reporting.formatting import format_count
-from oddaemon.core.reporting.status_document import describe_key_rotation
+from oddaemon.core.reporting.status_document import SUMMED_GUARANTORS_MIN, describe_key_rotation, may_show_sums
 from oddaemon.web.pages import formatting, summaries
 from oddaemon.web.pages.chart import make_bucket_chart
 from oddaemon.web.pages.rendered import Parts, RenderedFleet, RenderedOffice
@@ -50,6 +50,7 @@ class Renderer:
             finalize=self._redact_value,
         )
         self._environment.globals["static"] = static
+        self._environment.globals |= {"may_show_sums": may_show_sums, "guarantors_min": SUMMED_GUARANTORS_MIN}
         self._environment.filters |= {
             "absolute_seconds": lambda seconds: formatting.format_seconds(abs(seconds)),
             "change": summaries.format_change,
@@ -142,11 +143,12 @@ class Renderer:
     def render_office_parts(self, office: OfficeView, not_ready_reason: str) -> Parts:
         """The parts of an office page."""
         nights, outcomes = office.nights, summaries.count_outcomes(office.nights)
-        known = [night for night in nights if night.last is not None]
+        published = [night for night in nights if night.last is not None]
+        known = [night for night in published if night.last and may_show_sums(night.last.totals.guarantors)]
         latest = known[-1].last.totals if known and known[-1].last else None
         earlier = known[-2].last.totals if known[1:] and known[-2].last else None
         pulls = office.publications[:PULLS_MAX]
-        summary = f"{len(known)} of {len(nights)} have a snapshot."
+        summary = f"{len(published)} of {len(nights)} have a snapshot."
         return {
             "title": self._redact(f"{office.name}: {office.status.condition} · oddaemon"),
             "not-ready": self._render_template("not_ready.html", reason=not_ready_reason),
@@ -164,7 +166,9 @@ class Renderer:
                 "office_buckets.html",
                 office=office,
                 nights=nights,
+                known=known,
                 chart=make_bucket_chart(nights),
+                published=published,
                 buckets=formatting.BUCKETS,
                 latest=latest and latest._asdict(),
                 earlier=earlier and earlier._asdict(),

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from importlib.resources import files
 
+import anyio
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,6 +24,8 @@ from oddaemon.web.pages.search import Search
 from oddaemon.web.pages.view_models import OfficeView, PageViewSource
 
 COMPRESSION_LEVEL = 5
+RENDERERS_MAX = 2
+"""Threads that render pages: a scrape always finds one of its own."""
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 
 
@@ -67,6 +70,7 @@ class Pages:
         self._source = source
         self._now = now
         self._files = load_static_files()
+        self._renderers = anyio.CapacityLimiter(RENDERERS_MAX)
         self._renderer = Renderer(redact, self._get_static_url)
         stream_options = stream_options or StreamOptions()
         self._feed = FleetFeed(source, self._renderer, stream_options.settle_seconds)
@@ -120,12 +124,14 @@ class Pages:
         if office is None:
             return None
         reason = rendered.view.not_ready_reason
-        return office, await anyio.to_thread.run_sync(self._renderer.render_office_parts, office, reason)
+        return office, await anyio.to_thread.run_sync(
+            self._renderer.render_office_parts, office, reason, limiter=self._renderers
+        )
 
     async def _respond(self, request: Request, status: int, render: Callable[[], str]) -> Response:
         compressed = "gzip" in request.headers.get("accept-encoding", "")
         headers = {**PAGE_HEADERS, "content-encoding": "gzip"} if compressed else PAGE_HEADERS
-        body = await anyio.to_thread.run_sync(_render_body, render, compressed)
+        body = await anyio.to_thread.run_sync(_render_body, render, compressed, limiter=self._renderers)
         return Response(body, status, headers, media_type="text/html")
 
     def _get_static_url(self, name: str) -> str:

@@ -41,7 +41,8 @@ class RecordingCommands:
             )
         raise CommandRejected(RejectionKind.NOT_FOUND, f"There is no office {office!r}.")
 
-    async def reload(self, uid: int | None) -> Document:
+    async def reload(self, uid: int | None, *, accept_removals: bool) -> Document:
+        assert not accept_removals
         await anyio.lowlevel.checkpoint()
         self.calls.append(("reload", "", uid))
         raise CommandRejected(RejectionKind.BAD_CONFIGURATION, "It has a problem.", "Fix it.", [{"file": "a.toml"}])

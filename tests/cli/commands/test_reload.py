@@ -37,6 +37,15 @@ def test_a_reload_prints_the_changes(running: Path, golden: GoldenTexts) -> None
     golden.check(done.stderr)
 
 
+@pytest.mark.parametrize("accept", [True, False])
+def test_removals_are_accepted_only_when_the_operator_says_so(tmp_path: Path, accept: bool) -> None:
+    commands = FakeCommands()
+    with fake_daemon(tmp_path / "state.db.sock", commands):
+        options = ["--accept-removals"] if accept else []
+        assert invoke("reload", *options, "--config", str(write_config(tmp_path))).exit_code == 0
+    assert commands.accepted_removals is accept
+
+
 def test_a_plan_prints_the_pending_changes(running: Path) -> None:
     done = invoke("check", "--plan", "--config", str(running))
     assert (done.exit_code, done.stdout.splitlines()) == (0, [f"A reload would apply: {SENTENCE}", *LINES])

@@ -1,13 +1,16 @@
+import json
 import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from oddaemon.cli.args.simulation import DEFAULT_OFFICES
 from oddaemon.settings import load
-from tests.cli.processes import TIMEOUT_SECONDS, running_command, wait_for_output
+from tests.cli.processes import TIMEOUT_SECONDS, run_command, running_command, wait_for_output
 from tests.cli.sample_fleet import invoke
 
 
@@ -68,3 +71,23 @@ def test_the_extra_that_is_missing_is_named(name: str) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "pip install 'oddaemon[simulator]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.real("two processes, until every office is fresh")
+def test_a_newcomer_sees_every_office_become_fresh(tmp_path: Path) -> None:
+    simulated, daemon, config = tmp_path / "simulator.log", tmp_path / "daemon.log", tmp_path / "rehearsal"
+    with running_command("simulator", "--config-dir", str(config), output=simulated) as headquarters:
+        wait_for_output("Ready.\n", simulated, headquarters)
+        with running_command("run", "--config", str(config / "oddaemon.toml"), output=daemon) as process:
+            deadline = time.monotonic() + TIMEOUT_SECONDS
+            while count_fresh(config) < DEFAULT_OFFICES:
+                assert process.poll() is None, daemon.read_text()
+                assert time.monotonic() < deadline, daemon.read_text()
+
+
+def count_fresh(config: Path) -> int:
+    """How many offices are fresh; none may be in trouble."""
+    shown = run_command("status", "--json", "--config", str(config / "oddaemon.toml"), cwd=config)
+    conditions = [office["condition"] for office in json.loads(shown.stdout or '{"offices": []}')["offices"]]
+    assert set(conditions) <= {"fresh", "waiting", "aging", "pulling"}
+    return conditions.count("fresh")

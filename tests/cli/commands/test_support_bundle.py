@@ -5,6 +5,7 @@ import hashlib
 import json
 import stat
 import tarfile
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -87,6 +88,8 @@ async def _fill_database(path: Path, now: datetime) -> None:
         messages = [
             f"it was ODFHIR {INLINE}/{IN_A_FILE}, {KEYS['BRIGHT']}",
             f"https://x:{IN_A_FILE}@h/?k={INLINE}",
+            'The header must look like "ODFHIR {DeveloperKey}/{CustomerKey}".',
+            'See "https://kb.example.com/article?id=5", or \\"https://u:p@h\\"',
             f"{SIGNING}, https://hc-ping.com/{PING}, postgresql://u:{PASSWORD}@127.0.0.1/x",
         ]
         entries = [JournalEntry("hill-street", now, "warning", "failure_seen", {"message": text}) for text in messages]
@@ -138,6 +141,32 @@ def test_no_key_no_patient_and_no_amount_is_in_it(fleet: SampleFleet, *, running
     assert fleet.run("balances", "bright-smiles").stdout.count("90071992547409") == 2, "they are in the database"
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_every_file_of_it_keeps_its_syntax_whatever_a_server_said(fleet: SampleFleet, *, running: bool) -> None:
+    text = fleet.config.read_text().replace('id = "bright-smiles"', 'id = "bright-smiles"\nname = "\\"ODFHIR a\\"b"')
+    fleet.config.write_text(text)
+    if running:
+        with inspected_daemon(fleet.config.parent):
+            _, texts = make_bundle(fleet)
+    else:
+        _, texts = make_bundle(fleet)
+    for name, text in texts.items():
+        if name.endswith(".json"):
+            json.loads(text)
+        elif name.endswith(".jsonl"):
+            assert [json.loads(line)["event"] for line in text.splitlines()]
+        elif name.endswith(".toml"):
+            tomllib.loads(text)
+    assert len([name for name in texts if name.endswith((".json", ".jsonl", ".toml"))]) >= 9
+
+
+def test_labels_are_free_text_and_are_hidden(fleet: SampleFleet) -> None:
+    fleet.config.write_text(fleet.config.read_text() + 'pw = "hunter2hunter2"\n')
+    _, texts = make_bundle(fleet)
+    assert [name for name, text in texts.items() if "hunter2hunter2" in text] == []
+    assert json.loads(texts["offices/hill-street.json"])["labels"] == {"note": "\u2026", "pw": "\u2026"}
+
+
 def test_what_a_helper_needs_is_in_it(fleet: SampleFleet) -> None:
     with inspected_daemon(fleet.config.parent):
         result, texts = make_bundle(fleet)
@@ -160,7 +189,7 @@ def test_what_a_helper_needs_is_in_it(fleet: SampleFleet) -> None:
     assert documents["status.json"]["source"] == "daemon"
     assert documents["status.json"]["offices"][0]["snapshot"]["bal_total"] is None
     assert "oddaemon_requests_in_flight 0.0" in texts["metrics.txt"]
-    assert (documents["store.json"]["offices"], documents["store.json"]["journal_entries"]) == (2, 4)
+    assert (documents["store.json"]["offices"], documents["store.json"]["journal_entries"]) == (2, 6)
     assert documents["store.json"]["mode"] == "0600"
     assert documents["offices/bright-smiles.json"]["condition"] == "fresh"
     assert json.loads(texts["journal/bright-smiles.jsonl"])["event"] == "office_started"

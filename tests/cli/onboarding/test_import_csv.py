@@ -308,3 +308,30 @@ def test_a_disk_on_which_nothing_can_be_written_changes_nothing(
     assert done.exit_code == 1
     golden.check(done.stderr)
     assert list((config.parent / "offices.d").iterdir()) == []
+
+
+def test_the_empty_columns_that_a_spreadsheet_adds_at_the_end_are_dropped(config: Path) -> None:
+    rows = [f"elm,{make_key('elm')},,,", f"oak,{make_key('oak')}", f"ash,{make_key('ash')},,,,,"]
+    done = run_import(config, write_csv(config, *rows, header="id,customer_key,,,"))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert sorted(list_office_ids(config)) == ["ash", "elm", "oak"]
+
+
+def test_a_cell_in_a_column_without_a_name_is_a_problem(config: Path) -> None:
+    done = run_import(config, write_csv(config, f"elm,{make_key('elm')},,x", header="id,customer_key,,"))
+    assert done.exit_code != 0
+    assert "4 cells for 2 columns" in done.stderr
+
+
+@pytest.mark.parametrize("written", ["'{}", '"=""{}"""', '="{}"', "  {}  "])
+def test_a_key_in_the_marks_of_a_spreadsheet_is_repaired(config: Path, written: str) -> None:
+    done = run_import(config, write_csv(config, f"elm,{written.format(make_key('elm'))}", header="id,customer_key"))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert load(config).offices[0].customer_key.reveal() == make_key("elm")
+
+
+def test_a_key_that_a_spreadsheet_made_a_number_is_refused_by_its_line(config: Path) -> None:
+    done = run_import(config, write_csv(config, "elm,1.11122E+15", header="id,customer_key"))
+    assert done.exit_code != 0
+    assert "a spreadsheet has turned the key into a number" in done.stderr
+    assert "coast.csv:2" in done.stderr

@@ -71,6 +71,14 @@ def test_daemon_and_database_show_the_same_offices_alike(fleet: SampleFleet) -> 
     assert text == fleet.run("explain", "hill-street").stdout
 
 
+def test_the_status_says_that_the_last_reload_was_refused(fleet: SampleFleet, daemon: InspectedDaemon) -> None:
+    daemon.rejection = "/etc/oddaemon.toml: removes 12 of 20 offices at once"
+    shown = fleet.run("status")
+    assert shown.exit_code == 0
+    assert daemon.rejection in shown.stderr
+    assert "The last reload was refused" in shown.stderr
+
+
 def test_selections_and_check_work_on_the_answer_of_the_daemon(fleet: SampleFleet, daemon: InspectedDaemon) -> None:
     assert fleet.run("status", "--check").exit_code == 3
     assert fleet.run("status", "--check", "--condition", "fresh").exit_code == 0

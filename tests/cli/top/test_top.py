@@ -49,6 +49,7 @@ def make_fleet_report(
             "started_at": "2026-03-08T09:00:00.000Z",
             "ready": True,
             "reason": "",
+            "configuration_rejected": "",
             "requests": requests,
             "requests_in_flight": 3,
         }

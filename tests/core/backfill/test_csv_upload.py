@@ -1,8 +1,13 @@
+import tracemalloc
+from collections.abc import Iterable, Iterator
+
 import pytest
 
 from oddaemon.core.backfill.csv_upload import (
     LINE_CHARACTERS_MAX,
     InvalidUpload,
+    SurplusRows,
+    find_header,
     parse_balances,
     parse_control_totals,
     parse_header,
@@ -17,8 +22,12 @@ ELMS = Balance(11, 3, 150, 1025, 0, 0, 0, 250, 1025)
 OAKS = Balance(7, 0, 0, 0, 0, 0, 37_000, 0, 37_000)
 
 
+def read_all(lines: Iterable[str]) -> list[Balance]:
+    return list(parse_balances(lines, rows_max=2).values())
+
+
 def parse_lines(*lines: str, columns: str = COLUMNS) -> list[Balance]:
-    return parse_balances(f"{line}\n" for line in (columns, *lines))[1]
+    return read_all(f"{line}\n" for line in (columns, *lines))
 
 
 def test_rows_come_ordered_by_guarantor() -> None:
@@ -27,7 +36,7 @@ def test_rows_come_ordered_by_guarantor() -> None:
 
 def test_line_ends_a_byte_order_mark_and_empty_lines_say_nothing() -> None:
     lines = [f"\ufeff{COLUMNS}\r\n", f"{ELM}\r\n", "\r\n", f"{OAK}\r\n"]
-    assert parse_balances(lines)[1] == [OAKS, ELMS]
+    assert read_all(lines) == [OAKS, ELMS]
 
 
 def test_quotes_may_be_there_or_not() -> None:
@@ -59,7 +68,7 @@ def test_without_any_text_a_row_that_is_too_long_is_refused() -> None:
 )
 def test_a_line_without_end_is_refused(lines: list[str]) -> None:
     with pytest.raises(InvalidUpload, match=f"line {len(lines)} is longer than any row"):
-        parse_balances(lines)
+        read_all(lines)
 
 
 def test_a_row_that_is_too_short_is_refused() -> None:
@@ -88,21 +97,38 @@ def test_a_column_named_twice_is_refused() -> None:
 
 
 def test_a_guarantor_who_comes_twice_is_refused() -> None:
-    with pytest.raises(InvalidUpload, match="line 3 repeats a guarantor"):
+    with pytest.raises(InvalidUpload, match="repeats a guarantor"):
         parse_lines(ELM, ELM)
 
 
 def test_ok_alone_means_no_rows() -> None:
-    assert parse_balances(["OK"]) == (None, [])
-    assert parse_balances(["OK\r\n"]) == (None, [])
+    for lines in (["OK"], ["OK\r\n"]):
+        assert find_header(lines) is None
+        assert read_all(lines) == []
     with pytest.raises(InvalidUpload, match="has more lines"):
-        parse_balances(["OK\n", f"{ELM}\n"])
+        read_all(["OK\n", f"{ELM}\n"])
+
+
+def test_a_header_without_rows_is_no_header() -> None:
+    assert find_header([f"{COLUMNS}\n", "\r\n"]) is None
+    assert find_header([f"{COLUMNS}\n", f"{ELM}\n"]) == parse_header(COLUMNS)
+
+
+def test_more_rows_than_the_office_counts_are_not_read() -> None:
+    def flood() -> Iterator[str]:
+        yield f"{COLUMNS}\n"
+        for pat_num in range(3):
+            yield f"{pat_num}{ELM.removeprefix('11')}\n"
+        pytest.fail("it goes on reading")
+
+    with pytest.raises(SurplusRows, match="more than the 2 rows"):
+        read_all(flood())
 
 
 @pytest.mark.parametrize("lines", [[], [""], ["PatNum"], [f"{COLUMNS}\n", ELM]])
 def test_a_file_that_ends_within_a_line_is_not_whole(lines: list[str]) -> None:
     with pytest.raises(InvalidUpload, match="ends within"):
-        parse_balances(lines)
+        read_all(lines)
 
 
 @pytest.mark.parametrize("invalid", ["", "x", "1e400", "1,5", "NaN", "9" * 17, "0x1"])
@@ -147,3 +173,17 @@ def test_insurance_in_two_columns_is_counted_in_two() -> None:
 def test_a_count_that_is_none_is_refused(line: str) -> None:
     with pytest.raises(InvalidUpload):
         parse_control_totals(line, parse_header(COLUMNS))
+
+
+def test_a_large_file_takes_a_hundred_bytes_a_row() -> None:
+    rows = 5_000
+    lines = [f"{COLUMNS}\n", *(f"{pat_num}{ELM.removeprefix('11')}\n" for pat_num in range(rows))]
+    parse_balances(lines, rows)  # what the parser itself needs
+    tracemalloc.start()
+    try:
+        balances = parse_balances(lines, rows)
+        taken_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(balances) == rows
+    assert taken_bytes < rows * 100

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from oddaemon.core.failures.classify import MESSAGE_CHARACTERS_MAX, classify_response, extract_message
-from oddaemon.core.failures.failure import FailureKind, Recovery
+from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.failures.origin import HOST_FAILURES
+from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.secret import Secret
 from tests.core.failures.response_corpus import RESPONSES, CorpusResponse
 from tests.stopwatch import measure_cpu_seconds
@@ -50,6 +52,7 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
             FailureKind.CONNECTION_LOST,
             FailureKind.MALFORMED,
             FailureKind.OVERSIZED,
+            FailureKind.TOO_MANY_GUARANTORS,
             FailureKind.COLUMN_TRUNCATED,
             FailureKind.TOO_SPARSE,
         ),
@@ -61,6 +64,7 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
             FailureKind.HEADQUARTERS_DOWN,
             FailureKind.STORE,
         ),
+        *(HOST_FAILURES | {FailureKind.NAME_UNRESOLVED}),
         *(FailureKind.KEY_NEVER_ACCEPTED, FailureKind.KEY_CHANGING),
         *(
             FailureKind.UPLOAD_MISSING,

@@ -12,8 +12,9 @@ from oddaemon.core.office.aging import (
     AgingStatus,
     compute_missed_at,
     evaluate_aging,
-    has_completed,
-    make_crashed_aging,
+    has_broken_off,
+    make_broken_off_aging,
+    parse_release,
 )
 from oddaemon.core.office.clock import OfficeClock
 from tests.core.builders import CHICAGO, DUE, make_instant, make_preferences
@@ -217,14 +218,21 @@ def test_what_only_the_office_can_fix_names_the_office_and_a_remedy() -> None:
             "one hour after 02:00 on 2026-05-05. It last ran on 2026-05-04.",
         ),
         ("", "", "11:30", "Aging has been due since 11:30 on the office's clock. It has never run."),
-        ("2026-05-04", "2026-05-05 11:00:00", DUE, "Aging has been running since 11:00 on the office's clock."),
+        (
+            "2026-05-04",
+            "2026-05-05 11:00:00",
+            DUE,
+            "Aging of all or of some families has been running since 11:00 on the office's clock.",
+        ),
         (
             "2026-05-04",
             "2026-05-05 02:00:00",
             DUE,
             "began at 2026-05-05 02:00 on the office's clock, and its lock",
         ),
-        ("x" * 5_000, "", DUE, "is not a date."),
+        ("x" * 5_000, "", DUE, "cannot be parsed: DateLastAging is not a date."),
+        ("", "x", DUE, "cannot be parsed: AgingBeginDateTime is not a date and time."),
+        ("", "", "x", "cannot be parsed: AgingServiceTimeDue is not a time of day."),
     ],
 )
 def test_each_status_is_a_sentence(last: str, begin: str, due: str, text: str) -> None:
@@ -249,46 +257,85 @@ def test_a_run_is_missed_after_its_hour_and_a_little() -> None:
     ) == make_instant("2026-05-05 02:06")
 
 
+SEEN = AgingMark("2026-05-04", "2026-05-05 02:00:00")
+
+
 @pytest.mark.parametrize(
-    ("mark", "last", "version", "completed"),
+    ("mark", "last", "version", "broken_off"),
     [
-        (AgingMark("2026-05-04", "2026-05-05 02:00:00"), "2026-05-05", "25.4.1.0", True),
-        (AgingMark("2026-05-04", "2026-05-05 02:00:00"), "2026-05-04", "25.4.1.0", False),
-        (AgingMark("2026-05-05", "2026-05-05 15:00:00"), "2026-05-05", "25.4.1.0", True),
+        # From 22.2 on, a lock without a new date is aging of some families, or a run that was rolled back.
+        *((SEEN, "2026-05-04", version, False) for version in ("25.4.1.0", "22.2.0.0", "", "unknown")),
         (AgingMark("", "2026-05-05 02:00:00"), "", "25.4.1.0", False),
-        (AgingMark("2026-05-04", "2026-05-05 02:00:00"), "2026-05-04", "22.1.9.0", True),
-        (AgingMark("2026-05-04", ""), "2026-05-04", "25.4.1.0", True),
+        *((SEEN, "2026-05-04", version, True) for version in ("22.1.9.0", "21.3.27.0")),
+        (SEEN, "2026-05-05", "22.1.9.0", False),
+        (AgingMark("", "2026-05-05 02:00:00"), "", "22.1.9.0", True),
+        # A second run on the same day, a lock that was never seen.
+        (AgingMark("2026-05-05", "2026-05-05 15:00:00"), "2026-05-05", "22.1.9.0", False),
+        (AgingMark("2026-05-04", ""), "2026-05-04", "22.1.9.0", False),
     ],
 )
-def test_a_run_completed_if_it_left_its_date(mark: AgingMark, last: str, version: str, *, completed: bool) -> None:
-    assert has_completed(mark, make_preferences(last, version=version)) is completed
+def test_only_an_old_version_can_leave_the_balances_of_two_runs(
+    mark: AgingMark, last: str, version: str, *, broken_off: bool
+) -> None:
+    assert has_broken_off(mark, make_preferences(last, version=version)) is broken_off
+
+
+def test_monthly_aging_never_moves_its_date_within_the_month() -> None:
+    mark = AgingMark("2026-05-01", "2026-05-15 09:00:00")
+    assert not has_broken_off(mark, make_preferences("2026-05-01", monthly="1", version="21.4.1.0"))
 
 
 def test_balances_of_a_run_that_was_broken_off_are_not_to_be_had() -> None:
     before = evaluate_at("2026-05-05 12:00", "2026-05-04")
-    after = make_crashed_aging(before, AgingMark("2026-05-04", "2026-05-05 02:00:00"))
+    after = make_broken_off_aging(before, SEEN)
     assert (after.status, after.aging_date, after.owner) == (S.MISSED, None, Owner.OFFICE)
-    assert "did not complete" in after.reason
+    assert "left no new date" in after.reason
     assert after.pending_due_at == before.pending_due_at
 
 
-@pytest.mark.parametrize("text", ["", " ", "0001-01-01", "0001-01-01 00:00:00"])
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [("25.4.48.0", (25, 4, 48)), ("22.2", (22, 2, 0)), ("v 24.1.14 beta", (24, 1, 14)), ("25", None), ("", None)],
+)
+def test_a_release_is_three_numbers(text: str, release: tuple[int, int, int] | None) -> None:
+    assert parse_release(text) == release
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "0001-01-01", "0001-01-01 00:00:00", "1/1/0001 12:00:00 AM", "0000-00-00", "/Date(-62135596800000)/"],
+)
 def test_nothing_and_the_zero_date_are_no_date(text: str) -> None:
     assert parse_date(text) is None
     assert parse_datetime(text) is None
     assert parse_due_time(text) is None
 
 
-@pytest.mark.parametrize("text", ["2026-05-05", "2026-05-05 00:00:00", "2026-05-05T00:00:00", " 2026-05-05 00:00 "])
-def test_a_date_may_come_with_a_midnight(text: str) -> None:
-    assert parse_date(text) == date(2026, 5, 5)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-05-25", "2026-05-25 00:00:00", "2026-05-25T00:00:00", " 2026-05-25 00:00 ", "2026-05-25 08:15:00"),
+        *("2026-05-25T00:00:00Z", "2026-05-25T00:00:00.0000000", "2026-05-25T23:30:00-08:00", "2026/5/25"),
+        *("5/25/2026", "25/05/2026", "5/25/2026 12:00:00 AM", "/Date(1779667200000)/", "/Date(1779694200000-0500)/"),
+        *(r"\/Date(1779694200000-0500)\/", "/Date(1779649200000+0600)/"),
+    ],
+)
+def test_a_date_says_its_day_in_every_spelling_of_mysql_json_and_dotnet(text: str) -> None:
+    assert parse_date(text) == date(2026, 5, 25)
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        "05/06/2026",
         "05/05/2026",
-        "2026-05-05 02:00:00",
+        "13/13/2026",
+        "2026-05-05 25:00:00",
+        "02:00:00",
+        "Z",
+        "/Date(1777950000000)/",
+        "/Date(999999999999999)/",
+        "2026-05-05 13:00 PM",
         "20260505",
         "2026-13-01",
         "2026-W01-1",
@@ -306,6 +353,7 @@ def test_times_are_read_on_the_offices_clock_whatever_zone_they_claim() -> None:
     assert str(parse_due_time("2026-05-05T02:15:00")) == "02:15:00"
     assert str(parse_due_time("0001-01-01 02:15:00")) == "02:15:00"
     assert str(parse_due_time("2:15".zfill(5))) == "02:15:00"
+    assert str(parse_due_time("5/5/2026 2:15:00 PM")) == "14:15:00"
 
 
 @pytest.mark.parametrize("text", ["2 AM", "25:00", "2026-05-05", "noon"])

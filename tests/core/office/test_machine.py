@@ -8,6 +8,7 @@ import pytest
 from oddaemon.core.model import AgingMark, Condition, Owner, Reader
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.machine import next_action
+from oddaemon.core.office.record import record_preferences
 from oddaemon.core.office.state import (
     Intent,
     MeasureClock,
@@ -116,6 +117,7 @@ def test_a_run_is_late_from_the_moment_that_it_counts_as_missed() -> None:
     assert night.get_condition() is C.AGING
     night.sleep_and_wake()
     night.answer_preferences("2026-05-04")
+    night.answer_clock()
     assert night.state.standing.late_at == make_instant("2026-05-05 03:05")
 
 
@@ -132,7 +134,8 @@ def test_a_run_for_an_older_date_teaches_nothing_about_the_length_of_a_night() -
     night = make_fresh()
     sleep_until(night, make_instant("2026-05-05 02:30"), "2026-05-04")
     night.sleep_and_wake()
-    assert isinstance(night.answer_preferences("2026-05-03"), Pull)
+    night.answer_preferences("2026-05-03")
+    assert isinstance(night.answer_clock(), Pull)
     assert night.state.run_seconds is None
 
 
@@ -167,25 +170,6 @@ def test_a_second_run_on_the_same_day_is_pulled_again() -> None:
     night.answer_pull()
     night.sleep_and_wake()
     assert isinstance(night.answer_probe("2026-05-04"), Wait)
-
-
-def test_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cleared() -> None:
-    night = make_fresh()
-    sleep_until(night, make_instant("2026-05-05 02:00"), "2026-05-04")
-    sleep_until(night, make_instant("2026-05-05 06:30"), "2026-05-04", begin="2026-05-05 02:00:00")
-    assert night.get_condition() is C.BLOCKED
-    assert "its lock is still set" in night.state.standing.reason
-    night.sleep_and_wake()
-    night.answer_survey(make_preferences("2026-05-04"))
-    assert isinstance(night.action, Wait)
-    assert "did not complete" in night.state.standing.reason
-    assert night.state.standing.owner is Owner.OFFICE
-    assert night.get_condition() is C.LATE
-    sleep_until(night, make_instant("2026-05-06 02:05"), "2026-05-04")
-    night.sleep_and_wake()
-    assert isinstance(night.answer_probe("2026-05-06"), Pull)
-    night.answer_pull()
-    assert night.state.run_seen is None
 
 
 def test_an_office_that_never_aged_waits_for_its_first_run() -> None:
@@ -278,6 +262,8 @@ def test_preferences_are_surveyed_again_every_few_hours_and_probed_in_between() 
         night.sleep_and_wake()
         kinds.append(type(night.action))
         night.answer_preferences("2026-05-04")
+        if isinstance(night.action, MeasureClock):
+            night.answer_clock()
         night.state = replace(night.state, not_before=night.now + timedelta(minutes=30))
         night.action = Wait(night.state.not_before)
     assert kinds.count(Survey) == 2
@@ -346,3 +332,16 @@ def test_a_clock_ahead_of_its_zone_is_waited_for_as_it_goes() -> None:
     night.answer_pull(skew_seconds=1200.0)
     sleep_until(night, make_instant("2026-05-05 01:42"), "2026-05-04")
     assert night.get_condition() is C.AGING
+
+
+def test_a_date_that_returns_to_the_published_one_teaches_nothing_about_the_length_of_a_night() -> None:
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 02:30"), "2026-05-04")
+    night.sleep_and_wake()
+    night.answer_preferences("2026-05-04")
+    assert night.get_condition() is C.AGING
+    assert night.state.published is not None
+    published = replace(night.state.published, aging_date=date(2026, 5, 5))
+    state = replace(night.state, published=published)
+    assert record_preferences(state, make_preferences("2026-05-05"), night.now, SPEC).run_seconds is None
+    assert record_preferences(night.state, make_preferences("2026-05-05"), night.now, SPEC).run_seconds is not None

@@ -224,10 +224,11 @@ def test_aging_that_runs_into_pulls_makes_no_office_suspect() -> None:
 
 def test_a_run_that_began_during_a_pull_is_waited_out_and_its_balances_pulled() -> None:
     night = start_office()
-    assert isinstance(night.answer_survey(make_preferences("2026-05-03")), Pull)
+    night.answer_survey(make_preferences("2026-05-03"))
+    assert isinstance(night.answer_clock(), Pull)
     night.fail(FailureKind.AGING_CHANGED, wait=True)
     night.answer_probe("2026-05-03", "2026-05-04 20:00:01")
-    assert "Aging has been running since 20:00" in night.state.standing.reason
+    assert "Aging of all or of some families has been running since 20:00" in night.state.standing.reason
     night.sleep_and_wake()
     action = night.answer_probe("2026-05-04")
     assert isinstance(action, Pull)

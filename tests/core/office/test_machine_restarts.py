@@ -6,7 +6,7 @@ from datetime import date, time, timedelta
 import msgspec
 import pytest
 
-from oddaemon.core.model import Cadence, Condition, Include, OfficeSpec, Reader
+from oddaemon.core.model import Cadence, Condition, Include, OfficeSpec, Owner, Reader
 from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     ClockMeasured,
@@ -23,7 +23,7 @@ from oddaemon.core.office.state import (
     TimerFired,
     Wait,
 )
-from oddaemon.core.office.transition import FAR_FUTURE
+from oddaemon.core.office.transition import FAR_FUTURE, quarantine
 from tests.core.builders import (
     EVENING,
     IDENTITY,
@@ -96,6 +96,7 @@ def test_a_clock_that_was_set_back_does_not_keep_preferences_from_being_read() -
     night.observe(Started())
     night.sleep_and_wake()
     night.answer_probe("2025-03-31")
+    night.answer_clock()
     night.answer_pull()
     night.sleep_and_wake()
     assert night.action == Survey()
@@ -219,3 +220,12 @@ def test_no_action_but_the_survey_comes_before_the_preferences_are_known() -> No
     never = replace(bare, intent=Intent.PULL, preferences=make_preferences(""))
     with pytest.raises(IllegalObservationError, match="never aged"):
         next_action(never, TimerFired(), EVENING, SPEC, JITTER)
+
+
+def test_a_quarantine_says_when_it_ends_and_a_restart_looks_at_once() -> None:
+    until = EVENING + timedelta(hours=1)
+    resting = quarantine(make_initial_state(EVENING), EVENING, until)
+    assert (resting.standing.condition, resting.standing.owner) == (Condition.BLOCKED, Owner.US)
+    assert (resting.not_before, resting.standing.next_action_at) == (until, until)
+    state, action = next_action(resting, Started(), EVENING, SPEC, JITTER)
+    assert (action, state.standing.next_action) == (Survey(), "reads the office's preferences")

@@ -10,7 +10,17 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
 from oddaemon.core.office.evidence import can_accept
 from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state
-from oddaemon.core.office.state import Intent, MeasureClock, OfficeCommand, Probe, Pull, Started, Survey, Wait
+from oddaemon.core.office.state import (
+    Intent,
+    MeasureClock,
+    OfficeCommand,
+    Probe,
+    Pull,
+    Started,
+    Survey,
+    TurnCame,
+    Wait,
+)
 from oddaemon.core.office.status import to_sentence
 from oddaemon.core.office.transition import FAR_FUTURE
 from oddaemon.core.snapshot.plausibility import is_other_database
@@ -307,3 +317,24 @@ def test_an_outage_in_between_does_not_forget_what_a_probe_was_to_find_out() -> 
     night.sleep_and_wake()
     assert isinstance(night.answer_probe("2026-05-05"), Pull)
     assert night.state.reader == "pages"
+
+
+def test_an_office_that_waits_for_the_api_asks_when_its_turn_comes() -> None:
+    for kind in (FailureKind.TLS, FailureKind.CONNECT, FailureKind.HEADQUARTERS_DOWN, FailureKind.NAME_UNRESOLVED):
+        night = make_published()
+        night.sleep_and_wake()
+        night.fail(kind)
+        assert isinstance(night.action, Wait)
+        assert not isinstance(night.observe(TurnCame()), Wait)
+
+
+def test_a_turn_changes_nothing_for_who_waits_for_something_else() -> None:
+    night = make_published()
+    night.sleep_and_wake()
+    night.fail(FailureKind.THROTTLED)
+    until = night.state.not_before
+    assert night.observe(TurnCame()) == Wait(until)
+    night.fail(FailureKind.CONNECT)
+    night.observe(OfficeCommand.PAUSE)
+    night.observe(TurnCame())
+    assert night.get_condition() is C.PAUSED

@@ -13,6 +13,7 @@ from oddaemon.core.reporting.status_document import (
     KeyRotation,
     OfficeStatus,
     describe_key_rotation,
+    hide_small_sums,
     make_status_document,
 )
 from tests.core.builders import make_published_snapshot
@@ -168,3 +169,20 @@ def test_a_fleet_of_none_has_no_share() -> None:
         "fresh_share": None,
         "next_action_at": None,
     }
+
+
+@pytest.mark.parametrize(("guarantors", "bal_total"), [(0, "-0.05"), (1, None), (4, None), (5, "-0.05")])
+def test_the_sum_of_a_few_families_is_hidden_without_authentication(guarantors: int, bal_total: str | None) -> None:
+    few = replace(PUBLISHED, totals=PUBLISHED.totals._replace(guarantors=guarantors))
+    row = replace(make_office("mesa", Condition.FRESH), snapshot=few)
+    (office,) = make_status_document([row], NOW)["offices"]
+    shown = hide_small_sums(office)["snapshot"]
+    assert shown is not None
+    assert shown["bal_total"] == bal_total
+    assert office["snapshot"] is not None
+    assert office["snapshot"]["bal_total"] == "-0.05"
+
+
+def test_an_office_without_a_snapshot_has_nothing_to_hide() -> None:
+    (office,) = make_status_document([make_office("mesa", Condition.LATE)], NOW)["offices"]
+    assert hide_small_sums(office) == office

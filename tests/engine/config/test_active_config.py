@@ -181,6 +181,36 @@ async def test_a_removed_office_keeps_its_data_and_is_marked(tmp_path: Path) -> 
         assert await world.read_balances("oak")
 
 
+@pytest.mark.parametrize("trigger", [ReloadTrigger.FILES, ReloadTrigger.SIGNAL, ReloadTrigger.COMMAND])
+async def test_a_reload_that_would_remove_most_offices_needs_the_operator_s_word(
+    tmp_path: Path, trigger: ReloadTrigger
+) -> None:
+    files = make_config_files(tmp_path, "elm", "oak", "ash", "fir", "yew", "bay", "box")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
+        for name in ("elm", "oak", "ash", "fir"):
+            files.remove(name)
+        files.write_files()
+        rejection = await assert_rejected(world, trigger)
+        assert "removes 4 of 7 offices at once" in str(rejection)
+        assert "oddaemon reload --accept-removals" in rejection.problems[0].hint
+        assert len(world.daemon.fleet.offices) == len(world.settings.offices) == 7
+        assert list_problems(world) == [[str(rejection)]]
+        assert "oddaemon_config_last_reload_successful 0.0" in world.render_metrics()
+        status = await world.daemon.admin.status.get_fleet()
+        assert status["daemon"] is not None
+        assert status["daemon"]["configuration_rejected"] == str(rejection)
+        planned = await world.daemon.admin.commands.preview_reload()
+        assert planned["warnings"][-1]["message"] == rejection.problems[0].message
+
+        world.set_wanted(files.load_settings())
+        done = await world.daemon.admin.commands.reload(1000, accept_removals=True)
+        assert sorted(done["plan"]["removed"]) == ["ash", "elm", "fir", "oak"]
+        assert sorted(world.daemon.fleet.offices) == ["bay", "box", "yew"]
+        status = await world.daemon.admin.status.get_fleet()
+        assert status["daemon"] is not None
+        assert status["daemon"]["configuration_rejected"] == ""
+
+
 async def test_reloads_come_one_after_the_other(tmp_path: Path) -> None:
     files = make_config_files(tmp_path, "elm", "oak")
     async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:

@@ -13,7 +13,7 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import FilesSettings
-from oddaemon.sinks.payload import DeliveryFailed
+from oddaemon.sinks.payload import DeliveryFailed, Sink
 from tests.core.apply_changes import apply_changes
 
 
@@ -29,7 +29,7 @@ class SinkBehavior(Enum):
     IS_GONE = auto()
     """It wants no more."""
     CRASHES = auto()
-    """A programmer's error of ours."""
+    """Its library raises what no rule expects."""
 
 
 @dataclass
@@ -95,6 +95,20 @@ class ScriptedSink:
 
     async def aclose(self) -> None:
         self.closed += 1
+
+
+@dataclass
+class CrashingFactory:
+    """Makes a sink; at first, the courier crashes over it: a programmer's error of ours."""
+
+    sink: Sink
+    crashes: int
+
+    def __call__(self, settings: SinkSettings) -> Sink:
+        if self.crashes > 0:
+            self.crashes -= 1
+            raise ZeroDivisionError(settings.name)
+        return self.sink
 
 
 def make_sink_settings(

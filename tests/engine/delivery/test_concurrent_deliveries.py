@@ -157,7 +157,7 @@ async def test_a_daemon_that_drains_lets_all_on_their_way_end_and_begins_no_othe
         assert len(slow.book.accepted) == begun
 
 
-async def test_a_crash_of_one_delivery_is_reported_by_name_and_all_are_repeated(tmp_path: Path) -> None:
+async def test_an_unforeseen_error_of_one_delivery_is_reported_and_leaves_the_others_alone(tmp_path: Path) -> None:
     class Breaking(SlowSink):
         async def deliver(self, payload: Payload, delivery_id: str) -> None:
             if payload.office_id == "fir" and len(self.attempts) < len(NAMES):
@@ -168,5 +168,6 @@ async def test_a_crash_of_one_delivery_is_reported_by_name_and_all_are_repeated(
     breaking = Breaking()
     async with delivering_night(tmp_path, breaking) as world:
         await world.wait_until(lambda: all(breaking.book.list_snapshot_ids(name) for name in NAMES))
-        assert {line["error"] for line in world.find_events("courier_crashed")} == {"ZeroDivisionError"}
+        assert {line["error"] for line in world.find_events("peer_error_unforeseen")} == {"ZeroDivisionError"}
+        assert {line["office"] for line in world.lines if line["event"] == "delivery_attempt_failed"} == {"fir"}
         assert breaking.per_office_max == 1

@@ -18,7 +18,13 @@ from tests.engine.delivery.delivering_night import (
     make_sink_factory,
     read_outbox,
 )
-from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings
+from tests.engine.delivery.fake_consumer import (
+    ConsumerBook,
+    CrashingFactory,
+    ScriptedSink,
+    SinkBehavior,
+    make_sink_settings,
+)
 from tests.engine.night import SMALL, make_office_settings, night
 
 
@@ -101,31 +107,63 @@ async def test_a_changed_sink_is_restarted_and_misses_nothing(tmp_path: Path) ->
         assert await is_consistent(world, book)
 
 
-async def test_a_courier_that_crashes_too_often_stops_and_a_restart_tries_again(tmp_path: Path) -> None:
+async def test_a_sink_that_raises_what_no_rule_expects_is_retried_and_given_up_like_any_other(tmp_path: Path) -> None:
     book = ConsumerBook()
     sink = ScriptedSink(book)
-    sink.plan(SinkBehavior.CRASHES)
+    sink.plan(*[SinkBehavior.CRASHES] * 8, SinkBehavior.ACCEPTS)
     async with delivering_night(tmp_path, sink) as world:
+        await world.wait_until(lambda: len(book.accepted) >= 1)
+        assert [line["attempt"] for line in world.find_events("delivery_attempt_failed")] == list(range(1, 9))
+        assert "ZeroDivisionError" in world.find_events("delivery_attempt_failed")[0]["reason"]
+        unforeseen = world.find_events("peer_error_unforeseen")
+        assert [(line["peer"], line["error"]) for line in unforeseen] == [("sink book", "ZeroDivisionError")] * 8
+        assert "in deliver" in unforeseen[0]["traceback"]
+        assert world.find_events("courier_crashed") == []
+        assert await is_consistent(world, book)
+
+
+async def test_a_courier_that_crashes_too_often_rests_an_hour_and_misses_nothing(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    make = CrashingFactory(ScriptedSink(book), crashes=6)
+    async with night(tmp_path, [SMALL], sinks=[make_sink_settings()], make_sink=make) as world:
         await world.wait_for_event("sink_stopped")
+        stopped_at = world.clock.now()
         assert [line["restarts_left"] for line in world.find_events("courier_crashed")] == [5, 4, 3, 2, 1, 0]
         assert world.find_events("sink_stopped")[0]["reason"] == "crashed too often"
-        assert "oddaemon_delivery_oldest_pending_timestamp_seconds{sink=" in world.render_metrics()
-        sink.plan(SinkBehavior.ACCEPTS)
-        await world.crash()
-        await world.start()
+        await world.wait_for_event("sink_started", 2)
+        assert world.clock.now() - stopped_at == timedelta(hours=1)
         await world.wait_until(lambda: len(book.accepted) >= 1)
         assert await is_consistent(world, book)
 
 
+async def test_a_reload_starts_a_courier_that_rests_after_crashes(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    make = CrashingFactory(ScriptedSink(book), crashes=6)
+    async with night(tmp_path, [SMALL], sinks=[make_sink_settings()], make_sink=make) as world:
+        await world.wait_for_event("sink_stopped")
+        stopped_at = world.clock.now()
+        await world.apply(world.settings)
+        await world.wait_for_event("sink_started", 2)
+        assert world.clock.now() == stopped_at
+
+
 async def test_a_sink_without_a_courier_that_is_not_wanted_any_more_leaves_no_figures(tmp_path: Path) -> None:
-    sink = ScriptedSink(ConsumerBook())
-    sink.plan(SinkBehavior.CRASHES)
-    async with delivering_night(tmp_path, sink) as world:
+    make = CrashingFactory(ScriptedSink(ConsumerBook()), crashes=1000)
+    async with night(tmp_path, [SMALL], sinks=[make_sink_settings()], make_sink=make) as world:
         await world.wait_for_event("sink_stopped")
         await world.apply(replace(world.settings, sinks=()))
         reasons = [line["reason"] for line in world.find_events("sink_stopped")]
         assert reasons == ["crashed too often", "removed or reconfigured"]
         assert "oddaemon_delivery_oldest_pending_timestamp_seconds{" not in world.render_metrics()
+
+
+async def test_a_drain_does_not_wait_for_a_courier_that_rests_after_crashes(tmp_path: Path) -> None:
+    make = CrashingFactory(ScriptedSink(ConsumerBook()), crashes=1000)
+    async with night(tmp_path, [SMALL], sinks=[make_sink_settings()], make_sink=make) as world:
+        await world.wait_for_event("sink_stopped")
+        began = world.clock.now()
+        await world.drain()
+        assert world.clock.now() == began
 
 
 async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -57,7 +56,7 @@ class DiagnosticHarness:
         return found
 
     def _make_transport(self) -> RequestRecorder:
-        return RequestRecorder(self.headquarters, self.statements, Counter())
+        return RequestRecorder(self.headquarters, self.statements)
 
 
 @asynccontextmanager

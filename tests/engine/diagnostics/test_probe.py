@@ -268,7 +268,7 @@ async def test_a_key_that_the_office_has_taken_from_its_list() -> None:
     async with diagnostic_harness(keys=["another-of-ours"]) as place:
         place.practice.tables.delete_key("planted-customer-key-smile")
         found = await place.diagnose()
-        assert list_failed_checks(found) == [CheckName.OUR_KEY]
+        assert found.is_healthy, "the list is a copy that may be old: a hint"
         assert "1 key of ours" in find_check(found, CheckName.OUR_KEY).sentence
 
 

@@ -31,7 +31,7 @@ async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, 
             text = FailureKind.HEADQUARTERS_DOWN
             assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR, text, office_id=spec.office_id)
         settled = [each for each in world.headquarters.traffic if each.arrived >= DOWN + timedelta(minutes=5)]
-        assert len(settled) <= 120, "about one a minute over all offices"
+        assert len(settled) <= 300, "about three a minute over all offices"
         assert all(one.finished_seconds <= other.arrived_seconds for one, other in pairwise(settled))
         assert "oddaemon_headquarters_down 1.0" in world.render_metrics()
         (event,) = world.find_events("headquarters_down")
@@ -42,7 +42,7 @@ async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, 
         assert len(world.find_events("headquarters_recovered")) == 1
         back = [each.arrived for each in world.headquarters.traffic if each.arrived >= UP]
         busiest = max(sum(one <= other < one + timedelta(seconds=1) for other in back) for one in back)
-        assert busiest <= 4, "their turns are spread over five minutes"
+        assert busiest <= 8, "their turns are spread"
 
 
 async def test_unused_headquarters_are_not_down_for_ever(tmp_path: Path) -> None:
@@ -76,3 +76,47 @@ async def test_an_office_on_its_own_network_knows_nothing_of_headquarters(tmp_pa
         assert world.get_condition("office-0") is Condition.FRESH
         assert len(world.list_published("office-0")) == 2
         assert world.get_condition("office-1") is Condition.UNREACHABLE
+
+
+OURS = [
+    BrokenConnection(ConnectionFailure.UNTRUSTED),
+    BrokenConnection(ConnectionFailure.NO_NAME),
+    BrokenConnection(ConnectionFailure.NO_ROUTE),
+    BrokenConnection(ConnectionFailure.NO_FILES),
+]
+MANY = [PracticeSpec(f"office-{number}", seed=number, guarantors=10, settled=5) for number in range(40)]
+
+
+@pytest.mark.parametrize("fault", [GatewayError(503), OUTAGES[1], OURS[0], OURS[3]], ids=str)
+async def test_after_any_outage_every_office_is_asked_again_within_a_minute(tmp_path: Path, fault: Fault) -> None:
+    down, cured = time_after_start(minutes=5), time_after_start(minutes=37)
+    async with night(tmp_path, MANY, faults=[ScheduledFault(fault, window=FaultWindow(down, cured))]) as world:
+        await world.sleep_until(cured)
+        assert not any(world.get_condition(spec.office_id) is Condition.FRESH for spec in MANY)
+        await world.sleep_until(cured + timedelta(minutes=1))
+        asked = {each.office_id for each in world.headquarters.traffic if each.arrived >= cured}
+        assert asked == {spec.office_id for spec in MANY}
+        assert world.find_violations() == []
+
+
+@pytest.mark.parametrize("fault", OURS, ids=str)
+async def test_what_fails_on_this_machine_is_blamed_on_no_other(tmp_path: Path, fault: Fault) -> None:
+    down = ScheduledFault(fault, window=FaultWindow(time_after_start(minutes=5), UP))
+    async with night(tmp_path, FLEET[:4], faults=[down]) as world:
+        await world.sleep_until(time_after_start(minutes=40))
+        assert {world.get_status(spec.office_id).owner for spec in FLEET[:4]} == {Owner.US}
+        assert {world.get_status(spec.office_id).letter for spec in FLEET[:4]} == {""}
+        assert world.find_events("headquarters_down") == []
+        assert "oddaemon_headquarters_down 0.0" in world.render_metrics()
+
+
+async def test_an_office_that_was_restarted_in_an_outage_is_asked_within_a_minute_of_its_end(tmp_path: Path) -> None:
+    down = ScheduledFault(GatewayError(503), window=FaultWindow(DOWN, UP))
+    async with night(tmp_path, FLEET, faults=[down]) as world:
+        await world.sleep_until(UP - timedelta(seconds=20))
+        await world.crash()
+        await world.sleep_until(UP - timedelta(seconds=5))
+        await world.start()
+        await world.sleep_until(UP + timedelta(minutes=1))
+        asked = {each.office_id for each in world.headquarters.traffic if each.arrived >= UP}
+        assert asked == {spec.office_id for spec in FLEET}

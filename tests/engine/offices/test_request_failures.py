@@ -67,7 +67,8 @@ async def test_a_failure_is_explained_while_it_lasts_and_over_when_it_ends(
         assert world.assert_explained(Condition.UNREACHABLE, owner, text)
         assert world.get_status().since == since
         assert set(world.list_failure_kinds()) == {kind}
-        assert len(world.list_requests(since=since)) < 30
+        # An attempt that makes no connection disturbs no office.
+        assert len(world.list_requests(since=since)) < (300 if kind == "connect" else 30)
         assert await world.read_balances() == previous
         await world.wait_for_snapshots(2, within=timedelta(minutes=20))
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")

@@ -152,7 +152,7 @@ async def test_a_corrupted_response_is_named_and_never_published(tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("DateLastAging", None), ("DateLastAging", "2026-01-01"), ("AgingBeginDateTime", "soon")],
+    [("DateLastAging", None), ("DateLastAging", "2026-01-01")],
 )
 async def test_an_office_that_contradicts_itself_about_its_aging_is_not_published(
     tmp_path: Path, column: str, value: object
@@ -166,6 +166,20 @@ async def test_an_office_that_contradicts_itself_about_its_aging_is_not_publishe
         assert len(world.list_published()) == 1
         await world.wait_for_snapshots(2, within=timedelta(minutes=40))
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
+        assert await world.is_true()
+
+
+async def test_a_lock_that_is_no_time_is_named_and_nothing_is_published(tmp_path: Path) -> None:
+    damage = schedule_fault(
+        Altered("no time", _set_column("AgingBeginDateTime", "soon")),
+        time_after_start(minutes=55),
+        time_after_start(minutes=74),
+    )
+    async with night(tmp_path, [SMILE], faults=[damage]) as world:
+        await world.sleep_until(time_after_start(minutes=74))
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR, "AgingBeginDateTime")
+        assert len(world.list_published()) == 1
+        await world.wait_for_snapshots(2, within=timedelta(minutes=40))
         assert await world.is_true()
 
 
@@ -200,3 +214,13 @@ async def test_an_answer_larger_than_allowed_is_not_read_to_its_end(tmp_path: Pa
         assert world.list_failure_kinds() == ["oversized"]
         assert world.list_published()[0]["reader"] == "pages"
         assert await world.is_true()
+
+
+@pytest.mark.parametrize("office_id", BOTH)
+async def test_an_office_that_claims_2_to_the_40_guarantors_is_not_read_for_ever(
+    tmp_path: Path, office_id: str
+) -> None:
+    claim = schedule_fault(Altered("claim", _set_column("Guarantors", 2**40)), office_ids=BOTH)
+    async with night(tmp_path, [PACKED, PAGED], OFFICES, faults=[claim], rows_max={"paged": 10}) as world:
+        await world.wait_for_condition(Condition.BLOCKED, office_id)
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.TOO_MANY_GUARANTORS, office_id=office_id)

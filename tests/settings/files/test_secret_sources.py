@@ -88,6 +88,34 @@ def test_a_file_open_to_others_is_refused_with_the_command_that_mends_it(tmp_pat
     assert loaded.problems[0].hint == f"chmod 600 {path}"
 
 
+def test_the_advice_for_a_file_on_a_read_only_mount_can_be_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_key_file(tmp_path, KEY.encode(), 0o444)
+    status = os.statvfs(tmp_path)
+    read_only = os.statvfs_result((*status[:8], status.f_flag | os.ST_RDONLY, *status[9:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: read_only)
+    loaded = load_config(tmp_path, 'customer_key_file = "smile.key"')
+    assert get_only_message(loaded) == "other users may read it (mode 0444)"
+    hint = loaded.problems[0].hint
+    assert "chmod 600" not in hint
+    assert all(word in hint for word in ("read-only", "Docker", "Kubernetes"))
+
+
+@pytest.mark.parametrize("written", ["1.11122E+15", "1,11122E+15", "1E+15", "1.11122e15"])
+def test_a_key_that_a_spreadsheet_made_a_number_is_named(tmp_path: Path, written: str) -> None:
+    write_key_file(tmp_path, written.encode())
+    assert "spreadsheet has turned the key into a number" in get_only_message(
+        load_config(tmp_path, 'customer_key_file = "smile.key"')
+    )
+
+
+@pytest.mark.parametrize("written", ["'1111222233334444", '="1111222233334444"', '"1111222233334444"'])
+def test_a_key_with_the_marks_of_a_spreadsheet_is_refused(tmp_path: Path, written: str) -> None:
+    write_key_file(tmp_path, written.encode())
+    assert "begins with a quote" in get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"'))
+
+
 def test_systemd_guards_its_credentials_in_its_own_way(tmp_path: Path) -> None:
     write_key_file(tmp_path, KEY.encode(), 0o440)
     loaded = load_config(tmp_path, 'customer_key_file = "smile.key"', {"CREDENTIALS_DIRECTORY": str(tmp_path)})

@@ -56,12 +56,12 @@ def load_warnings(directory: Path) -> list[str]:
 
 
 def test_what_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("asyncssh", "asyncpg", "pyarrow"):
+    for module in ("asyncssh", "psycopg", "pyarrow"):
         monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / "unmounted").mkdir()
     assert load_warnings(tmp_path) == [
         "sftp.listen: requires asyncssh, which is not installed; pip install 'oddaemon[sftp]'",
-        "sink[0] \"warehouse\".kind: requires asyncpg, which is not installed; pip install 'oddaemon[postgres]'",
+        "sink[0] \"warehouse\".kind: requires psycopg, which is not installed; pip install 'oddaemon[postgres]'",
         "sink[1] \"lake\".format: requires pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
         "sink[2] \"own\".format: requires pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
     ]

@@ -4,13 +4,13 @@ Judged by what the simulated office knows of its own past, never by what the dae
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import inf
 
 from oddaemon.core.model import Balance, Include, PublishedSnapshot
 from oddaemon.simulator.model.balances import TrueBalance
-from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun
+from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun, PartialRun
 from oddaemon.simulator.practice.practice import Practice
 from tests.simulation.event_log import EventLog, WantedSettings
 
@@ -27,13 +27,29 @@ class StablePeriod:
     aging_date: date | None
 
 
-def find_stable_periods(runs: Sequence[AgingRun], aged_before: date | None) -> list[StablePeriod]:
-    """Whenever the office's balances were those of one completed run; `aged_before` is that of before the world."""
-    found = [StablePeriod(0.0, runs[0].started_seconds if runs else inf, aged_before)]
-    for number, run in enumerate(runs):
-        if run.outcome is AgingOutcome.COMPLETED and run.ended_seconds is not None:
-            ends = runs[number + 1].started_seconds if number + 1 < len(runs) else inf
-            found.append(StablePeriod(run.ended_seconds, ends, run.aging_date))
+def find_stable_periods(
+    runs: Sequence[AgingRun], aged_before: date | None, partial_runs: Sequence[PartialRun] = ()
+) -> list[StablePeriod]:
+    """Whenever the office's balances were those of one completed run; `aged_before` is that of before the world.
+
+    Aging of some families and a run that wrote nothing leave a true table, which is rightly read again: a new period
+    of the same date begins with the end of either.
+    """
+    found = [StablePeriod(0.0, inf, aged_before)]
+    for run in runs:
+        if not run.one_write or run.outcome in (AgingOutcome.RUNNING, AgingOutcome.COMPLETED):
+            found[-1] = replace(found[-1], ends=min(found[-1].ends, run.started_seconds))
+        if run.ended_seconds is None:
+            continue
+        if run.outcome is AgingOutcome.COMPLETED:
+            found.append(StablePeriod(run.ended_seconds, inf, run.aging_date))
+        elif run.one_write and found[-1].ends == inf:
+            found.append(StablePeriod(run.ended_seconds, inf, found[-1].aging_date))
+    for moment in sorted(each.ended_seconds for each in partial_runs if each.ended_seconds is not None):
+        for number, period in enumerate(found):
+            if period.begins < moment < period.ends:
+                found[number : number + 1] = [replace(period, ends=moment), replace(period, begins=moment)]
+                break
     return found
 
 
@@ -105,7 +121,7 @@ def _find_stable_period(
 ) -> StablePeriod | None:
     possible = [
         period
-        for period in find_stable_periods(practice.aging.runs, aged_before)
+        for period in find_stable_periods(practice.aging.runs, aged_before, practice.aging.partial_runs)
         if period.aging_date == stored.row.aging_date
     ]
     true_of = [
@@ -147,6 +163,6 @@ def _explain_mismatch(
     spans = [f"{begins:.0f}..{ends:.0f}" for begins, ends in _find_spans(practice, stored.balances, specs)]
     whole = [
         f"{period.aging_date} {period.begins:.0f}..{period.ends:.0f}"
-        for period in find_stable_periods(practice.aging.runs, aged_before)
+        for period in find_stable_periods(practice.aging.runs, aged_before, practice.aging.partial_runs)
     ]
     return f"the table was so at [{', '.join(spans)}], and whole at [{', '.join(whole)}]"

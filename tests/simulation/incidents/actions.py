@@ -54,11 +54,26 @@ class RunAging:
 
 
 @dataclass(frozen=True)
-class InterruptAging:
-    """The office ends the program in the middle of a run, if one is in progress."""
+class AgeSomeFamilies:
+    """The office posts charges or payments of several families, which ages them under the lock."""
 
     at_seconds: float
     office_id: str
+    families: int
+    lasts_seconds: float
+
+
+@dataclass(frozen=True)
+class InterruptAging:
+    """The office ends the program in the middle of a run, if one is in progress.
+
+    Attributes:
+        rolls_back: only its statement fails, which writes nothing and clears the lock.
+    """
+
+    at_seconds: float
+    office_id: str
+    rolls_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,7 @@ Action = (
     | ReloadConfig
     | StepClock
     | RunAging
+    | AgeSomeFamilies
     | InterruptAging
     | SetRunDuration
     | DelayService

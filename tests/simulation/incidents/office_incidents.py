@@ -18,6 +18,7 @@ from oddaemon.simulator.practice.preferences import (
 )
 from tests.simulation.incidents.actions import (
     Action,
+    AgeSomeFamilies,
     DelayService,
     InterruptAging,
     PostActivity,
@@ -86,6 +87,33 @@ def _draw_endless_run(rng: Random, fleet: SimulatedFleet, office_id: str) -> Inc
         RunAging(ended + 3, office_id),
     )
     return Incident("aging never ends", (office_id,), begins, ended + 4, Impact.AGING, actions=actions)
+
+
+def _draw_partial_aging(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    """Charges are posted: by day, shortly before the due time, or while the night's balances are read."""
+    spec = fleet.get_member(office_id).spec
+    due = _draw_due_moment(rng, fleet, office_id)
+    completed = due + spec.start_delay_seconds + spec.run_seconds
+    moments = [
+        rng.choice((draw_moment(rng, fleet, office_id), due - rng.uniform(0, 20), completed + rng.uniform(1, 300)))
+        for _ in range(rng.randint(1, 6))
+    ]
+    actions = tuple(
+        AgeSomeFamilies(max(1.0, moment), office_id, rng.randint(1, 12), rng.choice((1.0, 3.0, 20.0, 90.0)))
+        for moment in moments
+    )
+    return _make_incident("some families aged", office_id, actions)
+
+
+def _draw_rolled_back_run(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    """The night's run meets a deadlock: from 22.2 on it writes nothing and clears its lock. Aged by hand later."""
+    spec = fleet.get_member(office_id).spec
+    failed = (
+        _draw_due_moment(rng, fleet, office_id) + spec.start_delay_seconds + spec.run_seconds * rng.uniform(0, 0.85)
+    )
+    ends = failed + rng.choice((HOUR / 6, HOUR, 6 * HOUR))
+    actions = (InterruptAging(failed, office_id, rolls_back=True), RunAging(ends, office_id))
+    return Incident("run rolled back", (office_id,), failed, ends + 2, Impact.AGING, actions=actions)
 
 
 def _draw_crash_with_lock(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
@@ -172,6 +200,8 @@ OFFICE_INCIDENTS: dict[str, DrawIncident] = {
     "aging runs again": _draw_run_during_pull,
     "future date": _draw_future_date,
     "aging never ends": _draw_endless_run,
+    "some families aged": _draw_partial_aging,
+    "run rolled back": _draw_rolled_back_run,
     "crash leaves lock": _draw_crash_with_lock,
     "service down": _draw_service_down,
     "automation off": _draw_automation_off,

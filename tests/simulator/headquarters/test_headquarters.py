@@ -49,11 +49,15 @@ async def test_an_unknown_preference_is_an_empty_list_or_404() -> None:
     assert isinstance(parse_json(absent), str)
 
 
-async def test_a_filter_may_be_ignored_and_the_whole_list_comes() -> None:
-    answer = await make_headquarters(options=replace(OPTIONS, filters_ignored=True)).get(
-        "preferences", {"PrefName": "X"}
-    )
-    names = {preference["PrefName"] for preference in parse_json(answer)}
+async def test_a_filter_may_be_ignored_and_the_list_comes_in_pages() -> None:
+    headquarters = make_headquarters(options=replace(OPTIONS, filters_ignored=True))
+    pages = [
+        parse_json(await headquarters.get("preferences", {"PrefName": "X", "Offset": offset}))
+        for offset in ("0", "100", "200")
+    ]
+    assert len(pages[0]) == 100
+    assert not pages[2]
+    names = {preference["PrefName"] for page in pages for preference in page}
     assert {"DateLastAging", "AgingServiceTimeDue", "AgingBeginDateTime", "ProgramVersion"} <= names
 
 

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import anyio
 import pytest
 
 from oddaemon.simulator.model.world_clock import WorldClock
-from oddaemon.simulator.plan.fleet_builder import build_fleet
+from oddaemon.simulator.plan.fleet_builder import build_fleet, make_fleet_plan
 from oddaemon.simulator.plan.plan_file import compute_due_time
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.simulator.practice.preferences import DATE_LAST_AGING
 from tests.simulator.sample_practice import VIRTUAL_BACKEND, make_practice
 
 BASE = datetime(2026, 11, 22, 9, 50, tzinfo=UTC)
@@ -134,3 +138,15 @@ async def test_a_due_time_placed_seconds_from_now_starts_a_run_then(zone: str, s
         group.cancel_scope.cancel()
     (run,) = office.aging.runs
     assert 20 <= (run.started_at - BASE).total_seconds() < 21
+
+
+@pytest.mark.parametrize("hour", range(0, 24, 3))
+def test_a_newcomers_fleet_has_aged_last_night_whenever_it_starts(hour: int) -> None:
+    clock = WorldClock(BASE.replace(hour=hour))
+    for office in make_fleet_plan(20, seed=3, with_failures=False, has_aged_last_night=True).offices:
+        small = replace(office.make_spec(clock.now()), guarantors=1, settled=0)
+        local = clock.now().astimezone(ZoneInfo(small.zone)) + timedelta(seconds=small.clock_skew_seconds)
+        assert small.service_time_due is not None
+        is_over = f"{local:%H:%M:%S}" >= small.service_time_due
+        expected = local.date() - timedelta(days=0 if is_over else 1)
+        assert Practice(small, clock).preferences.get(DATE_LAST_AGING) == expected.isoformat()

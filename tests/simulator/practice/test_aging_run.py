@@ -56,8 +56,8 @@ async def test_a_run_changes_about_one_family_in_twelve_and_the_database_follows
     assert read_balances(office) == office.balances.get_true_balances()
 
 
-async def test_a_reader_in_the_middle_of_a_run_sees_a_mixture_and_the_flag() -> None:
-    office = make_practice(guarantors=400, run_seconds=100)
+async def test_a_reader_in_the_middle_of_a_run_before_22_2_sees_a_mixture_and_the_flag() -> None:
+    office = make_practice(guarantors=400, run_seconds=100, program_version="22.1.9.0")
     async with living_practice(office):
         before = office.balances.get_true_balances()
         await anyio.sleep(10 * MINUTE + 50)
@@ -115,8 +115,88 @@ async def test_after_a_run_by_hand_the_service_has_nothing_to_do() -> None:
     assert len(office.aging.runs) == 1
 
 
-async def test_a_crash_leaves_the_flag_set_the_date_unmoved_and_the_table_half_aged() -> None:
-    office = await run_practice(2 * HOUR, guarantors=400, crashes=(date(2026, 11, 22),))
+async def test_from_22_2_on_a_run_writes_all_balances_at_one_instant() -> None:
+    office = make_practice(guarantors=400, run_seconds=100)
+    async with living_practice(office):
+        before = office.balances.get_true_balances()
+        await anyio.sleep(10 * MINUTE + 89)
+        assert office.balances.get_true_balances() == before
+        await anyio.sleep(2)
+        after = office.balances.get_true_balances()
+        await anyio.sleep(10)
+    assert before != after == office.balances.get_true_balances()
+
+
+@pytest.mark.parametrize("rolls_back", [False, True])
+async def test_from_22_2_on_a_run_that_fails_writes_nothing(*, rolls_back: bool) -> None:
+    office = make_practice(guarantors=400, run_seconds=100)
+    async with living_practice(office):
+        before = office.balances.get_true_balances()
+        await anyio.sleep(10 * MINUTE + 50)
+        office.aging.abort(rolls_back=rolls_back)
+        await anyio.sleep(HOUR)
+    (run,) = office.aging.runs
+    assert run.outcome is (AgingOutcome.ROLLED_BACK if rolls_back else AgingOutcome.CRASHED)
+    assert office.balances.get_true_balances() == before
+    assert read_preference(office, "AgingBeginDateTime") == ("" if rolls_back else "2026-11-22 02:00:00")
+    assert read_preference(office, "DateLastAging") == "2026-11-21"
+
+
+async def test_an_old_versions_run_cannot_be_rolled_back() -> None:
+    office = make_practice(run_seconds=100, program_version="22.1.9.0")
+    async with living_practice(office):
+        await anyio.sleep(10 * MINUTE + 50)
+        office.aging.abort(rolls_back=True)
+        await anyio.sleep(HOUR)
+    assert [run.outcome for run in office.aging.runs] == [AgingOutcome.COMPLETED]
+
+
+@pytest.mark.parametrize("version", ["21.3.27.0", "25.4.48.0"])
+async def test_aging_of_some_families_takes_the_lock_and_leaves_the_date(version: str) -> None:
+    office = make_practice(guarantors=400, run_seconds=100, program_version=version, repeating_charges_time="09:00:00")
+    async with living_practice(office):
+        await anyio.sleep(7 * HOUR + 10 * MINUTE + 1)
+        before = {balance.pat_num: balance for balance in office.balances.get_true_balances()}
+        assert read_preference(office, "AgingBeginDateTime") == "2026-11-22 09:00:00"
+        with pytest.raises(AgingInProgressError):
+            await office.aging.run()
+        with pytest.raises(AgingInProgressError):
+            await office.aging.run_partial()
+        await anyio.sleep(10)
+        after = {balance.pat_num: balance for balance in office.balances.get_true_balances()}
+    changed = [number for number in before.keys() | after.keys() if before.get(number) != after.get(number)]
+    assert 0 < len(changed) <= 5
+    assert read_preference(office, "AgingBeginDateTime") == ""
+    assert read_preference(office, "DateLastAging") == "2026-11-22"
+    assert len(office.aging.runs) == 1
+    assert read_balances(office) == office.balances.get_true_balances()
+
+
+async def test_the_nightly_run_waits_for_aging_of_some_families() -> None:
+    office = make_practice(run_seconds=100, repeating_charges_time="01:59:58", partial_seconds=30.0)
+    async with living_practice(office):
+        await anyio.sleep(HOUR)
+    (run,) = office.aging.runs
+    assert run.started_at == TWO + timedelta(seconds=28)
+    assert run.outcome is AgingOutcome.COMPLETED
+
+
+async def test_a_practice_that_does_not_run_ages_no_families() -> None:
+    with pytest.raises(RuntimeError):
+        make_practice().start_partial_aging(1, 1.0)
+
+
+async def test_a_lock_that_was_left_behind_keeps_some_families_from_being_aged() -> None:
+    office = make_practice(crashes=(date(2026, 11, 22),))
+    async with living_practice(office):
+        await anyio.sleep(HOUR)
+        office.start_partial_aging(1, 1.0)
+        await anyio.sleep(10)
+    assert office.aging.partial_runs == []
+
+
+async def test_a_crash_before_22_2_leaves_the_flag_set_the_date_unmoved_and_the_table_half_aged() -> None:
+    office = await run_practice(2 * HOUR, guarantors=400, crashes=(date(2026, 11, 22),), program_version="22.1.9.0")
     (run,) = office.aging.runs
     assert (run.outcome, run.finished_at) == (AgingOutcome.CRASHED, None)
     assert read_preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
@@ -127,14 +207,16 @@ async def test_a_crash_leaves_the_flag_set_the_date_unmoved_and_the_table_half_a
     )
 
 
-async def test_a_new_version_forgets_a_crash_after_a_day() -> None:
-    office = await run_practice(DAY + 2 * HOUR, crashes=(date(2026, 11, 22),))
+@pytest.mark.parametrize("version", ["23.3.44.0", "24.1.14.0", "24.2.1.0", "25.4.48.0"])
+async def test_a_new_version_forgets_a_crash_after_a_day(version: str) -> None:
+    office = await run_practice(DAY + 2 * HOUR, crashes=(date(2026, 11, 22),), program_version=version)
     assert [run.outcome for run in office.aging.runs] == [AgingOutcome.CRASHED, AgingOutcome.COMPLETED]
     assert read_preference(office, "AgingBeginDateTime") == ""
 
 
-async def test_an_old_version_stays_blocked_until_an_administrator_clears_the_flag() -> None:
-    office = make_practice(crashes=(date(2026, 11, 22),), program_version="21.3.27.0")
+@pytest.mark.parametrize("version", ["21.3.27.0", "22.2.5.0", "23.3.43.0", "24.1.13.0"])
+async def test_an_old_version_stays_blocked_until_an_administrator_clears_the_flag(version: str) -> None:
+    office = make_practice(crashes=(date(2026, 11, 22),), program_version=version)
     async with living_practice(office):
         await anyio.sleep(3 * DAY)
         assert len(office.aging.runs) == 1

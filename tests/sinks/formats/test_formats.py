@@ -52,6 +52,16 @@ def test_csv_has_decimal_money_and_a_line_a_row_in_rfc_4180() -> None:
     ]
 
 
+@pytest.mark.parametrize("mark", ["=", "+", "-", "@", "\t", "\n", "\uff1d"])
+def test_a_text_in_csv_is_no_formula_of_a_spreadsheet_whatever_a_label_is_called(mark: str) -> None:
+    label, number = f"{mark}HYPERLINK(1)=x", -5
+    columns = (ExportColumn("name", ColumnType.TEXT), ExportColumn("bal_total", ColumnType.MONEY))
+    file = io.BytesIO()
+    write_rows(file, Layout(FileFormat.CSV, columns, Envelope()), [[(label, number), ("region=west", number)]])
+    text = file.getvalue().decode()
+    assert list(csv.reader(io.StringIO(text, newline="")))[1:] == [[f"'{label}", "-0.05"], ["region=west", "-0.05"]]
+
+
 def test_ndjson_is_an_object_a_line() -> None:
     first, second, _ = map(json.loads, write_bytes(FileFormat.NDJSON, ROWS).splitlines())
     assert first == {

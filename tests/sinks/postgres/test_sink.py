@@ -6,10 +6,8 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
-import asyncpg
 import pytest
 from anyio.abc import SocketAttribute
 
@@ -18,6 +16,15 @@ from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.postgres.schema import MIGRATIONS
 from oddaemon.sinks.postgres.sink import Postgres
 from tests.sinks.payloads import convert_to_report, diff_nights, make_night_balances, make_payload
+from tests.sinks.postgres.deliveries import (
+    SECONDS,
+    connect,
+    fetch_balances,
+    fetch_rows,
+    get_delivery_error,
+    get_true_rows,
+    make_sink,
+)
 from tests.sinks.postgres.postgres_server import (
     PostgresServer,
     find_missing_requirement,
@@ -30,18 +37,8 @@ pytestmark = [
     pytest.mark.real("needs PostgreSQL"),
     pytest.mark.skipif(bool(find_missing_requirement()), reason=find_missing_requirement() or "all there"),
 ]
-SECONDS = 60.0
 SHORT_TIMEOUT_SECONDS = 6.0
 """Half of it to wait for a lock: the rest must do for a connection and the server's answer on a busy machine."""
-MONEY = (
-    "est_balance",
-    "bal_0_30",
-    "bal_31_60",
-    "bal_61_90",
-    "bal_over_90",
-    "ins_est",
-    "bal_total",
-)
 
 
 @pytest.fixture(scope="module")
@@ -54,36 +51,6 @@ def running() -> Iterator[PostgresServer]:
 def schema(request: pytest.FixtureRequest) -> str:
     """A schema of this test's own."""
     return "test_" + "".join(each if each.isalnum() else "_" for each in request.node.name.lower())[-50:]
-
-
-def make_sink(server: PostgresServer, schema: str, **how: Any) -> Postgres:
-    return Postgres(server.make_dsn(**how), schema, SECONDS)
-
-
-async def fetch_rows(server: PostgresServer, query: str) -> list[tuple[Any, ...]]:
-    connection = await asyncpg.connect(server.make_dsn())
-    try:
-        return [tuple(row) for row in await connection.fetch(query)]
-    finally:
-        await connection.close()
-
-
-async def fetch_balances(server: PostgresServer, schema: str, office_id: str = "smile") -> list[tuple[Any, ...]]:
-    columns = ", ".join(("pat_num", "clinic_num", *MONEY))
-    return await fetch_rows(
-        server, f"SELECT {columns} FROM {schema}.balance WHERE office = '{office_id}' ORDER BY pat_num"
-    )
-
-
-def get_true_rows(number: int, guarantors: int = 30) -> list[tuple[Any, ...]]:
-    return [(*row[:2], *(Decimal(cents) / 100 for cents in row[2:])) for row in make_night_balances(number, guarantors)]
-
-
-async def get_delivery_error(sink: Postgres, number: int = 1) -> str:
-    with pytest.raises(DeliveryFailed) as caught:
-        await sink.deliver(make_payload(number), f"d{number}")
-    assert not caught.value.error.final
-    return str(caught.value)
 
 
 async def test_the_current_table_equals_the_snapshot_and_every_change_is_kept(
@@ -168,7 +135,7 @@ async def test_columns_missing_from_a_reader_are_null_and_no_change(running: Pos
 
 
 async def test_tables_of_an_earlier_version_are_brought_up_to_date(running: PostgresServer, schema: str) -> None:
-    connection = await asyncpg.connect(running.make_dsn())
+    connection = await connect(running)
     for statement in (
         f"CREATE SCHEMA {schema}",
         f"CREATE TABLE {schema}.version (revision integer NOT NULL)",
@@ -225,7 +192,7 @@ async def test_a_delivery_that_is_cut_short_leaves_nothing_and_the_next_one_alon
 ) -> None:
     sink = make_sink(running, schema)
     await sink.deliver(make_payload(1), "d1")
-    holder = await asyncpg.connect(running.make_dsn())
+    holder = await connect(running)
     async with holder.transaction():
         await holder.execute(f"LOCK TABLE {schema}.change IN ACCESS EXCLUSIVE MODE")
         with anyio.move_on_after(0.3) as scope:
@@ -243,7 +210,7 @@ async def test_tables_changed_by_another_user_are_reported_and_nothing_is_commit
 ) -> None:
     sink = make_sink(running, schema)
     await sink.deliver(make_payload(1), "d1")
-    connection = await asyncpg.connect(running.make_dsn())
+    connection = await connect(running)
     await connection.execute(
         f"CREATE FUNCTION {schema}.meddle() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN NEW.bal_total := NEW.bal_total + 1; RETURN NEW; END $$;"
@@ -260,7 +227,7 @@ async def test_tables_changed_by_another_user_are_reported_and_nothing_is_commit
 
 
 async def test_a_user_without_rights_is_reported_with_the_grant(running: PostgresServer, schema: str) -> None:
-    connection = await asyncpg.connect(running.make_dsn())
+    connection = await connect(running)
     await connection.execute("DROP ROLE IF EXISTS nobody_here; CREATE ROLE nobody_here LOGIN")
     await connection.close()
     assert "Grant it CREATE and TEMPORARY" in await get_delivery_error(make_sink(running, schema, user="nobody_here"))
@@ -274,13 +241,13 @@ async def test_waiting_for_a_lock_is_reported_and_leaves_no_session_behind(
     sink = make_sink(running, schema)
     await sink.deliver(make_payload(1), "d1")
     await sink.aclose()
-    holder = await asyncpg.connect(running.make_dsn())
+    holder = await connect(running)
     async with holder.transaction():
         await holder.execute(f"LOCK TABLE {schema}.balance IN SHARE MODE")
         hasty = Postgres(running.make_dsn(), schema, SHORT_TIMEOUT_SECONDS)
         assert "another session holds its tables locked" in await get_delivery_error(hasty, 2)
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        assert await holder.fetchval(waiting) == 0
+        assert await (await holder.execute(waiting)).fetchone() == (0,)
     await holder.close()
     await sink.deliver(make_payload(2), "d2")
     await sink.aclose()
@@ -288,7 +255,7 @@ async def test_waiting_for_a_lock_is_reported_and_leaves_no_session_behind(
 
 
 async def test_a_schema_may_be_a_keyword_and_another_table_may_have_our_name(running: PostgresServer) -> None:
-    connection = await asyncpg.connect(running.make_dsn())
+    connection = await connect(running)
     await connection.execute(
         "CREATE TABLE public.staging (pat_num bigint); DROP ROLE IF EXISTS other;"
         "CREATE ROLE other LOGIN SUPERUSER; ALTER ROLE other SET search_path = public, pg_temp"
@@ -313,7 +280,7 @@ async def test_changes_by_the_schema_owner_are_reported_and_can_be_undone(
     running: PostgresServer, schema: str, statement: str, text: str
 ) -> None:
     sink = make_sink(running, schema)
-    connection = await asyncpg.connect(running.make_dsn())
+    connection = await connect(running)
     await sink.deliver(make_payload(1), "d1")
     await sink.aclose()
     await connection.execute(statement.format(schema))
@@ -329,7 +296,7 @@ async def test_changes_by_the_schema_owner_are_reported_and_can_be_undone(
     ("options", "text"),
     [
         ("sslmode=require", "does not support TLS"),
-        ("sslmode=verify-full", "need sslrootcert="),
+        ("sslmode=verify-full", "does not support TLS"),
         ("sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "the files named in the DSN"),
         ("sslmode=disable&target_session_attrs=standby", "does not match target_session_attrs"),
         ("sslmode=disable&no_such_setting=1", "the DSN contains an unknown setting"),
@@ -355,7 +322,7 @@ async def test_tables_of_a_newer_oddaemon_are_left_alone(running: PostgresServer
     sink = make_sink(running, schema)
     await sink.deliver(make_payload(1), "d1")
     await sink.aclose()
-    connection = await asyncpg.connect(running.make_dsn())
+    connection = await connect(running)
     await connection.execute(f"INSERT INTO {schema}.version VALUES (99)")
     await connection.close()
     assert "made by a newer oddaemon" in await get_delivery_error(sink, 2)
@@ -367,6 +334,6 @@ async def test_an_unreachable_server_is_reported(tmp_path: Path) -> None:
 
 
 async def test_a_missing_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "asyncpg", None)
-    sink = Postgres("postgresql:///postgres", "oddaemon", SECONDS)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    sink = Postgres("postgresql://localhost/postgres", "oddaemon", SECONDS)
     assert "pip install 'oddaemon[postgres]'" in await get_delivery_error(sink)

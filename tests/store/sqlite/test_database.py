@@ -220,3 +220,20 @@ def _read_content(path: Path) -> bytes:
 
 def _overwrite(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+
+
+async def open_with_mode(path: Path, mode: int) -> tuple[int | None, set[int]]:
+    """Open an existing database of a mode. Returns what the result says, and the modes of all files."""
+    async with SqliteDatabase.open(str(path)):
+        path.chmod(mode)  # noqa: ASYNC240 - a local file
+    async with SqliteDatabase.open(str(path)) as database:
+        modes = {stat.S_IMODE(file.stat().st_mode) for file in _list_directory(path) if file.suffix != ".lock"}
+        return database.open_result.exposed_mode, modes
+
+
+async def test_a_database_that_every_user_can_read_is_made_private(path: Path) -> None:
+    assert await open_with_mode(path, 0o644) == (0o644, {0o600})
+
+
+async def test_a_mode_that_an_operator_gave_to_a_group_stays(path: Path) -> None:
+    assert await open_with_mode(path, 0o640) == (None, {0o640})

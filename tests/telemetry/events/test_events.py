@@ -24,6 +24,7 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
     (events.EngineStalled("Office mesa should have woken 95 s ago."), "error", {}),
     (events.EngineRecovered(12.5), "info", {}),
     (events.StoreOpened(created=True), "info", {"store_healthy": 1}),
+    (events.StoreMadePrivate("/var/lib/oddaemon.db", "0644"), "warning", {}),
     (
         events.StoreFailed("The disk is full.", "Free some space.", transient=True),
         "error",
@@ -172,6 +173,15 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
     (CRASHED, "error", {"worker_restarts_total": 1}),
     (events.WorkerCrashed("mesa", "KeyError", 0, "KeyError"), "error", {}),
     (events.OfficeQuarantined("mesa"), "error", {}),
+    (events.OfficeQuarantined("mesa", is_shared=True), "info", {}),
+    (events.WorkerCrashed("mesa", "KeyError", 0, "", is_shared=True), "info", {}),
+    (events.OfficesCrashedAlike("KeyError", "core/x.py:1", 3, ("elm", "fir", "oak"), "KeyError"), "error", {}),
+    (events.PeerErrorUnforeseen("sink lake", "LookupError", "LookupError"), "error", {}),
+    (
+        events.BackgroundTaskCrashed("journal", "KeyError", 0, "KeyError"),
+        "error",
+        {"background_task_crashes_total{task=journal}": 1},
+    ),
     (events.ClockMismatch("mesa", -25200.0, -21600.0), "warning", {}),
     (
         events.MaintenancePlanned("prune", NOW, None),
@@ -215,6 +225,8 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
         "info",
         {"nights_total{outcome=recovered}": 1, "night_last_complete_timestamp_seconds": NOW.timestamp()},
     ),
+    (events.ApiHostUnusable("api.example.com", "tls", "its certificate is refused"), "error", {}),
+    (events.ApiHostUsable("api.example.com", 12.0), "info", {}),
     (events.HeartbeatPingSent("complete", 1), "info", {"heartbeat_pings_total{outcome=sent}": 1}),
     (
         events.HeartbeatPingFailed("missed", 5, "no answer within 10 s"),

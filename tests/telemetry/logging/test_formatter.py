@@ -86,7 +86,7 @@ def test_a_registered_secret_is_blotted_out_wherever_it_stands(event: Event, log
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("postgresql+asyncpg://me:hunter2@db/odd", "postgresql+asyncpg://***@db/odd"),
+        ("postgresql+psycopg://me:hunter2@db/odd", "postgresql+psycopg://***@db/odd"),
         ("GET https://api.example/v1/x?token=hunter2&b=1 failed", "GET https://api.example/v1/x?*** failed"),
         ("Authorization: ODFHIR NFF6i0KrXrxDkZHt/VzkmZEaUWOjnQX2z", "Authorization: ODFHIR ***"),
         ("sqlite:////var/lib/oddaemon/state.sqlite", "sqlite:////var/lib/oddaemon/state.sqlite"),

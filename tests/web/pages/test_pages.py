@@ -69,6 +69,19 @@ def test_a_change_over_nights_without_a_snapshot_is_not_called_one_of_a_night() 
     assert "overnight" not in buckets
 
 
+def test_a_page_shows_no_sums_of_a_few_families() -> None:
+    view = make_office_view(make_fleet(1).lines[0], make_fleet(1).now)
+    assert view.snapshot is not None
+    few = view.snapshot.totals._replace(guarantors=1)
+    nights = tuple(
+        replace(night, last=replace(night.last, totals=few)) if night.last else night for night in view.nights
+    )
+    small = replace(view, snapshot=replace(view.snapshot, totals=few), nights=nights)
+    renderer = Renderer(lambda text: text, str)
+    assert "$" in "".join(renderer.render_office_parts(view, "").values())
+    assert "$" not in "".join(renderer.render_office_parts(small, "").values())
+
+
 async def test_many_readers_within_a_moment_are_shown_one_look_at_the_fleet() -> None:
     site = PageSite(make_fleet(3), stream_options=StreamOptions(settle_seconds=60.0))
     async with served_client(site) as client:

@@ -12,8 +12,8 @@ there afterwards. The process that erases has the database open; the process tha
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.store import schema
-from oddaemon.store.errors import OfficeUnknown
+from oddaemon.store.errors import DatabaseUnusable, OfficeUnknown
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.residue_scan import ResidueScan
@@ -95,8 +95,8 @@ async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
 
     Raises:
         OfficeUnknown: the database has no data for it.
-        DatabaseUnusable: the file or its disk fails, the disk has no space for a copy, or another program keeps the log
-            open. Part of the office is still there: run it again.
+        DatabaseUnusable: the disk has no space for two copies, so nothing is deleted. Or the file or its disk fails, or
+            another program keeps the log open, and part of the office is still there: run it again.
     """
     found = await db.fetch("SELECT key FROM office WHERE id = ?", (office_id,), tuple)
     if not found:
@@ -106,12 +106,27 @@ async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
     async with _secure_delete(db):
         async with db.transaction() as connection:
             rows = await _delete_rows(connection, key)
-        await vacuum(db)
+        with _explain_interruption(office_id):
+            await vacuum(db)
         async with db.transaction() as connection:
             rows += await _delete_rows(connection, key)
             await connection.execute(schema.office.delete().where(schema.office.c.key == key))
-        await truncate_wal(db)
+        with _explain_interruption(office_id):
+            await truncate_wal(db)
     return {**rows, "office": 1}
+
+
+@contextmanager
+def _explain_interruption(office_id: str) -> Iterator[None]:
+    """Say what is deleted and what is not if the file cannot be rewritten within the block."""
+    try:
+        yield
+    except DatabaseUnusable as error:
+        state = f"The rows of {office_id} are deleted, but their bytes may still be in the file and its log."
+        advice = "When the cause is removed, run `oddaemon state vacuum`, or `oddaemon office forget` again."
+        raise DatabaseUnusable(
+            f"{error.what} {state}", f"{error.advice} {advice}", is_transient=error.is_transient
+        ) from error
 
 
 def list_office_tables() -> list[Table]:

@@ -46,6 +46,10 @@ _TEXTS = (
 )
 
 
+_OTHER_TEXTS = "SELECT id || name FROM office WHERE key <> ?1"
+"""Texts of other offices that may contain a pattern: `north-elm`, `Elm Dental` contains that of `elm`, `Elm`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResidueScan:
     """Byte patterns of one office that no other office has."""
@@ -95,8 +99,11 @@ def _find_in_file(file_path: Path, patterns: set[bytes]) -> set[bytes]:
 
 
 def _collect_patterns(connection: sqlite3.Connection, key: int) -> Iterator[bytes]:
-    for query in _TEXTS:
-        yield from (text.encode() for (text,) in connection.execute(query, (key,)))
+    texts = [text for query in _TEXTS for (text,) in connection.execute(query, (key,))]
+    others = [text for (text,) in connection.execute(_OTHER_TEXTS, (key,))]
+    for text in texts:
+        if len(pattern := text.encode()) >= PATTERN_BYTES_MIN and not any(text in other for other in others):
+            yield pattern
     totals: defaultdict[int, set[bytes]] = defaultdict(set)
     for query in (_LATEST, _PAST):
         for amounts in connection.execute(query, (key,)):

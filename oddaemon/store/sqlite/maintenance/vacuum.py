@@ -52,7 +52,7 @@ async def vacuum(db: SqliteDatabase) -> None:
     """Rewrite the whole file without free pages and deleted data. Writers wait.
 
     Raises:
-        DatabaseUnusable: the disk has no space for a second copy, or as `truncate_wal`.
+        DatabaseUnusable: the disk has no space for two copies, or as `truncate_wal`.
     """
     await require_vacuum_space(db)
     await db.vacuum()
@@ -60,14 +60,14 @@ async def vacuum(db: SqliteDatabase) -> None:
 
 
 async def require_vacuum_space(db: SqliteDatabase) -> None:
-    """Check that the disk has space for a second copy.
+    """Check that the disk has space for two copies: SQLite's temporary one, and the one in the write-ahead log.
 
     Raises:
         DatabaseUnusable: it has not.
     """
     path = db.path
     size = await anyio.to_thread.run_sync(get_size_bytes, path)
-    await anyio.to_thread.run_sync(require_space, path, size, f"The database {path} cannot be vacuumed")
+    await anyio.to_thread.run_sync(require_space, path, 2 * size, f"The database {path} cannot be vacuumed")
 
 
 async def truncate_wal(db: SqliteDatabase) -> None:

@@ -1,3 +1,4 @@
+import os
 import random
 import sqlite3
 from contextlib import closing
@@ -17,6 +18,7 @@ from oddaemon.store.journal import JournalEntry
 from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.copy import get_size_bytes
 from oddaemon.store.sqlite.maintenance import erase
 from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office, list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
@@ -169,6 +171,49 @@ async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch:
     monkeypatch.undo()
     await erase_and_verify(str(path), LEAVING.id)
     assert find_traces(path, planted_rows) == []
+
+
+async def test_an_erasure_that_cannot_rewrite_the_file_says_what_is_left_and_is_done_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted_rows = await fill_two_offices(path)
+
+    async def fill_disk(_database: SqliteDatabase) -> None:
+        raise DatabaseUnusable("The disk is full.", "Free some space.", is_transient=True)
+
+    monkeypatch.setattr(erase, "vacuum", fill_disk)
+    with pytest.raises(DatabaseUnusable) as caught:
+        await erase_and_verify(str(path), LEAVING.id)
+    assert "rows of cedar-grove-47 are deleted, but their bytes may still be in the file" in caught.value.what
+    assert "`oddaemon office forget` again" in caught.value.advice
+    monkeypatch.undo()
+    assert (await erase_and_verify(str(path), LEAVING.id)).found_after == 0
+    assert find_traces(path, planted_rows) == []
+
+
+async def test_without_room_for_two_copies_not_a_row_is_deleted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill_two_offices(path)
+    before, size = dump_database(path), get_size_bytes(path)
+    disk = os.statvfs(path.parent)
+    free = os.statvfs_result((1, 1, *disk[2:4], size * 3 // 2, *disk[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: free)
+    with pytest.raises(DatabaseUnusable, match="the disk has only"):
+        await erase_and_verify(str(path), LEAVING.id)
+    assert dump_database(path) == before
+
+
+@pytest.mark.parametrize(
+    ("leaving", "staying"),
+    [
+        (OfficeSpec("a", "a"), OfficeSpec("aa-dental", "Aaron")),
+        (OfficeSpec("elm-street", "Elm Street"), OfficeSpec("north-elm-street", "Elm Street Dental")),
+    ],
+)
+async def test_a_text_of_another_office_is_no_trace(path: Path, leaving: OfficeSpec, staying: OfficeSpec) -> None:
+    async with SqliteDatabase.open(str(path)) as database:
+        await register_offices(database, [leaving, staying])
+    done = await erase_and_verify(str(path), leaving.id)
+    assert (done.rows, done.found_after) == ({"office": 1}, 0)
 
 
 @pytest.mark.real("waits for the lock time-out of SQLite in real time")

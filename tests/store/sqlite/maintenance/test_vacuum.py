@@ -1,6 +1,6 @@
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -152,3 +152,22 @@ async def test_a_vacuum_that_fails_says_why(database: SqliteDatabase) -> None:
         await database.execute_one("PRAGMA busy_timeout = 1")
         with pytest.raises(DatabaseUnusable, match="locked"):
             await vacuum.vacuum(database)
+
+
+async def test_a_vacuum_writes_its_copy_beside_the_database(database: SqliteDatabase) -> None:
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(5_000)), make_state(), NOW)
+    seen: set[str] = set()
+
+    def look() -> None:
+        for each in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                seen.add(str(each.readlink()))
+
+    writer = database._require_writer()
+    # What fits into the cache is not written.
+    await database.execute_one("PRAGMA cache_size = 10")
+    await writer.driver.set_progress_handler(look, 50)
+    await vacuum.vacuum(database)
+    temporary = [each for each in seen if "etilqs_" in each]
+    assert temporary
+    assert {Path(each).parent for each in temporary} == {database.path.parent}

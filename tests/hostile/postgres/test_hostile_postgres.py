@@ -1,0 +1,85 @@
+"""A PostgreSQL server that says anything at all: the process lives, and each delivery is refused in time."""
+
+import json
+import subprocess
+import sys
+import time
+
+import anyio
+import pytest
+
+from oddaemon.sinks.postgres.session import RECEIVED_BYTES_MAX
+from tests.hostile.fuzzer import feed_checked
+from tests.hostile.postgres.delivery import GROWN_MEGABYTES, STALL_SECONDS, PostgresTarget, deliver_to
+from tests.hostile.postgres.scripts import FLOODS, SPOILT, continue_sasl, make_auth, make_scripts
+from tests.hostile.postgres.server import LOGIN, HostilePostgres, make_good_answers
+from tests.hostile.target import KEYS, assert_texts_clean
+from tests.sinks.payloads import make_payload
+
+pytestmark = pytest.mark.real("speaks to a server on a real socket, whose silence takes real seconds")
+SCRIPTS_MIN = 168
+GROWN_MEGABYTES_MAX = 250
+"""A flood on loopback brings ten megabytes before it is noticed; several run at once."""
+STALL_SECONDS_MAX = 5.0
+"""The servers run on the same loop, on a busy machine."""
+
+
+async def test_the_fake_is_a_server_that_takes_a_delivery_when_nothing_is_spoilt() -> None:
+    assert await deliver_to(HostilePostgres(make_good_answers(make_payload()))) == ""
+
+
+def test_a_process_lives_through_every_script_and_refuses_each() -> None:
+    command = [sys.executable, "-X", "faulthandler", "-m", "tests.hostile.postgres.delivery"]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    outcomes = json.loads(done.stdout)
+    assert int(outcomes.pop(GROWN_MEGABYTES)) < GROWN_MEGABYTES_MAX
+    assert float(outcomes.pop(STALL_SECONDS)) < STALL_SECONDS_MAX
+    assert len(outcomes) == len(list(make_scripts(make_payload()))) >= SCRIPTS_MIN
+    assert [name for name, text in outcomes.items() if not text] == []
+    assert_texts_clean(outcomes.values())
+    assert KEYS[0].encode() not in done.stderr
+
+
+async def test_a_login_continued_that_was_never_begun_is_a_refusal_and_no_crash() -> None:
+    assert "refused" in await deliver_to(HostilePostgres([SPOILT["SASLContinue without SASL"], LOGIN]))
+
+
+async def test_a_server_that_asks_for_half_an_hour_of_hashing_leaves_the_loop_running() -> None:
+    longest = last = 0.0
+    server = HostilePostgres([make_auth(10, b"SCRAM-SHA-256\0\0"), continue_sasl(2**31 - 1)], is_silent=True)
+    async with anyio.create_task_group() as tasks:
+
+        async def measure() -> None:
+            nonlocal longest, last
+            while True:
+                last = time.monotonic()
+                await anyio.sleep(0.01)
+                longest = max(longest, time.monotonic() - last)
+
+        tasks.start_soon(measure)
+        assert "timed out" in await deliver_to(server, 2.0)
+        tasks.cancel_scope.cancel()
+    assert longest < 1.0
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a_server_that_never_stops_talking_is_cut_off(flood: str) -> None:
+    good = make_good_answers(make_payload())
+    assert len(FLOODS[flood]) < RECEIVED_BYTES_MAX * 2
+    text = await deliver_to(HostilePostgres([*good[:6], b""], endless=FLOODS[flood]))
+    assert "cut off" in text or "lost" in text or "understood" in text
+
+
+def test_what_a_login_echoes_never_holds_the_password() -> None:
+    echo = HostilePostgres(
+        [make_auth(3), lambda request: b"E" + len(request).to_bytes(4, "big") + b"SFATAL\0C28P01\0M" + request]
+    )
+    text = anyio.run(deliver_to, echo)
+    assert_texts_clean([text])
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_a_spoilt_conversation_is_a_refusal(number: int) -> None:
+    target = PostgresTarget()
+    feed_checked(target, target.make_input(number, 20260308))
