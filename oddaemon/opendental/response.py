@@ -14,7 +14,12 @@ import anyio
 import httpx
 
 from oddaemon.core.backoff import parse_retry_after
-from oddaemon.core.failures.classify import classify_response, classify_success_text, extract_message
+from oddaemon.core.failures.classify import (
+    classify_response,
+    classify_success_text,
+    extract_message,
+    shorten_message,
+)
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.foreign_text import mask_values
 from oddaemon.core.secret import Secret
@@ -132,7 +137,7 @@ def classify_error_response(response: Response, secrets: Sequence[Secret], now: 
         is_query: Whether the request was a query, with its rows in the response or in a file.
     """
     kind = classify_response(response.status, _read_text(response, secrets), query=is_query)
-    message = mask_values(extract_error_text(response, secrets))
+    message = _mask_message(extract_error_text(response, secrets))
     return Failure(kind, message, response.status, parse_retry_after(response.retry_after, now))
 
 
@@ -145,7 +150,11 @@ def find_error_in_success(response: Response, secrets: Sequence[Secret], *, is_q
     """The known failure that the text of a success reports, if any."""
     text = _read_text(response, secrets)
     kind = classify_success_text(text, query=is_query)
-    return None if kind is None else Failure(kind, mask_values(extract_message(text, secrets)), response.status)
+    return None if kind is None else Failure(kind, _mask_message(extract_message(text, secrets)), response.status)
+
+
+def _mask_message(text: str) -> str:
+    return shorten_message(mask_values(text))
 
 
 def _read_text(response: Response, secrets: Sequence[Secret]) -> str:

@@ -3,6 +3,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from oddaemon.core.failures.classify import MESSAGE_CHARACTERS_MAX
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental.client import Limits
 from oddaemon.simulator.virtual_time import make_virtual_loop
@@ -136,3 +137,10 @@ async def test_a_retry_after_date_is_read_by_the_given_clock() -> None:
     assert datetime.fromisoformat("2026-03-03T10:00:00+00:00") == NOW
     found = await get_failure(ScriptedServer(make_response("", 503, ("retry-after", "Tue, 03 Mar 2026 11:00:00 GMT"))))
     assert (found.kind, found.retry_after_seconds) == (FailureKind.SERVER_ERROR, 3600.0)
+
+
+async def test_masking_what_an_error_quotes_makes_it_no_longer() -> None:
+    quoted = " ".join(["'a'"] * 50)
+    found = await get_failure(ScriptedServer(make_response(quoted, 400)))
+    assert "a" not in found.message
+    assert len(found.message) <= MESSAGE_CHARACTERS_MAX

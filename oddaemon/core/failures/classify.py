@@ -38,6 +38,11 @@ def extract_message(body: str, secrets: Iterable[Secret] = ()) -> str:
     text = _extract_text(body)
     for secret in secrets:
         text = secret.mask(text)
+    return shorten_message(text)
+
+
+def shorten_message(text: str) -> str:
+    """`text`, or its beginning: at most 200 characters. Masking what it quotes may have lengthened it."""
     return text if len(text) <= MESSAGE_CHARACTERS_MAX else text[: MESSAGE_CHARACTERS_MAX - 1] + "…"
 
 
