@@ -2,11 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 REREADS_MAX = 3
 """How often in a row what was read may be discarded and read again before a human must look."""
+
+STATEMENT_PAUSE = timedelta(seconds=60)
+"""Before the next statement after one without an answer: the office's server goes on with that one, unaware that its
+client has gone, and two heavy statements side by side can lock up every workstation of the office."""
 
 
 @dataclass(frozen=True, slots=True)

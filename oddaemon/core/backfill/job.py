@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from oddaemon.core.backoff import REREADS_MAX, compute_backoff_seconds, compute_retry_seconds
+from oddaemon.core.backoff import REREADS_MAX, STATEMENT_PAUSE, compute_backoff_seconds, compute_retry_seconds
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
 from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Balance, Cadence, ControlTotals
 from oddaemon.core.office.status import to_sentence
@@ -117,6 +118,8 @@ def apply_failure(job: BackfillJob, failure: Failure, now: datetime, cadence: Ca
     delay = timedelta(seconds=compute_backoff_seconds(attempts, jitter, cadence))
     retried = replace(job, attempts=attempts, why=why, not_before=now + delay)
     match failure.kind.recovery:
+        case Recovery.RETRY if failure.kind in STATEMENT_TIMEOUTS:
+            return replace(retried, not_before=now + max(delay, STATEMENT_PAUSE))
         case Recovery.RETRY | Recovery.STAND_BY | Recovery.SOON:
             return retried
         case Recovery.WAIT:

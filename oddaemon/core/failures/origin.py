@@ -15,5 +15,7 @@ OUTAGE_FAILURES = REFUSED_BY_US | {
     FailureKind.SERVER_ERROR,
 }
 """What an outage of the API's host looks like. Any other response, a rejection included, shows that it is up."""
+STATEMENT_TIMEOUTS = frozenset({FailureKind.TIMEOUT, FailureKind.GATEWAY_TIMEOUT})
+"""No response came in time. Whatever the office was asked to compute, it goes on computing."""
 API_FAILURES = OUTAGE_FAILURES | {FailureKind.HEADQUARTERS_DOWN}
 """After one of these an office may ask at once when the API's host is found to be up again."""

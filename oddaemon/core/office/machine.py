@@ -29,7 +29,7 @@ from datetime import datetime, timedelta
 
 from oddaemon.core.backoff import REREADS_MAX
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.failures.origin import API_FAILURES
+from oddaemon.core.failures.origin import API_FAILURES, STATEMENT_TIMEOUTS
 from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, Status
 from oddaemon.core.office.aging import Aging, AgingStatus, compute_missed_at
@@ -71,8 +71,8 @@ from oddaemon.core.office.state import (
 )
 from oddaemon.core.office.status import make_failure_status, make_status, to_sentence
 from oddaemon.core.office.transition import (
-    FAR_FUTURE,
     block,
+    defer_statements,
     hold,
     limit_wait,
     measure_clock,
@@ -85,7 +85,8 @@ from oddaemon.core.snapshot.packing import FIRST_PACKING
 from oddaemon.core.snapshot.plausibility import identify_by_title, is_other_database, summarize_snapshot
 
 STATEMENT_FAILURES_MAX = 2
-"""After this many failures in a row, each followed by an answered GET, the statement is at fault and not the office."""
+"""After this many failures in a row, each followed by an answered GET, the statement is at fault and not the office.
+One time-out is enough: a statement that takes too long keeps the office's server busy, and must not be repeated."""
 _CLOCK_DEPENDENT = frozenset({AgingStatus.STUCK, AgingStatus.FUTURE})
 """A wrong clock, the office's or ours, looks like these: they count only once the office's clock was measured."""
 
@@ -136,17 +137,6 @@ def next_action(
         case _:
             raise IllegalObservationError(f"{type(observation).__name__} does not belong to the intent {state.intent}")
     return state, _choose_action(state, now)
-
-
-def adjust_for_clock_step(state: OfficeState, step: timedelta) -> OfficeState:
-    """The state after our own wall clock was set forward by `step`: every wait keeps its length.
-
-    The measurements of the office's clock are dropped: our clock may have been wrong when they were taken.
-    """
-    state = replace(state, skew_seconds=None, skew_zone="", measured_at=None, run_seconds=None)
-    if state.not_before == FAR_FUTURE:
-        return state
-    return move_to(state, state.intent, state.not_before + step, state.standing)
 
 
 def _choose_action(state: OfficeState, now: datetime) -> Action:
@@ -261,7 +251,9 @@ def _handle_probe(state: OfficeState, probed: Probed, now: datetime, spec: Offic
     )
     state = record_preferences(replace(state, confirming=None), preferences, now, spec)
     if unconfirmed is not None and (
-        unconfirmed.kind.recovery is Recovery.CONFIRM or state.statement_failures >= STATEMENT_FAILURES_MAX
+        unconfirmed.kind.recovery is Recovery.CONFIRM
+        or unconfirmed.kind in STATEMENT_TIMEOUTS
+        or state.statement_failures >= STATEMENT_FAILURES_MAX
     ):
         # A GET was answered, so the key and the office are fine: the statement is refused.
         return _switch_reader(state, unconfirmed, now, spec)
@@ -332,6 +324,7 @@ def _handle_failure(
 ) -> OfficeState:
     """The failures of any action; those that only a pull can meet are in `_handle_pull_failure`."""
     failure = refine_failure(state, failure)
+    state = defer_statements(state, failure, now)
     unreachable = make_failure_status(state.standing, now, Condition.UNREACHABLE, failure)
     is_confirming = state.confirming is not None
     state = replace(state, awaits_api=failure.kind in API_FAILURES)

@@ -63,6 +63,8 @@ class OfficeState:
     """Pulls in a row during which aging ran."""
     statement_failures: int = 0
     """Times in a row that the statement failed while a GET was answered."""
+    statement_not_before: datetime | None = None
+    """An earlier statement had no answer in time and may still run at the office: no other one begins before."""
     preferences: Preferences | None = None
     skew_seconds: float | None = None
     """How far the office's clock is from `skew_zone`; None: not measured yet."""

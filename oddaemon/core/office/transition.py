@@ -6,7 +6,9 @@ Which move is made when is decided in `machine.py`.
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from oddaemon.core.backoff import STATEMENT_PAUSE
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
 from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Condition, OfficeSpec, Owner, Reader, Status
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus
@@ -39,8 +41,13 @@ _NEXT_ACTION_TEXTS = {
 }
 
 
+_STATEMENT_INTENTS = frozenset({Intent.PULL, Intent.MEASURE_CLOCK})
+
+
 def move_to(state: OfficeState, intent: Intent, not_before: datetime, status: Status) -> OfficeState:
-    """Take up an intent at `not_before`; `FAR_FUTURE`: not by itself."""
+    """Take up an intent at `not_before`, or when the office may get a statement; `FAR_FUTURE`: not by itself."""
+    if intent in _STATEMENT_INTENTS and state.statement_not_before is not None:
+        not_before = max(not_before, state.statement_not_before)
     next_action_at = None if not_before == FAR_FUTURE else not_before
     status = replace(
         status,
@@ -53,10 +60,39 @@ def move_to(state: OfficeState, intent: Intent, not_before: datetime, status: St
 
 def limit_wait(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Cut a wait that is longer than any rule can ask for: our wall clock was set back."""
+    if state.statement_not_before is not None:
+        earliest = min(state.statement_not_before, now + STATEMENT_PAUSE)
+        state = replace(state, statement_not_before=earliest if earliest > now else None)
     latest = compute_latest_wait(now, spec)
     if state.standing.condition is Condition.PAUSED or state.not_before <= latest:
         return state
     return move_to(state, state.intent, latest, state.standing)
+
+
+def adjust_for_clock_step(state: OfficeState, step: timedelta) -> OfficeState:
+    """The state after our own wall clock was set forward by `step`: every wait keeps its length.
+
+    The measurements of the office's clock are dropped: our clock may have been wrong when they were taken.
+    """
+    deferred = state.statement_not_before
+    state = replace(
+        state,
+        skew_seconds=None,
+        skew_zone="",
+        measured_at=None,
+        run_seconds=None,
+        statement_not_before=None if deferred is None else deferred + step,
+    )
+    if state.not_before == FAR_FUTURE:
+        return state
+    return move_to(state, state.intent, state.not_before + step, state.standing)
+
+
+def defer_statements(state: OfficeState, failure: Failure, now: datetime) -> OfficeState:
+    """After a statement without an answer: let it end at the office before another begins."""
+    if state.intent not in _STATEMENT_INTENTS or failure.kind not in STATEMENT_TIMEOUTS:
+        return state
+    return replace(state, statement_not_before=now + STATEMENT_PAUSE)
 
 
 def pause(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeState:

@@ -9,6 +9,7 @@ from datetime import date
 from functools import partial
 from typing import TypeVar
 
+from oddaemon.core.backoff import STATEMENT_PAUSE
 from oddaemon.core.dates import parse_date
 from oddaemon.core.diagnostics.checks import PREFERENCES, run_checks
 from oddaemon.core.diagnostics.diagnosis import CheckedOffice, Clocks, Diagnosis, Observations
@@ -16,6 +17,7 @@ from oddaemon.core.diagnostics.network_checks import is_blocking
 from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
 from oddaemon.core.model import ControlQueryResult, Include, OfficeSpec, Reader
 from oddaemon.core.office.aging import parse_version
 from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths, make_balances
@@ -93,6 +95,8 @@ class _DiagnosticRun:
         self._responses = 0
         self._response_seconds = 0.0
         self._spacing_seconds = 0.0
+        self._pause_seconds = 0.0
+        """Before the next request only: the office may still compute the last one."""
 
     def record(self, **observed: object) -> None:
         """Record observations, by the fields of `Observations`."""
@@ -200,8 +204,10 @@ class _DiagnosticRun:
 
     async def _request(self, request: Callable[[Session], Awaitable[T]]) -> T | Failure:
         """Send one request on a connection of its own, as a failure spoils the connection."""
-        if self._spacing_seconds:
-            await self._api.rate_limiter.sleep(self._spacing_seconds)
+        pause_seconds = max(self._spacing_seconds, self._pause_seconds)
+        self._pause_seconds = 0.0
+        if pause_seconds:
+            await self._api.rate_limiter.sleep(pause_seconds)
         try:
             # Never with the previous key: it would hide that the configured one is wrong.
             async with self._target.api.session(configured_only=True) as session:
@@ -209,6 +215,8 @@ class _DiagnosticRun:
                 self._record_duration(session.response_seconds)
                 return response
         except ApiError as error:
+            if error.failure.kind in STATEMENT_TIMEOUTS:
+                self._pause_seconds = STATEMENT_PAUSE.total_seconds()
             has_authenticated = self._target.has_authenticated or self._responses
             return error.failure if has_authenticated else refine_unproven_key(error.failure)
         except (MalformedValue, PackedColumnTruncated) as error:

@@ -17,7 +17,7 @@ from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeSpec, Preferences, Reader
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.evidence import has_authenticated
-from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state, next_action
+from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     Action,
     ClockMeasured,
@@ -39,6 +39,7 @@ from oddaemon.core.office.state import (
     TurnCame,
     Wait,
 )
+from oddaemon.core.office.transition import adjust_for_clock_step
 from oddaemon.core.stall_detection import WorkerActivity
 from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter

@@ -31,7 +31,7 @@ from oddaemon.simulator.headquarters.sftp_upload import (
     upload_over_sftp,
 )
 from oddaemon.simulator.headquarters.throttle import KeyQueue, QueueFullError
-from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
+from oddaemon.simulator.headquarters.traffic_log import STATEMENTS, RecordedRequest
 from oddaemon.simulator.model.world_clock import TimePoint, WorldClock
 from oddaemon.simulator.practice.practice import Practice
 
@@ -58,6 +58,8 @@ class Headquarters:
         upload: Uploader = upload_over_sftp,
     ) -> None:
         self._upload = upload
+        self._statement_ends_at: dict[str, float] = {}
+        """By office: on the loop's clock, when the statement ends that had no response in time."""
         self._pending_uploads: list[tuple[UploadRequest, bytes, float]] = []
         self._upload_added = anyio.Event()
         self.options = options or HeadquartersOptions()
@@ -137,14 +139,25 @@ class Headquarters:
         response = find_rejection(Stage.OFFICE, active_faults, request.endpoint)
         if response is None and request.endpoint is Endpoint.QUERY_UPLOAD:
             return await self._handle_query_upload(queue, request, key, seconds)
+        own_seconds = seconds
+        if request.endpoint in STATEMENTS:
+            seconds += self._get_busy_seconds(key.office_id)
         if response is None and seconds <= limit_seconds:
             response, took_seconds = self._query_office(request, key, active_faults)
             seconds += took_seconds
         if response is None or seconds > limit_seconds:
+            if request.endpoint in STATEMENTS:
+                ends_at = anyio.current_time() + max(own_seconds, self._get_busy_seconds(key.office_id))
+                self._statement_ends_at[key.office_id] = ends_at
             await queue.serve_for(limit_seconds)
             return responses.make_gateway_error(504)
         await queue.serve_for(seconds)
         return apply_response_faults(response, active_faults)
+
+    def _get_busy_seconds(self, office_id: str) -> float:
+        """How long a statement that had no response in time still runs: it slows down the next one beside it."""
+        now = anyio.current_time()
+        return max(0.0, self._statement_ends_at.get(office_id, now) - now)
 
     async def run_uploads(self) -> None:
         """Run the offices' uploads in the background until cancelled."""

@@ -15,6 +15,13 @@ from itertools import pairwise
 from oddaemon.simulator.api.messages import Endpoint
 
 RATE_WINDOW_SECONDS = 1.0
+STATEMENTS = frozenset({Endpoint.SHORT_QUERY, Endpoint.AGING_REPORT})
+"""What an office computes to the end, even if the client has gone."""
+STATEMENT_PAUSE_SECONDS = 60.0
+"""Agreed, between the time-out of a statement and the next one."""
+STATEMENT_UNANSWERED_SECONDS = 60.0
+"""A client that hangs up after this long has given the statement up."""
+_GATEWAY_TIMEOUT = 504
 
 
 @dataclass
@@ -49,12 +56,14 @@ class RecordedRequest:
 
 
 class ViolationKind(StrEnum):
-    """The rules that a request can break: three of its key, two agreed for all keys together.
+    """The rules that a request can break: four of its key, two agreed for all keys together.
 
     Attributes:
         TWO_IN_FLIGHT: it arrived while another request of its key was unanswered.
         TOO_SOON: it arrived earlier after the previous one than the permissions of its key allow.
         RETRY_AFTER_IGNORED: it arrived before the Retry-After of an earlier response had passed.
+        STATEMENT_TOO_SOON: it had the office compute something while an earlier statement, which had no response in
+            time, may still have been running.
         TOO_MANY_IN_FLIGHT: more requests were unanswered than agreed.
         TOO_FAST: more requests arrived within one second than agreed.
     """
@@ -62,6 +71,7 @@ class ViolationKind(StrEnum):
     TWO_IN_FLIGHT = "TwoInFlight"
     TOO_SOON = "TooSoon"
     RETRY_AFTER_IGNORED = "RetryAfterIgnored"
+    STATEMENT_TOO_SOON = "StatementTooSoon"
     TOO_MANY_IN_FLIGHT = "TooManyInFlight"
     TOO_FAST = "TooFast"
 
@@ -105,6 +115,7 @@ def find_violations(
         if key == "?":
             continue
         found += _find_key_violations(own, tolerance_seconds)
+        found += _find_early_statements(own, tolerance_seconds)
         found += _find_ignored_retry_after(own, retry_after_max_seconds, tolerance_seconds)
     if max_in_flight is not None:
         found += _find_too_many_in_flight(requests, max_in_flight, tolerance_seconds)
@@ -125,6 +136,20 @@ def _find_key_violations(own: Sequence[RecordedRequest], tolerance_seconds: floa
             details = f"{gap:.3f} s after the previous one, {second.spacing_seconds:g} s are required"
             yield Violation(ViolationKind.TOO_SOON, second, first, details)
         longest = max(longest, second, key=lambda request: request.finished_seconds)
+
+
+def _find_early_statements(own: Sequence[RecordedRequest], tolerance_seconds: float) -> Iterator[Violation]:
+    for first, second in pairwise([request for request in own if request.kind in STATEMENTS]):
+        came_after = second.arrived_seconds - first.finished_seconds
+        if _has_timed_out(first) and came_after < STATEMENT_PAUSE_SECONDS - tolerance_seconds:
+            details = f"{came_after:.3f} s after a statement without a response, which the office still computes"
+            yield Violation(ViolationKind.STATEMENT_TOO_SOON, second, first, details)
+
+
+def _has_timed_out(request: RecordedRequest) -> bool:
+    if request.status is not None or request.started_seconds is None:
+        return request.status == _GATEWAY_TIMEOUT
+    return request.finished_seconds - request.started_seconds >= STATEMENT_UNANSWERED_SECONDS
 
 
 def _find_ignored_retry_after(

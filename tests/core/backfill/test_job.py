@@ -15,7 +15,7 @@ from oddaemon.core.backfill.job import (
     clear_failures,
     validate_day,
 )
-from oddaemon.core.backoff import REREADS_MAX
+from oddaemon.core.backoff import REREADS_MAX, STATEMENT_PAUSE
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Cadence
 
@@ -27,7 +27,7 @@ def fail_with(kind: FailureKind, job: BackfillJob = JOB, retry_after_seconds: fl
     return apply_failure(job, Failure(kind, retry_after_seconds=retry_after_seconds), NOW, Cadence(), 1.0)
 
 
-@pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.HEADQUARTERS_DOWN, FailureKind.SERVER_ERROR])
+@pytest.mark.parametrize("kind", [FailureKind.CONNECTION_LOST, FailureKind.HEADQUARTERS_DOWN, FailureKind.SERVER_ERROR])
 def test_what_passes_by_itself_is_tried_again_further_apart(kind: FailureKind) -> None:
     first = fail_with(kind)
     second = fail_with(kind, first)
@@ -37,6 +37,11 @@ def test_what_passes_by_itself_is_tried_again_further_apart(kind: FailureKind) -
     assert NOW < first.not_before < second.not_before
     assert first.why.endswith(".")
     assert first.rereads == 0
+
+
+@pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.GATEWAY_TIMEOUT])
+def test_a_report_without_an_answer_in_time_is_given_time_to_end_at_the_office(kind: FailureKind) -> None:
+    assert fail_with(kind).not_before == NOW + STATEMENT_PAUSE
 
 
 def test_a_server_that_says_when_is_heard() -> None:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
 from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Cadence, Condition, Owner, Reader
 from oddaemon.core.office.evidence import refine_failure
@@ -52,7 +53,9 @@ def test_an_econnector_that_is_down_is_asked_ever_more_rarely_until_it_is_back()
     assert night.get_wait_seconds() == 3.75
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind.recovery is Recovery.RETRY])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in FailureKind if kind.recovery is Recovery.RETRY and kind not in STATEMENT_TIMEOUTS]
+)
 @pytest.mark.parametrize("reader", Reader)
 def test_a_transient_failure_leads_back_to_the_same_pull(kind: FailureKind, reader: Reader) -> None:
     night = start_pull(make_spec(reader=reader))

@@ -5,10 +5,11 @@ from datetime import date
 
 import pytest
 
-from oddaemon.core.backoff import REREADS_MAX
+from oddaemon.core.backoff import REREADS_MAX, STATEMENT_PAUSE
 from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
 from oddaemon.core.model import AgingMark, Cadence, Condition, Owner, Reader
-from oddaemon.core.office.state import Action, Probe, Pull, Wait
+from oddaemon.core.office.state import Action, OfficeCommand, Probe, Pull, Started, TurnCame, Wait
 from oddaemon.core.snapshot.packing import Packing
 from tests.core.builders import (
     OfficeRun,
@@ -63,8 +64,6 @@ def test_a_statement_that_the_configuration_insists_on_is_blocked_with_the_way_o
 @pytest.mark.parametrize(
     "kind",
     [
-        FailureKind.TIMEOUT,
-        FailureKind.GATEWAY_TIMEOUT,
         FailureKind.SERVER_ERROR,
         FailureKind.MALFORMED,
         FailureKind.CONNECTION_LOST,
@@ -84,9 +83,62 @@ def test_a_statement_that_breaks_off_twice_is_replaced_by_pages(kind: FailureKin
     assert (night.get_condition(), night.state.statement_failures) == (C.FRESH, 0)
 
 
-@pytest.mark.parametrize(
-    "kind", [FailureKind.TIMEOUT, FailureKind.SERVER_ERROR, FailureKind.GATEWAY_TIMEOUT, FailureKind.CONNECTION_LOST]
-)
+@pytest.mark.parametrize("kind", sorted(STATEMENT_TIMEOUTS))
+def test_a_statement_without_an_answer_in_time_is_never_repeated_and_given_time_to_end(kind: FailureKind) -> None:
+    night = start_pull()
+    failed_at = night.now
+    night.fail(kind, wait=True)
+    assert isinstance(night.answer_probe("2026-05-04"), Wait)
+    action = night.sleep_and_wake()
+    assert isinstance(action, Pull)
+    assert (action.reader, night.now) == (Reader.PAGES, failed_at + STATEMENT_PAUSE)
+
+
+@pytest.mark.parametrize("kind", sorted(STATEMENT_TIMEOUTS))
+@pytest.mark.parametrize("reader", [Reader.STATEMENT, Reader.PAGES, Reader.REPORT])
+def test_no_reader_asks_again_while_the_office_may_still_compute_its_last_question(
+    kind: FailureKind, reader: Reader
+) -> None:
+    night = start_pull(make_spec(reader=reader, cadence=Cadence(backoff_base_seconds=0.1)))
+    failed_at = night.now
+    assert isinstance(night.fail(kind, wait=True), Pull)
+    assert night.now >= failed_at + STATEMENT_PAUSE
+
+
+def test_neither_a_command_nor_a_restart_nor_the_turn_of_the_api_cuts_the_pause_of_a_statement_short() -> None:
+    night = start_pull(make_spec(reader=Reader.PAGES))
+    failed_at = night.now
+    night.fail(FailureKind.TIMEOUT)
+    for observation in (OfficeCommand.SYNC, Started(), TurnCame()):
+        action = night.observe(observation)
+        assert isinstance(action, Wait)
+        assert action.until == failed_at + STATEMENT_PAUSE
+
+
+def test_a_clock_that_was_set_back_makes_the_pause_of_a_statement_no_longer() -> None:
+    night = start_pull(make_spec(reader=Reader.PAGES))
+    night.fail(FailureKind.TIMEOUT)
+    night.advance(days=-1)
+    action = night.wake()
+    assert isinstance(action, Wait)
+    action = night.observe(OfficeCommand.SYNC)
+    assert isinstance(action, Wait)
+    assert action.until == night.now + STATEMENT_PAUSE
+
+
+@pytest.mark.parametrize("kind", sorted(STATEMENT_TIMEOUTS))
+def test_an_outage_in_which_everything_times_out_leaves_the_statement_in_use(kind: FailureKind) -> None:
+    night = start_pull()
+    for _ in range(12):
+        night.fail(kind, wait=True)
+    assert isinstance(night.action, Probe)
+    night.answer_probe("2026-05-04")
+    action = night.sleep_and_wake() if isinstance(night.action, Wait) else night.action
+    assert isinstance(action, Pull)
+    assert action.reader is Reader.STATEMENT
+
+
+@pytest.mark.parametrize("kind", [FailureKind.SERVER_ERROR, FailureKind.CONNECTION_LOST])
 @pytest.mark.parametrize("good_luck", range(6))
 def test_an_outage_of_headquarters_leaves_the_statement_in_use(kind: FailureKind, good_luck: int) -> None:
     night = start_pull()
@@ -101,29 +153,29 @@ def test_an_outage_of_headquarters_leaves_the_statement_in_use(kind: FailureKind
     assert night.action.reader is Reader.STATEMENT
 
 
-def test_another_failure_between_two_time_outs_keeps_the_statement() -> None:
+def test_another_failure_between_two_lost_connections_keeps_the_statement() -> None:
     night = start_pull()
-    fail_statement(night, FailureKind.TIMEOUT)
+    fail_statement(night, FailureKind.CONNECTION_LOST)
     night.fail(FailureKind.ECONNECTOR_DOWN, wait=True)
-    action = fail_statement(night, FailureKind.TIMEOUT)
+    action = fail_statement(night, FailureKind.CONNECTION_LOST)
     assert isinstance(action, Pull)
     assert action.reader is Reader.STATEMENT
 
 
 def test_a_throttled_get_says_nothing_about_the_statement() -> None:
     night = start_pull()
-    night.fail(FailureKind.TIMEOUT, wait=True)
+    night.fail(FailureKind.CONNECTION_LOST, wait=True)
     night.fail(FailureKind.THROTTLED, wait=True)
     action = night.answer_probe("2026-05-04")
     assert isinstance(action, Pull)
     assert action.reader is Reader.STATEMENT
 
 
-@pytest.mark.parametrize("confirmed", [FailureKind.UNKNOWN_401, FailureKind.TIMEOUT])
+@pytest.mark.parametrize("confirmed", [FailureKind.UNKNOWN_401, FailureKind.SERVER_ERROR])
 def test_a_get_that_clears_the_office_and_finds_aging_at_work_lets_nothing_be_pulled(confirmed: FailureKind) -> None:
     night = start_pull()
-    if confirmed is FailureKind.TIMEOUT:
-        fail_statement(night, FailureKind.TIMEOUT)
+    if confirmed is FailureKind.SERVER_ERROR:
+        fail_statement(night, FailureKind.SERVER_ERROR)
     night.fail(confirmed)
     if isinstance(night.action, Wait):
         night.sleep_and_wake()

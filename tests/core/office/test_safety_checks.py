@@ -9,7 +9,7 @@ import pytest
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
 from oddaemon.core.office.evidence import can_accept
-from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state
+from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import (
     Intent,
     MeasureClock,
@@ -22,7 +22,7 @@ from oddaemon.core.office.state import (
     Wait,
 )
 from oddaemon.core.office.status import to_sentence
-from oddaemon.core.office.transition import FAR_FUTURE
+from oddaemon.core.office.transition import FAR_FUTURE, adjust_for_clock_step
 from oddaemon.core.snapshot.plausibility import is_other_database
 from tests.core.builders import IDENTITY, OTHER_IDENTITY, OfficeRun, make_balance, make_instant, make_preferences
 

@@ -18,17 +18,19 @@ def make_request(
     *,
     spacing: float = 0.0,
     retry_after: float | None = None,
+    kind: Endpoint = Endpoint.PREFERENCES,
+    status: int | None = 200,
 ) -> RecordedRequest:
     return RecordedRequest(
         key=key,
         office_id=key,
         method="GET",
-        kind=Endpoint.PREFERENCES,
+        kind=kind,
         arrived=OPENED + timedelta(seconds=arrived),
         arrived_seconds=arrived,
         started_seconds=arrived,
         finished_seconds=finished,
-        status=200,
+        status=status,
         retry_after_seconds=retry_after,
         spacing_seconds=spacing,
     )
@@ -119,3 +121,20 @@ def test_a_violation_names_its_rule_key_instant_and_measurement() -> None:
     assert str(find_violations([throttled, early])[0]) == (
         "RetryAfterIgnored: a at 20.000 s: 19.000 s after a response with Retry-After: 30 s"
     )
+
+
+def make_statement(arrived: float, finished: float, status: int | None) -> RecordedRequest:
+    return make_request("a", arrived, finished, kind=Endpoint.SHORT_QUERY, status=status)
+
+
+def test_a_statement_beside_one_that_still_runs_at_the_office_is_seen() -> None:
+    slow, get, early = make_statement(0, 60, 504), make_request("a", 70, 71), make_statement(100, 101, 200)
+    assert find_violations([slow, get, early]) == [Violation(ViolationKind.STATEMENT_TOO_SOON, early, slow)]
+    given_up = make_statement(0, 75, None)
+    assert find_violations([given_up, early]) == [Violation(ViolationKind.STATEMENT_TOO_SOON, early, given_up)]
+
+
+def test_a_statement_after_the_pause_or_after_an_answer_is_polite() -> None:
+    slow, answered, refused = make_statement(0, 60, 504), make_statement(120, 121, 200), make_statement(122, 123, 400)
+    assert find_violations([slow, answered, refused, make_statement(125, 126, 200)]) == []
+    assert find_violations([make_statement(0, 1, None), make_statement(2, 3, 200)]) == []
