@@ -24,7 +24,7 @@ from tests.contracts.make_database import (
 )
 from tests.engine.delivery.fake_consumer import SinkBehavior
 
-ADDED_TO_STATE = {"stale": None, "awaits_api": False}
+ADDED_TO_STATE = {"stale": None, "awaits_api": False, "statement_not_before": None}
 """Fields that are new since then, with their defaults."""
 
 pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
