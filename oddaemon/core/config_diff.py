@@ -69,6 +69,11 @@ class ConfigDiff:
     """The names of added, removed and changed sinks."""
 
     @property
+    def restarts(self) -> frozenset[str]:
+        """The offices whose workers must start again."""
+        return frozenset(each.office for each in self.changed if each.restarts_worker)
+
+    @property
     def sentence(self) -> str:
         """One line: "1 new, 2 changed, 210 unchanged; [http] takes effect only after a restart."."""
         counts = (
@@ -113,24 +118,20 @@ def diff_configs(
         restart_required: Tables of it that a reload does not activate.
         sinks: The names of added, removed and changed sinks.
     """
-    changed = tuple(
-        change
-        for office, config in after.items()
-        if office in before and (change := _find_change(office, before[office], config)) is not None
-    )
+    changed: list[ConfigChange] = []
+    for office, config in after.items():
+        effects = list(_iter_changes(before[office], config)) if office in before else []
+        if effects:
+            restarts_worker = any(effect is Effect.RESTARTS_WORKER for _, effect in effects)
+            changed.append(ConfigChange(office, tuple(sorted({name for name, _ in effects})), restarts_worker))
     return ConfigDiff(
         new=tuple(office for office in after if office not in before),
-        changed=changed,
+        changed=tuple(changed),
         removed=tuple(office for office in before if office not in after),
         unchanged=len(before.keys() & after.keys()) - len(changed),
         restart_required=tuple(restart_required),
         sinks=tuple(sinks),
     )
-
-
-def needs_restart(before: object, after: object) -> bool:
-    """Whether a worker that was made from `before` must start again to work by `after`."""
-    return Effect.RESTARTS_WORKER in _find_effects(before, after).values()
 
 
 def parse_config_diff(document: Mapping[str, Any]) -> ConfigDiff:
@@ -140,28 +141,14 @@ def parse_config_diff(document: Mapping[str, Any]) -> ConfigDiff:
     return ConfigDiff(**names, changed=changed, unchanged=document["unchanged"])
 
 
-def _find_change(office: str, before: object, after: object) -> ConfigChange | None:
-    effects = _find_effects(before, after)
-    if not effects:
-        return None
-    return ConfigChange(office, tuple(sorted(effects)), Effect.RESTARTS_WORKER in effects.values())
-
-
-def _find_effects(before: object, after: object) -> dict[str, Effect]:
-    """The settings that differ, by name, each with what its change does."""
-    if before == after:
-        return {}
-    effects: dict[str, Effect] = {}
-    for (name, effect, old), (_, _, new) in zip(_iter_settings(before), _iter_settings(after), strict=True):
-        if old != new and effects.get(name) is not Effect.RESTARTS_WORKER:
-            effects[name] = effect
-    return effects
-
-
-def _iter_settings(config: object) -> Iterator[tuple[str, Effect, object]]:
-    for each in fields(cast("DataclassInstance", config)):
-        value, effect = getattr(config, each.name), each.metadata.get("effect", Effect.RESTARTS_WORKER)
+def _iter_changes(before: object, after: object) -> Iterator[tuple[str, Effect]]:
+    """The settings that differ, each with what its change does. Two fields may be one setting."""
+    for each in fields(cast("DataclassInstance", after)):
+        old, new = getattr(before, each.name), getattr(after, each.name)
+        effect = each.metadata.get("effect", Effect.RESTARTS_WORKER)
+        if old == new or effect is Effect.NONE:
+            continue
         if effect is Effect.NESTED:
-            yield from _iter_settings(value)
-        elif effect is not Effect.NONE:
-            yield each.metadata.get("name") or each.name, effect, value
+            yield from _iter_changes(old, new)
+        else:
+            yield each.metadata.get("name") or each.name, effect

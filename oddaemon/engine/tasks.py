@@ -6,9 +6,8 @@ often rests for longer, but never for good.
 """
 
 import math
-import operator
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -169,24 +168,6 @@ class BackgroundTasks:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskDiff:
-    """The keys of the tasks to stop first and of those to start afterwards; all others keep running."""
-
-    stop: tuple[str, ...]
-    start: tuple[str, ...]
-
-
-def reconcile(
-    wanted: Mapping[str, T], running: Mapping[str, T], needs_restart: Callable[[T, T], bool] = operator.ne
-) -> TaskDiff:
-    """Stop what is not wanted, start what does not run, and restart where `needs_restart(running, wanted)`."""
-    restart = {key for key in running.keys() & wanted.keys() if needs_restart(running[key], wanted[key])}
-    stop = tuple(key for key in running if key in restart or key not in wanted)
-    start = tuple(key for key in wanted if key in restart or key not in running)
-    return TaskDiff(stop, start)
-
-
-@dataclass(frozen=True, slots=True)
 class TaskEvents(Generic[T]):
     """Makes the events of one kind of task."""
 
@@ -219,7 +200,6 @@ class TaskSupervisor(Generic[T]):
         on_quarantine: Called for a task that crashed too often, with the exception and for how many seconds it rests.
             `apply` ends a quarantine early.
         sleep: Waits before a restart; may raise ShuttingDown.
-        needs_restart: Whether a task must start again when its settings change from the first to the second.
     """
 
     def __init__(
@@ -233,7 +213,6 @@ class TaskSupervisor(Generic[T]):
         budget: CrashBudget,
         on_quarantine: Callable[[str, Exception, float], Awaitable[None]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-        needs_restart: Callable[[T, T], bool] = operator.ne,
     ) -> None:
         self._tasks = tasks
         self._kind = kind
@@ -243,7 +222,6 @@ class TaskSupervisor(Generic[T]):
         self._budget = budget
         self._on_quarantine = on_quarantine
         self._sleep = sleep
-        self._needs_restart = needs_restart
         self._running: dict[str, _Task[T]] = {}
 
     @property
@@ -251,18 +229,22 @@ class TaskSupervisor(Generic[T]):
         """The keys that have a task, those in quarantine included."""
         return tuple(self._running)
 
-    async def apply(self, wanted: Mapping[str, T]) -> None:
-        """Run the wanted tasks and no others; tasks that need no restart are not interrupted."""
-        diff = reconcile(wanted, {key: task.settings for key, task in self._running.items()}, self._needs_restart)
-        stopping = {key: self._running[key] for key in diff.stop}
-        for task in stopping.values():
+    async def apply(self, wanted: Mapping[str, T], changed: Collection[str]) -> None:
+        """Run the wanted tasks and no others: stop first, start afterwards.
+
+        Args:
+            wanted: The settings of each task.
+            changed: The keys whose task must start again; the other running tasks are not interrupted.
+        """
+        stopping = [task for key, task in self._running.items() if key in changed or key not in wanted]
+        for task in stopping:
             task.scope.cancel()
-        for task in stopping.values():
+        for task in stopping:
             await task.ended.wait()
         for task in self._running.values():
             if task.quarantine is not None:
                 task.quarantine.cancel()
-        for key in diff.start:
+        for key in [each for each in wanted if each not in self._running]:
             self._running[key] = task = _Task(wanted[key])
             self._tasks.start_soon(self._run_task, key, task, name=f"{self._kind} {key}")
 

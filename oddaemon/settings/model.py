@@ -66,24 +66,12 @@ class LoadResult:
     offices. When one of these changes, another reading may have another result."""
 
 
-def get_restart_tables(settings: Settings) -> dict[str, object]:
-    """What takes effect at a start and not at a reload, by the names of the tables in `oddaemon.toml`."""
-    return {
-        **{name: getattr(settings, name) for name in _list_restart_tables(settings)},
-        "api": _get_restart_api(settings.api),
+def keep_restart_tables(active: Settings, wanted: Settings) -> Settings:
+    """What a reload activates: `wanted`, with the active values of what takes effect only at a start."""
+    tables = {each.name: getattr(active, each.name) for each in fields(wanted) if not each.metadata}
+    limits = {
+        name: getattr(active.api, name)
+        for name, each in ApiSettings.model_fields.items()
+        if RELOADED not in each.metadata
     }
-
-
-def keep_restart_tables(at_start: Settings, settings: Settings) -> Settings:
-    """`settings`, with the values of the start where a reload has no effect."""
-    tables = {name: getattr(at_start, name) for name in _list_restart_tables(settings)}
-    return replace(settings, api=settings.api.model_copy(update=_get_restart_api(at_start.api)), **tables)
-
-
-def _list_restart_tables(settings: Settings) -> list[str]:
-    return [each.name for each in fields(settings) if not each.metadata]
-
-
-def _get_restart_api(api: ApiSettings) -> dict[str, object]:
-    names = (name for name, each in type(api).model_fields.items() if RELOADED not in each.metadata)
-    return {name: getattr(api, name) for name in names}
+    return replace(wanted, api=wanted.api.model_copy(update=limits), **tables)

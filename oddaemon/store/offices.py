@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import OfficeSpec, PublishedSnapshot
+from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
 from oddaemon.store.database import Database
@@ -64,9 +64,14 @@ class OfficeRow:
         return max((at for at in (published_at, self.journaled_at) if at is not None), default=None)
 
 
-async def write_offices(connection: AsyncConnection, offices: Sequence[OfficeSpec]) -> None:
-    """Register the configured offices, as part of a larger transaction. Others are kept, marked as not wanted."""
-    rows = [{"id": office.id, "name": office.name} for office in offices]
+async def write_offices(connection: AsyncConnection, names: Mapping[str, str]) -> None:
+    """Register the configured offices, as part of a larger transaction. Others are kept, marked as not wanted.
+
+    Args:
+        connection: In a transaction.
+        names: The name of each configured office, by its id.
+    """
+    rows = [{"id": office_id, "name": name} for office_id, name in names.items()]
     await connection.execute(schema.office.update().values(wanted=False))
     if rows:
         await connection.execute(_REGISTER, rows)
@@ -141,9 +146,9 @@ def decode_state(state: str | None) -> OfficeState | None:
 
 
 async def save_config(
-    db: Database, offices: Sequence[OfficeSpec], sinks: Mapping[str, Collection[str]], now: datetime
+    db: Database, names: Mapping[str, str], sinks: Mapping[str, Collection[str]], now: datetime
 ) -> None:
     """Store the configured offices and sinks in one transaction, as `write_offices` and `write_sinks` do."""
     async with db.transaction() as connection:
-        await write_offices(connection, offices)
+        await write_offices(connection, names)
         await write_sinks(connection, sinks, now)

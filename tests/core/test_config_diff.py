@@ -13,7 +13,6 @@ from oddaemon.core.config_diff import (
     ConfigDiff,
     Effect,
     diff_configs,
-    needs_restart,
     parse_config_diff,
     setting,
 )
@@ -61,7 +60,7 @@ def test_a_change_is_reported_by_the_names_of_its_settings() -> None:
     wanted = TaskConfig(OfficeConfig(clinics=(), zone="CET", rows=1000), "other")
     plan = diff_configs({"elm": ELM}, {"elm": wanted})
     assert plan.changed == (ConfigChange("elm", ("base_url", "clinics", "customer_key", "timezone")),)
-    assert needs_restart(ELM, wanted)
+    assert plan.restarts == {"elm"}
     assert "secret" not in repr(plan)
     assert "other" not in repr(plan)
 
@@ -70,13 +69,14 @@ def test_a_display_only_setting_is_reported_and_restarts_nothing() -> None:
     wanted = change(name="Elm Street")
     plan = diff_configs({"elm": ELM}, {"elm": wanted})
     assert plan.changed == (ConfigChange("elm", ("name",), restarts_worker=False),)
-    assert not needs_restart(ELM, wanted)
+    assert not plan.restarts
 
 
 def test_a_new_field_is_reported_and_restarts_the_worker_without_further_work() -> None:
     before, after = (TaskConfig(LaterOfficeConfig(new_setting=value)) for value in (0, 1))
-    assert diff_configs({"elm": before}, {"elm": after}).changed == (ConfigChange("elm", ("new_setting",)),)
-    assert needs_restart(before, after)
+    plan = diff_configs({"elm": before}, {"elm": after})
+    assert plan.changed == (ConfigChange("elm", ("new_setting",)),)
+    assert plan.restarts == {"elm"}
 
 
 @pytest.mark.parametrize(

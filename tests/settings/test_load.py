@@ -1,7 +1,7 @@
 import os
 import stat
 import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from oddaemon.settings import (
     load,
     try_load,
 )
-from oddaemon.settings.model import get_restart_tables, keep_restart_tables
+from oddaemon.settings.model import keep_restart_tables
 
 ENVIRONMENT = {"D": "Qm7xT2kLp9RvWc4Z", "A": "Hb3nY8sVd5FqXg1J", "B": "Zk4wN6tBc8MrHj2P", "C": "Wd9pX5hTz3KqLs7V"}
 API = '[api]\ndeveloper_key_env = "D"\n'
@@ -345,22 +345,6 @@ def test_lines_are_not_guessed_where_strings_span_several(tmp_path: Path) -> Non
     text = f'{API}[[office]]\nid = "a"\nname = """\nx"""\ncustomer_key_env = "A"\nteir = 1\n'
     assert [problem.line for problem in load_text(tmp_path, text).problems] == [None]
     assert tomllib.loads(text)["office"][0]["name"] == "x"
-
-
-@dataclass(frozen=True, slots=True)
-class LaterSettings(Settings):
-    """A version of the program that has one more table, about which nothing was declared."""
-
-    later: LogSettings = field(default_factory=LogSettings)
-
-
-def test_a_new_table_takes_effect_at_the_next_start_and_a_reload_reports_it(tmp_path: Path) -> None:
-    settings = load_settings(tmp_path, API)
-    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
-    at_start, now = LaterSettings(**values), LaterSettings(**values, later=LogSettings(level="debug"))
-    old, new = get_restart_tables(at_start), get_restart_tables(now)
-    assert [name for name in new if new[name] != old[name]] == ["later"]
-    assert keep_restart_tables(at_start, now) == at_start
 
 
 def test_a_reload_activates_the_developer_key_and_keeps_the_limits_of_the_start(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from oddaemon.store.database import Database
 async def register_offices(database: Database, configured: Sequence[OfficeSpec]) -> None:
     """Make these the configured offices, and leave the outbox as it is."""
     async with database.transaction() as connection:
-        await offices.write_offices(connection, configured)
+        await offices.write_offices(connection, {each.id: each.name for each in configured})
 
 
 async def reconcile_sinks(database: Database, wanted: Mapping[str, Collection[str]], now: datetime) -> None:

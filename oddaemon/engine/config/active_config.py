@@ -7,7 +7,7 @@ configuration stays active. No request of an unchanged office is cut short.
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from oddaemon.engine.offices.registry import Registry
 from oddaemon.settings import BadConfiguration, LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.files.secret_sources import find_secrets
-from oddaemon.settings.model import get_restart_tables, keep_restart_tables
+from oddaemon.settings.model import keep_restart_tables
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import ConfigurationLoaded, ConfigurationRejected
 from oddaemon.telemetry.telemetry import Telemetry
@@ -57,7 +57,7 @@ class ActiveConfig:
         """Every file that the last reading looked for, whether or not it exists."""
         self.rejection = ""
         """Why the last reload was refused; "": it was not."""
-        self._at_start = self._last_read = settings
+        self._last_read = settings
         self._telemetry = telemetry
         self._reader = reader
         self._reload_lock = anyio.Lock()
@@ -134,8 +134,9 @@ class ActiveConfig:
 
     def compute_diff(self, settings: Settings) -> ConfigDiff:
         """Compare these settings with the active ones."""
-        old, new = get_restart_tables(self._at_start), get_restart_tables(settings)
-        restart = [f"[{name}]" for name in new if new[name] != old[name]]
+        kept = keep_restart_tables(self.settings, settings)
+        tables = [each.name for each in fields(kept)]
+        restart = [f"[{name}]" for name in tables if getattr(kept, name) != getattr(settings, name)]
         old_sinks, new_sinks = ({sink.name: sink for sink in each.sinks} for each in (self.settings, settings))
         sinks = [name for name in {**old_sinks, **new_sinks} if old_sinks.get(name) != new_sinks.get(name)]
         return diff_configs(self.settings.offices_by_id, settings.offices_by_id, restart, sinks)
@@ -164,12 +165,13 @@ class ActiveConfig:
             if self._is_closed:
                 return
             hide_secrets(self._telemetry, settings)
+            names = {each.spec.id: each.spec.name for each in settings.offices}
             with self._couriers.switch_routes(settings) as offices_by_sink:
                 # The last step that can fail: one transaction.
-                rows = await self._registry.save(settings, offices_by_sink)
-            await self._couriers.apply(settings)
-            await self._registry.apply(settings, rows)
-            self.settings, self._last_read = keep_restart_tables(self._at_start, settings), settings
+                rows = await self._registry.save(names, offices_by_sink)
+            await self._couriers.apply(settings.sinks, diff.sinks)
+            await self._registry.apply(settings.offices_by_id, diff.restarts, rows)
+            self.settings, self._last_read = keep_restart_tables(self.settings, settings), settings
         self._logged_warnings, self._logged_problems, self.rejection = warnings, frozenset(), ""
         if should_log:
             messages = (*warnings, diff.restart_sentence) if diff.restart_required else warnings

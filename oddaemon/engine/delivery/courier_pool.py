@@ -1,6 +1,6 @@
 """All couriers of a daemon: one for each configured sink."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import anyio
@@ -53,10 +53,10 @@ class CourierPool:
             tasks, "sink", self._run_courier, events=events, emit=context.emit, budget=budget, sleep=sleep
         )
 
-    async def apply(self, settings: Settings) -> None:
-        """Run couriers for the configured sinks; sinks that did not change keep their deliveries in flight."""
-        wanted = {sink.name: sink for sink in settings.sinks}
-        await self._supervisor.apply(wanted)
+    async def apply(self, sinks: Sequence[SinkSettings], changed: Collection[str]) -> None:
+        """Run couriers for the configured sinks; those that did not change keep their deliveries in flight."""
+        wanted = {sink.name: sink for sink in sinks}
+        await self._supervisor.apply(wanted, changed)
         self.names = tuple(wanted)
         self.notify(self.names)
 
@@ -66,7 +66,11 @@ class CourierPool:
 
         Restores the previous ones if that fails with a StoreError.
         """
-        previous, self._offices_by_sink = self._offices_by_sink, _group_offices(settings)
+        previous = self._offices_by_sink
+        self._offices_by_sink = {
+            sink.name: [each.spec.id for each in settings.offices if sink.matches_office(each.spec)]
+            for sink in settings.sinks
+        }
         try:
             yield self._offices_by_sink
         except StoreError:
@@ -102,10 +106,3 @@ class CourierPool:
             await courier.run()
         finally:
             del self._couriers[name]
-
-
-def _group_offices(settings: Settings) -> Mapping[str, Sequence[str]]:
-    return {
-        sink.name: [each.spec.id for each in settings.offices if sink.matches_office(each.spec)]
-        for sink in settings.sinks
-    }

@@ -1,6 +1,6 @@
 """Creates and runs the workers of the configured offices, one guarded task each, and keeps what survives a worker."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +8,6 @@ from datetime import timedelta
 import anyio
 import anyio.abc
 
-from oddaemon.core.config_diff import needs_restart
 from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeCommand
@@ -21,7 +20,7 @@ from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.opendental.client import Api, OfficeApi
-from oddaemon.settings import OfficeSettings, Settings
+from oddaemon.settings import OfficeSettings
 from oddaemon.store import offices
 from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import OfficeRow
@@ -91,29 +90,38 @@ class Registry:
             budget=budget,
             on_quarantine=self.quarantine,
             sleep=api.rate_limiter.sleep,
-            needs_restart=needs_restart,
         )
 
-    async def save(self, settings: Settings, sinks: Mapping[str, Sequence[str]]) -> dict[str, OfficeRow]:
+    async def save(self, names: Mapping[str, str], sinks: Mapping[str, Sequence[str]]) -> dict[str, OfficeRow]:
         """Store which offices are configured, and the offices of each sink. Returns what was stored of each office.
+
+        Args:
+            names: The name of each configured office, by its id.
+            sinks: The ids of the offices of each sink.
 
         Raises:
             StoreError: Nothing was stored.
         """
         rows = {row.id: row for row in await offices.list_all(self._database)}
-        wanted = [each.spec for each in settings.offices]
-        await offices.save_config(self._database, wanted, sinks, self._fleet.now())
+        await offices.save_config(self._database, names, sinks, self._fleet.now())
         return rows
 
-    async def apply(self, settings: Settings, rows: Mapping[str, OfficeRow]) -> None:
-        """Run a worker for each configured office and no others; new offices continue from their stored state."""
+    async def apply(
+        self, wanted: Mapping[str, OfficeSettings], changed: Collection[str], rows: Mapping[str, OfficeRow]
+    ) -> None:
+        """Run a worker for each configured office and no others; new offices continue from their stored state.
+
+        Args:
+            wanted: The settings of each configured office, by its id.
+            changed: The offices whose workers must start again.
+            rows: What was stored of each office before.
+        """
         self._fleet.offices = {
-            each.spec.id: self._make_runtime(each.spec, rows.get(each.spec.id)) for each in settings.offices
+            office_id: self._make_runtime(settings.spec, rows.get(office_id)) for office_id, settings in wanted.items()
         }
-        wanted = settings.offices_by_id
-        await self._supervisor.apply(wanted)
+        await self._supervisor.apply(wanted, changed)
         self._records = {office_id: each for office_id, each in self._records.items() if office_id in wanted}
-        self._api.retain_circuit_breakers({office.base_url for office in settings.offices if office.remote})
+        self._api.retain_circuit_breakers({office.base_url for office in wanted.values() if office.remote})
 
     async def wait_stopped(self) -> None:
         """Wait until no worker is running; closing the rate limiter ends them."""

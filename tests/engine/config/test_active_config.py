@@ -1,27 +1,30 @@
 """The one path of a reload: everything read, everything checked, all of it applied or nothing."""
 
 import sqlite3
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 import pytest
 
 from oddaemon.admin.commands import CommandRejected, RejectionKind
-from oddaemon.core.config_diff import ConfigChange, ConfigDiff, diff_configs, needs_restart
+from oddaemon.core.config_diff import ConfigChange, ConfigDiff, diff_configs
 from oddaemon.core.model import Condition
-from oddaemon.engine.config.active_config import ReloadTrigger
-from oddaemon.engine.tasks import reconcile
-from oddaemon.settings import BadConfiguration, LoadResult, OfficeSettings
+from oddaemon.engine.config.active_config import ActiveConfig, ReloadTrigger
+from oddaemon.settings import BadConfiguration, LoadResult, LogSettings, OfficeSettings, Settings
+from oddaemon.settings.model import keep_restart_tables
 from oddaemon.settings.tables.office import OFFICE_FIELDS
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.store.errors import StoreError
+from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.config_files import make_config_files
 from tests.engine.night import SMILE, night
 from tests.engine.world import World
 
 SLOW = HeadquartersOptions(base_seconds=2)
 KEY = "planted-customer-key"
+NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 SPECS = [replace(SMILE, office_id=name, seed=seed) for seed, name in enumerate(("elm", "oak", "ash"))]
 
 
@@ -282,6 +285,22 @@ def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path
 
 
 @dataclass(frozen=True, slots=True)
+class LaterSettings(Settings):
+    """A version of the program that has one more table, about which nothing was declared."""
+
+    later: LogSettings = field(default_factory=LogSettings)
+
+
+def test_a_new_table_takes_effect_at_the_next_start_and_a_reload_reports_it(tmp_path: Path) -> None:
+    settings = make_config_files(tmp_path, "elm").write_and_load()
+    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    active, wanted = LaterSettings(**values), LaterSettings(**values, later=LogSettings(level="debug"))
+    assert keep_restart_tables(active, wanted) == active
+    telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
+    assert ActiveConfig(active, telemetry).compute_diff(wanted).restart_required == ("[later]",)
+
+
+@dataclass(frozen=True, slots=True)
 class LaterOfficeSettings(OfficeSettings):
     """A version of the program that has one more setting, about which nothing was declared."""
 
@@ -302,6 +321,6 @@ def test_a_new_setting_is_reported_and_restarts_its_worker_and_no_other(tmp_path
         return {each.spec.id: each for each in offices}
 
     running, wanted = with_new_setting(), with_new_setting(oak=1)
-    assert diff_configs(running, wanted) == ConfigDiff(changed=(ConfigChange("oak", ("new_setting",)),), unchanged=1)
-    tasks = reconcile(wanted, running, needs_restart)
-    assert (tasks.stop, tasks.start) == (("oak",), ("oak",))
+    diff = diff_configs(running, wanted)
+    assert diff == ConfigDiff(changed=(ConfigChange("oak", ("new_setting",)),), unchanged=1)
+    assert diff.restarts == {"oak"}

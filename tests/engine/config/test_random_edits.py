@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.core.config_diff import ConfigDiff, needs_restart
+from oddaemon.core.config_diff import ConfigDiff, diff_configs
 from oddaemon.core.model import Condition
 from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.settings import BadConfiguration, Settings
@@ -217,7 +217,7 @@ def assert_workers_match(world: World, settings: Settings) -> None:
     wanted = settings.offices_by_id
     running = {key: task.settings for key, task in world.services.registry._supervisor._running.items()}
     assert running.keys() == wanted.keys()
-    assert not any(needs_restart(running[key], wanted[key]) for key in wanted)
+    assert not diff_configs(running, wanted).restarts
     shown = {view.spec for view in world.daemon.fleet.offices.values()}
     assert shown == {each.spec for each in settings.offices}
 

@@ -182,6 +182,7 @@ async def test_a_reload_that_the_end_overtakes_does_not_hold_it_up(tmp_path: Pat
         await world.wait_until(lambda: len(book.list_snapshot_ids()) == 1)
         couriers = world.services.couriers
         couriers.drain()
-        await couriers.apply(replace(world.settings, sinks=(make_sink_settings(content=CHANGES),)))
+        sink = make_sink_settings(content=CHANGES)
+        await couriers.apply([sink], [sink.name])
         with anyio.fail_after(5):
             await couriers.wait_stopped()
