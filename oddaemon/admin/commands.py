@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from oddaemon.settings.values.suggestions import find_nearest
+from oddaemon.core.reporting.command_hints import describe_unknown_office
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import CommandIgnored, CommandReceived
 from oddaemon.telemetry.events.base import Event
@@ -50,9 +50,7 @@ class CommandRejected(Exception):
 
 def reject_unknown_office(office_id: str, known: Iterable[str]) -> CommandRejected:
     """The rejection of a command about an office that the daemon does not have."""
-    near = find_nearest(office_id, known)
-    advice = f"Did you mean `{near}`?" if near else "`oddaemon status` lists all offices."
-    return CommandRejected(RejectionKind.NOT_FOUND, f"The daemon has no office {office_id!r}.", advice)
+    return CommandRejected(RejectionKind.NOT_FOUND, *describe_unknown_office(office_id, known))
 
 
 def reject_store_error(error: StoreError) -> CommandRejected:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import anyio.to_thread
 
 from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
-from oddaemon.settings.values.suggestions import suggest_name
+from oddaemon.core.suggestions import suggest_name
 from oddaemon.store import outbox, retention
 from oddaemon.store.database import Database
 from oddaemon.store.sqlite.connection import SqliteDatabase

@@ -6,17 +6,16 @@ and changes nothing.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.core.secret import Secret
-from oddaemon.settings.files.directory import list_office_groups, read_directory
+from oddaemon.core.suggestions import suggest_name
+from oddaemon.settings.files.directory import read_directory
 from oddaemon.settings.files.document import TomlDocument, read_document
 from oddaemon.settings.files.problem import BadConfiguration, Diagnostics, Problem
 from oddaemon.settings.files.redacted import render_redacted
-from oddaemon.settings.files.secret_sources import list_secret_files
 from oddaemon.settings.files.writer import OfficeDraft
 from oddaemon.settings.model import LoadResult, Settings
 from oddaemon.settings.tables.base import Table, read_table
@@ -41,7 +40,6 @@ from oddaemon.settings.tables.sections import (
 )
 from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
 from oddaemon.settings.values.secret import SECRET_NAMES
-from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.settings.warnings import add_warnings, warn_missing_requirements, warn_open_files
 
 _SECTIONS: dict[str, type[Table]] = {
@@ -84,18 +82,13 @@ def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: It
         environment: As for `load`.
         drafts: Offices to check as if they were in files of the directory.
     """
-    diagnostics = Diagnostics()
+    diagnostics = Diagnostics(files={path.absolute()})
     main = read_document(path, _SAFE_NAMES, diagnostics)
-    documents: list[TomlDocument] = []
-    settings, watched_paths = None, {path.absolute()}
+    settings = None
     if main is not None:
         _check_top_level_names(main, {*_SECTIONS, "office", "sink"})
         sections, secrets = _read_sections(main, _SECTIONS, environment)
         offices: OfficesDirectory | None = sections["offices"]
-        if offices is not None and offices.directory is not None:
-            watched_paths.add(offices.directory)
-            with suppress(OSError):  # `read_directory` reports it.
-                watched_paths.update(list_office_groups(offices.directory))
         documents = [main, *_read_office_documents(main, offices)]
         documents.extend(draft.to_document(_SAFE_NAMES, diagnostics) for draft in drafts)
         settings = _build_settings(documents, sections, secrets.get("developer_key"), environment)
@@ -105,8 +98,7 @@ def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: It
 
     problems = tuple(sorted(diagnostics.problems, key=sort_key))
     warnings = tuple(sorted(diagnostics.warnings, key=sort_key))
-    watched_paths.update(file for document in documents for file in list_secret_files(document))
-    return LoadResult(None if problems else settings, problems, warnings, frozenset(watched_paths))
+    return LoadResult(None if problems else settings, problems, warnings, frozenset(diagnostics.files))
 
 
 def find_control_socket(path: Path) -> Path | None:

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.files.secret_sources import find_inline_keys
 from oddaemon.settings.tables.office import SPACING_SECONDS, OfficeTable
 from oddaemon.settings.tables.offices import OfficeEntry
 from oddaemon.settings.tables.sections import ApiSettings, MaintenanceSettings, SftpSettings
@@ -67,11 +66,11 @@ def _warn_missing_extra(document: TomlDocument, location: Location, extra: str) 
 
 
 def _warn_inline_keys(document: TomlDocument) -> None:
-    locations = list(find_inline_keys(document))
-    if locations and not document.is_private:
-        count = "contains a key" if len(locations) == 1 else f"contains {len(locations)} keys"
+    keys = document.inline_keys
+    if keys and not document.is_private:
+        count = "contains a key" if len(keys) == 1 else f"contains {len(keys)} keys"
         message = f"{count}, but other users may read the file"
-        document.warn(locations[0], message, f"chmod 600 {document.path}, or put each key into a file of its own")
+        document.warn(keys[0], message, f"chmod 600 {document.path}, or put each key into a file of its own")
 
 
 def _warn_api(main: TomlDocument, api: ApiSettings) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from oddaemon.core.reporting.command_hints import LIST_OFFICES
+from oddaemon.core.reporting.command_hints import describe_unknown_office
 
 
 class StoreError(Exception):
@@ -88,7 +88,7 @@ class OfficeUnknown(StoreError):
     """Nothing was ever stored for such an office."""
 
     def __init__(self, office_id: str) -> None:
-        super().__init__(f"The database has no office {office_id!r}.", LIST_OFFICES)
+        super().__init__(*describe_unknown_office(office_id))
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.cli.onboarding.parse import parse_clinics, parse_fresh_by, parse_labels
+from oddaemon.core.suggestions import find_nearest, suggest_name
 from oddaemon.settings import OfficeDraft, Secret
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.files.secret_sources import get_source_names
 from oddaemon.settings.tables.office import OfficeTable
 from oddaemon.settings.values.path import is_private, read_file
 from oddaemon.settings.values.secret import redact
-from oddaemon.settings.values.suggestions import find_nearest, suggest_name
 
 BYTES_MAX = 8_388_608
 """About 50,000 offices."""

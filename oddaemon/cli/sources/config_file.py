@@ -6,9 +6,9 @@ from pathlib import Path
 import typer
 
 from oddaemon.cli.output.exit import ExitStatus, fail
+from oddaemon.core.reporting.command_hints import describe_unknown_office
 from oddaemon.settings import LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
-from oddaemon.settings.values.suggestions import suggest_name
 
 DEFAULT_PATHS = (Path("oddaemon.toml"), Path("/etc/oddaemon/oddaemon.toml"))
 """Tried in this order when no configuration is given."""
@@ -49,5 +49,4 @@ def require_settings(loaded: LoadResult) -> tuple[Settings, tuple[Problem, ...]]
 
 def fail_unknown_office(office_id: str, known: Iterable[str]) -> typer.Exit:
     """Say that there is no such office, and name the nearest id; the caller raises the result."""
-    hint = suggest_name(office_id, known) or "`oddaemon office list` lists all offices"
-    return fail(f"no office {office_id!r}; {hint}")
+    return fail(" ".join(describe_unknown_office(office_id, known)))

@@ -28,7 +28,7 @@ def read_directory(main: TomlDocument, directory: Path, safe_names: frozenset[st
     """
     shown_directory = main.path.parent / main.table["offices"]["directory"]
     try:
-        paths = _list_office_files(shown_directory, directory)
+        paths = _list_office_files(shown_directory, directory, main.diagnostics)
     except OSError as error:
         _report_unreadable(main, shown_directory, Path(error.filename or directory), error)
         return []
@@ -46,9 +46,11 @@ def _report_unreadable(main: TomlDocument, shown_directory: Path, path: Path, er
     main.report(("offices", "directory"), f"{where}: {error.strerror}", hint, str(main.table["offices"]["directory"]))
 
 
-def _list_office_files(shown_directory: Path, directory: Path) -> list[Path]:
-    directories = (directory, *list_office_groups(directory))
-    files = (path for each in directories for path in each.iterdir() if is_office_file(path))
+def _list_office_files(shown_directory: Path, directory: Path, diagnostics: Diagnostics) -> list[Path]:
+    diagnostics.files.add(directory)
+    groups = list_office_groups(directory)
+    diagnostics.files.update(groups)
+    files = (path for each in (directory, *groups) for path in each.iterdir() if is_office_file(path))
     found = [shown_directory / path.relative_to(directory) for path in islice(files, _FILES_MAX + 1)]
     if len(found) > _FILES_MAX:
         raise OSError(errno.EFBIG, f"more than {_FILES_MAX} files")

@@ -48,6 +48,8 @@ class TomlDocument:
     """Takes the problems of all files."""
     is_form_input: bool = False
     """Its values come from cells or answers, whose writer needs no word of TOML."""
+    inline_keys: list[Location] = field(default_factory=list)
+    """The keys that stand in the file itself, of the tables that were read."""
 
     def report(self, location: Location, message: str, hint: str = "", value: object = None) -> None:
         """Report a problem at `location` of this file, up to the limit; `value` is shown if it is a short scalar."""
@@ -73,13 +75,6 @@ class TomlDocument:
                 pass
             case _:
                 self.report((name,), "must be a table", f"write [[{name.removesuffix('s')}]]")
-
-    def iter_tables(self) -> Iterator[tuple[Location, dict[str, Any]]]:
-        """Yield every table below the top level and every table of a list, valid or not."""
-        for name, value in self.table.items():
-            for index, row in enumerate(value if isinstance(value, list) else [value]):
-                if isinstance(row, dict):
-                    yield ((name, index) if isinstance(value, list) else (name,)), row
 
     def _make_problem(self, location: Location, message: str, hint: str, value: object) -> Problem:
         return Problem(
@@ -170,22 +165,21 @@ def _make_syntax_problem(path: Path, error: ValueError) -> Problem:
     return Problem(path, "", None, f"{message} (column {found[2]})", hint, line=int(found[1]))
 
 
-def hide_secrets(table: dict[str, Any], safe_names: Collection[str]) -> dict[str, Any]:
-    """Hide every string whose name is not safe. Labels have free names: only those of settings are hidden there."""
-    setting_names = {*safe_names, *SECRET_NAMES}
+def hide_secrets(value: Any, safe_names: Collection[str], name: str = "", *, is_label: bool = False) -> Any:  # noqa: ANN401 - a TOML value may be anything
+    """The value with every string hidden whose name is not safe.
 
-    def hide(value: Any, name: str, is_label: bool) -> Any:  # noqa: ANN401 - a TOML value may be anything
-        match value:
-            case dict():
-                return {key: hide(inner, key, name == "labels") for key, inner in value.items()}
-            case list():
-                return [hide(inner, name, is_label) for inner in value]
-            case str() if name in setting_names if is_label else name not in safe_names:
-                return Secret(value)
-        return value
-
-    hidden: dict[str, Any] = hide(table, "", is_label=False)
-    return hidden
+    Labels have free names: of their strings, only those with the name of a setting are hidden.
+    """
+    match value:
+        case dict():
+            return {
+                key: hide_secrets(inner, safe_names, key, is_label=name == "labels") for key, inner in value.items()
+            }
+        case list():
+            return [hide_secrets(inner, safe_names, name, is_label=is_label) for inner in value]
+        case str() if (name in safe_names or name in SECRET_NAMES) if is_label else name not in safe_names:
+            return Secret(value)
+    return value
 
 
 def _format_value(value: object) -> str | None:

@@ -50,10 +50,12 @@ class BadConfiguration(Exception):
 
 @dataclass(slots=True)
 class Diagnostics:
-    """The problems found so far. Reading does not stop at the first problem, but after a thousand."""
+    """What was found so far. Reading does not stop at the first problem, but after a thousand."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
+    """Absolute paths of `oddaemon.toml`, of the files of keys and of the directories of offices, existing or not."""
 
     @property
     def is_full(self) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from oddaemon.core.suggestions import suggest_name
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.values.invalid import INVALID
-from oddaemon.settings.values.suggestions import suggest_name
 
 _TYPE_TEXTS = {
     "string_type": ("must be a string", "write it in quotes"),

@@ -18,19 +18,18 @@ from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 from oddaemon.core.secret import Secret
+from oddaemon.core.suggestions import find_nearest
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.values.invalid import get_texts, invalid
 from oddaemon.settings.values.path import is_private, read_file, validate_path
-from oddaemon.settings.values.secret import SECRET_NAMES, SecretCheck, looks_like_key
-from oddaemon.settings.values.suggestions import find_nearest
+from oddaemon.settings.values.secret import SecretCheck, looks_like_key
 
 _BYTES_MAX = 4096
 """A key has 16 characters: a larger file is another file."""
 _LENGTH_MAX = 256
 _SPREADSHEET_NUMBER = re.compile(r"\d([.,]\d+)?E[+-]?\d+", re.ASCII | re.IGNORECASE)
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
-_ALL_SECRETS = (*SECRET_NAMES, "secret", "dsn")
 
 
 @cache
@@ -61,6 +60,8 @@ def find_secret(
                 document.report(location, f"the {name.replace('_', ' ')} is missing", hint)
         case [source]:
             try:
+                if source == name != "ping_url":
+                    document.inline_keys.append((*location, name))
                 return _read_source(document, table[source], source.removeprefix(name), environment, check)
             except PydanticCustomError as error:
                 shown_value = None if source == name else table[source]
@@ -69,23 +70,6 @@ def find_secret(
             message = f"more than one source of the {name.replace('_', ' ')}: {', '.join(names)}"
             document.report((*location, names[1]), message, "keep one of them")
     return None
-
-
-def list_secret_files(document: TomlDocument) -> Iterator[Path]:
-    """List the files that hold the document's keys, whether they exist or not."""
-    for _, table in document.iter_tables():
-        for name in _ALL_SECRETS:
-            value = table.get(get_source_names(name)[1])
-            if isinstance(value, str) and not validate_path(value):
-                yield document.directory / value
-
-
-def find_inline_keys(document: TomlDocument) -> Iterator[Location]:
-    """Find the keys that stand in the document itself."""
-    for location, table in document.iter_tables():
-        for name in _ALL_SECRETS:
-            if name != "ping_url" and isinstance(table.get(name), Secret):
-                yield *location, name
 
 
 def find_secrets(value: object) -> Iterator[Secret]:
@@ -123,6 +107,7 @@ def _read_secret_file(document: TomlDocument, value: str, environment: Mapping[s
     if reason := validate_path(value):
         raise invalid(reason)
     path = document.directory / value
+    document.diagnostics.files.add(path)
     try:
         return _read_key_file(path, environment, check)
     except OSError as error:

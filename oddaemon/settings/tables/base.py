@@ -83,7 +83,9 @@ def read_table(
         secret = find_secret(document, location, written, name, environment, check=check)
         if secret is not None:
             found[name] = secret
-        values = {key: value for key, value in values.items() if key not in sources} | {name: secret or Secret("")}
+        for source in sources:
+            del values[source]
+        values[name] = secret or Secret("")
     try:
         return model.model_validate(values, context={"directory": document.directory}), found
     except ValidationError as error:

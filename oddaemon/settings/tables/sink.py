@@ -20,7 +20,8 @@ from oddaemon.settings.values.url import validate_push_url
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _RETRY_POLICY = RetryPolicy()
 
-FileFormat = Literal["ndjson", "csv", "parquet"]
+RowFormat = Literal["ndjson", "csv", "parquet"]
+"""Of a file of any size: JSON would be one document."""
 
 
 class SinkTable(BackoffSettings):
@@ -83,7 +84,7 @@ class FilesSettings(ContentSinkTable):
 
     kind: Literal["files"]
     directory: AbsolutePath
-    format: FileFormat = "ndjson"
+    format: RowFormat = "ndjson"
     timeout_seconds: Seconds = 300.0
 
 
@@ -136,7 +137,7 @@ class ExecSettings(ContentSinkTable):
 
     kind: Literal["exec"]
     command: list[str] = Field(min_length=1, max_length=1000)
-    format: FileFormat = "ndjson"
+    format: RowFormat = "ndjson"
     pass_environment: list[str] = Field(default_factory=list, max_length=1000)
     """Variables of the daemon's environment that the command gets, too."""
     timeout_seconds: Seconds = 300.0

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from oddaemon.core.suggestions import suggest_name
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.tables.base import read_table
 from oddaemon.settings.tables.sink import SINK_TABLES, SinkSettings
-from oddaemon.settings.values.suggestions import suggest_name
 
 _HIDDEN_FIELDS = {"url", "secret", "dsn"}
 SINK_FIELDS = frozenset[str]().union(*(table.list_keys() for table in SINK_TABLES.values())) - _HIDDEN_FIELDS

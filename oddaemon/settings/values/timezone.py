@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
+from oddaemon.core.suggestions import find_nearest
 from oddaemon.settings.values.invalid import invalid
-from oddaemon.settings.values.suggestions import find_nearest
 
 _ZONE_ALIASES = {
     alias: zone

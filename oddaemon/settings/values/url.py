@@ -5,9 +5,10 @@ machine or on private networks. A host name is never such an address: DNS decide
 """
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from urllib.parse import SplitResult, urlsplit
 
+from oddaemon.core.client_network import parse_address
 from oddaemon.settings.values.invalid import invalid
 
 HEADQUARTERS = "https://api.opendental.com/api/v1"
@@ -89,18 +90,9 @@ def is_local_url(url: str) -> bool:
 
 def is_host(host: str) -> bool:
     """Whether `host` is an address without brackets or zone, or a name that no system interprets as an address."""
-    return parse_address(host) is not None or bool(_HOST.fullmatch(host) and not _NUMERIC_HOST.fullmatch(host))
-
-
-def parse_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address; None for names. An IPv4-mapped IPv6 address is returned as IPv4."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    if isinstance(address, IPv4Address):
-        return address
-    return None if address.scope_id else address.ipv4_mapped or address
+    if parse_address(host) is not None:
+        return "%" not in host
+    return bool(_HOST.fullmatch(host) and not _NUMERIC_HOST.fullmatch(host))
 
 
 def normalize_host(host: str) -> str:
@@ -137,7 +129,7 @@ def is_private_host(host: str) -> bool:
     """Whether it is `localhost`, or an IP address of this machine or of a private network."""
     if host == "localhost":
         return True
-    address = parse_address(host)
+    address = None if "%" in host else parse_address(host)
     return address is not None and any(address in network for network in PRIVATE_NETWORKS)
 
 

@@ -67,7 +67,7 @@ async def test_a_number_that_is_none_is_refused(client: httpx.AsyncClient, numbe
 async def test_an_unknown_office_is_answered_with_the_nearest(client: httpx.AsyncClient) -> None:
     near, far = await client.get("/offices/elms"), await client.get("/offices/%22%C3%A9")
     assert (near.status_code, near.json()["advice"]) == (404, "Did you mean `elm`?")
-    assert (far.status_code, far.json()["advice"]) == (404, "`oddaemon status` lists all offices.")
+    assert (far.status_code, far.json()["advice"]) == (404, "`oddaemon office list` lists all offices.")
 
 
 async def test_metrics_are_served_here_too(client: httpx.AsyncClient) -> None:

@@ -117,7 +117,7 @@ def test_check_live_sends_no_request_with_a_bad_configuration(tmp_path: Path) ->
 
 def test_an_unknown_office_is_answered_with_the_nearest(config: Path) -> None:
     done = run(config, "doctor", "elm", "oakk")
-    assert (done.exit_code, done.stderr) == (1, "oddaemon: no office 'oakk'; did you mean `oak`?\n")
+    assert (done.exit_code, done.stderr) == (1, "oddaemon: There is no office 'oakk'. Did you mean `oak`?\n")
     assert "`oddaemon office list`" in run(config, "doctor", "zzz").stderr
 
 

@@ -222,7 +222,7 @@ def test_named_offices_alone_are_in_it_and_unknown_ones_end_it(fleet: SampleFlee
     ]
     unknown = fleet.run("support-bundle", "hillstreet")
     assert (unknown.exit_code, unknown.stdout) == (1, "")
-    assert "no office 'hillstreet'; did you mean" in unknown.stderr
+    assert "no office 'hillstreet'. Did you mean" in unknown.stderr
 
 
 def test_a_broken_configuration_is_what_help_is_needed_with(fleet: SampleFleet) -> None:

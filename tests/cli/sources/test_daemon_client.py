@@ -127,7 +127,10 @@ def test_an_office_unknown_to_the_daemon_is_read_from_the_database(fleet: Sample
 
     assert result.exit_code == 0
     assert f"no office '{UNKNOWN_OFFICE}'" in result.stderr
-    assert (nowhere.exit_code, nowhere.stderr) == (1, "oddaemon: no office 'hillstreet'; did you mean `hill-street`?\n")
+    assert (nowhere.exit_code, nowhere.stderr) == (
+        1,
+        "oddaemon: There is no office 'hillstreet'. Did you mean `hill-street`?\n",
+    )
     daemon.emit_events()
 
 

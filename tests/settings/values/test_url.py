@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
+from oddaemon.core.client_network import parse_address
 from oddaemon.settings import try_load
-from oddaemon.settings.values.url import normalize_base_url, parse_address
+from oddaemon.settings.values.url import normalize_base_url
 
 PRIVATE_HOSTS = [
     "127.0.0.1",
