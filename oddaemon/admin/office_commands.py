@@ -13,6 +13,7 @@ from oddaemon.admin.commands import CommandLog, CommandRejected, Document, Rejec
 from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.office.evidence import can_accept
 from oddaemon.core.office.state import OfficeCommand, OfficeState
+from oddaemon.engine.config.active_config import RemovalsRefused
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.settings import BadConfiguration, LoadResult
@@ -193,6 +194,8 @@ def _reject_reload_errors() -> Iterator[None]:
         count = len(error.problems)
         sentence = f"The configuration has {'a problem' if count == 1 else f'{count:,} problems'}."
         advice = f"{_STAYS_ACTIVE} `oddaemon check` shows all problems."
+        if isinstance(error, RemovalsRefused):
+            sentence, advice = "The configuration would remove most of the offices.", _STAYS_ACTIVE
         problems = [make_problem_document(problem) for problem in error.problems]
         raise CommandRejected(RejectionKind.BAD_CONFIGURATION, sentence, advice, problems) from error
     except StoreError as error:

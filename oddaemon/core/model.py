@@ -197,7 +197,7 @@ class OfficeSpec:
 class OfficeCredentials:
     """Where and how to reach one office."""
 
-    spec: OfficeSpec = field(metadata=setting(Effect.NESTED))
+    office_id: str = field(metadata=setting(Effect.NONE))
     developer_key: Secret
     customer_key: Secret
     base_url: str

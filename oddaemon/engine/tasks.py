@@ -168,10 +168,10 @@ class BackgroundTasks:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskEvents(Generic[T]):
+class TaskEvents:
     """Makes the events of one kind of task."""
 
-    started: Callable[[str, T], Event]
+    started: Callable[[str], Event]
     stopped: Callable[[str, str, bool], Event]
     """Of the key, the reason, and whether it crashed too often."""
     crashed: Callable[[str, Exception, int], Event]
@@ -208,7 +208,7 @@ class TaskSupervisor(Generic[T]):
         kind: str,
         work: Callable[[str, T], Awaitable[None]],
         *,
-        events: TaskEvents[T],
+        events: TaskEvents,
         emit: Callable[[Event], None],
         budget: CrashBudget,
         on_quarantine: Callable[[str, Exception, float], Awaitable[None]] | None = None,
@@ -257,7 +257,7 @@ class TaskSupervisor(Generic[T]):
         reason = CANCELLED
         try:
             with task.scope:
-                self._emit(self._events.started(key, task.settings))
+                self._emit(self._events.started(key))
                 work = partial(self._work, key, task.settings)
                 await _keep_running(work, self._budget, partial(self._rest, key, task))
                 reason = STOPPING
@@ -281,4 +281,4 @@ class TaskSupervisor(Generic[T]):
         with anyio.CancelScope() as task.quarantine:
             await self._sleep(restart.pause_seconds)
         task.quarantine = None
-        self._emit(self._events.started(key, task.settings))
+        self._emit(self._events.started(key))

@@ -150,7 +150,7 @@ class OfficeApi:
 
     async def wait_for_turn(self) -> None:
         """After a failure of the API's host: wait until the office may ask again, before its own wait ends."""
-        office_id = self.context.credentials.spec.id
+        office_id = self.context.credentials.office_id
         await self.context.circuit_breaker.wait_for_turn(office_id, compute_phase(office_id))
 
     @asynccontextmanager

@@ -115,7 +115,7 @@ class RequestRunner:
 
     def __init__(self, context: RequestContext, client: httpx.AsyncClient, *, configured_only: bool = False) -> None:
         self._context = context
-        self._office_id = context.credentials.spec.id
+        self._office_id = context.credentials.office_id
         self._circuit_breaker = context.circuit_breaker
         self._client = client
         self._configured_only = configured_only

@@ -55,6 +55,8 @@ _SECTIONS: dict[str, type[Table]] = {
     "alerts": AlertSettings,
     "sftp": SftpSettings,
 }
+_OFFICE_SECTIONS = {"offices", "cadence", "plausibility"}
+"""Their values are part of the settings of each office."""
 _SAFE_NAMES = OFFICE_FIELDS.union(SINK_FIELDS, *(model.list_keys() for model in _SECTIONS.values())) - set(SECRET_NAMES)
 
 
@@ -180,10 +182,8 @@ def _build_settings(
         offices=tuple(offices),
         sinks=tuple(sink for _, sink in sinks),
         **{
-            **{name: section for name, section in sections.items() if name != "offices"},
+            **{name: sections[name] for name in sections.keys() - _OFFICE_SECTIONS},
             "http": _with_default_control_socket(main, sections["http"], sections["state"]),
-            "cadence": cadence,
-            "plausibility": plausibility,
             "sftp": _with_default_paths(sftp, sections["state"]),
         },
     )

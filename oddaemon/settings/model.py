@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.settings.tables.sections import (
@@ -33,8 +32,6 @@ class Settings:
     """Its fields without the mark `RELOADED` take effect at the next start."""
     state: StateSettings
     http: HttpSettings = field(default_factory=HttpSettings)
-    cadence: Cadence = field(default_factory=Cadence, metadata=_RELOADED)
-    plausibility: Plausibility = field(default_factory=Plausibility, metadata=_RELOADED)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)

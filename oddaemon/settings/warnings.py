@@ -101,10 +101,9 @@ def warn_open_files(main: TomlDocument, api: ApiSettings | None, sftp: SftpSetti
     needed = OWN_FILES + api.max_in_flight + HTTP_CLIENTS + uploads + FILES_PER_SINK * sinks
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit != resource.RLIM_INFINITY and limit < needed:
-        message = (
-            f"needs up to {needed} open files, with those of other connections; the limit of this process is {limit}"
-        )
-        main.warn(("api", "max_in_flight"), message, "raise LimitNOFILE of the unit (`ulimit -n`) or lower it")
+        message = f"the daemon may need {needed} open files, all connections included, but its limit is {limit}"
+        hint = "raise `LimitNOFILE=` of the unit (in a shell, `ulimit -n`), or lower `max_in_flight`"
+        main.warn(("api", "max_in_flight"), message, hint, api.max_in_flight)
 
 
 def _warn_api_path(document: TomlDocument, location: Location, url: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from oddaemon.core.model import Cadence, OfficeSpec, Reader
+from oddaemon.core.model import Cadence, OfficeCredentials, OfficeSpec, Reader
 from oddaemon.daemon.daemon import Daemon
 from oddaemon.settings import (
     ApiSettings,
@@ -32,11 +32,14 @@ def make_settings(
     offices = [
         OfficeSettings(
             spec=OfficeSpec(office_id, office_id, zone=UTC, reader=reader, cadence=cadence),
-            developer_key=Secret(DEVELOPER_KEY),
-            customer_key=Secret(make_customer_key(office_id)),
-            base_url=base_url,
-            min_interval_seconds=spacing,
-            remote=True,
+            credentials=OfficeCredentials(
+                office_id=office_id,
+                developer_key=Secret(DEVELOPER_KEY),
+                customer_key=Secret(make_customer_key(office_id)),
+                base_url=base_url,
+                min_interval_seconds=spacing,
+                remote=True,
+            ),
             source=directory / "oddaemon.toml",
         )
         for office_id in office_ids
@@ -46,7 +49,6 @@ def make_settings(
         api=ApiSettings(developer_key=Secret(DEVELOPER_KEY), max_in_flight=4096, max_requests_per_second=10_000),
         state=StateSettings(database=str(directory / "state.db")),
         http=HttpSettings(listen="127.0.0.1:0"),
-        cadence=cadence,
         daemon=DaemonSettings(),
         maintenance=MaintenanceSettings.make_disabled(),
         offices=tuple(offices),

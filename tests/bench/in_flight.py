@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from oddaemon.core.model import OfficeCredentials, OfficeSpec
+from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.secret import Secret
 from oddaemon.daemon.process import tune_garbage_collector
 from oddaemon.opendental.client import Api, Limits
@@ -34,7 +34,7 @@ async def _measure_rate(base_url: str) -> float:
 
     async def ask(office_id: str) -> None:
         access = OfficeCredentials(
-            OfficeSpec(office_id, office_id),
+            office_id,
             Secret(DEVELOPER_KEY),
             Secret(make_customer_key(office_id)),
             base_url,

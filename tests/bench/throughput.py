@@ -110,7 +110,7 @@ async def _time_engine(base_url: str, office_ids: list[str], reader: Reader) -> 
 
 def _make_credentials(base_url: str, office_id: str) -> OfficeCredentials:
     return OfficeCredentials(
-        OfficeSpec(office_id, office_id),
+        office_id,
         Secret(DEVELOPER_KEY),
         Secret(make_customer_key(office_id)),
         base_url,

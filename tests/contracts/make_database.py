@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from oddaemon.cli.app import app
 from oddaemon.core.backfill.job import BackfillTarget
-from oddaemon.core.model import Condition, OfficeSpec
+from oddaemon.core.model import Condition, OfficeCredentials, OfficeSpec
 from oddaemon.core.office.state import OfficeCommand
 from oddaemon.settings import Secret, Settings, load
 from oddaemon.settings.tables.office import OfficeSettings
@@ -141,11 +141,14 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink
     settings = settings_in(directory)
     left = OfficeSettings(
         spec=OfficeSpec("left", "Left Behind Dental", zone=settings.offices[0].spec.zone),
-        developer_key=settings.api.developer_key,
-        customer_key=Secret(CUSTOMER_KEY_PREFIX + "left"),
-        base_url=settings.api.base_url,
-        min_interval_seconds=1.0,
-        remote=True,
+        credentials=OfficeCredentials(
+            office_id="left",
+            developer_key=settings.api.developer_key,
+            customer_key=Secret(CUSTOMER_KEY_PREFIX + "left"),
+            base_url=settings.api.base_url,
+            min_interval_seconds=1.0,
+            remote=True,
+        ),
         source=settings.source,
     )
     taking, refusing = ScriptedSink(ConsumerBook()), ScriptedSink(ConsumerBook())

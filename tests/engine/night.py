@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import anyio
 
-from oddaemon.core.model import Cadence, OfficeSpec
+from oddaemon.core.model import Cadence, OfficeCredentials, OfficeSpec
 from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.settings import (
     ApiSettings,
@@ -73,13 +73,20 @@ def make_office_settings(
     overrides.setdefault("page_rows", 100 if remote else 1000)
     return OfficeSettings(
         spec=OfficeSpec(office_id, office_id.title(), **overrides),
-        developer_key=API.developer_key,
-        customer_key=Secret(key or CUSTOMER_KEY_PREFIX + office_id),
-        base_url="http://127.0.0.1:1/api/v1",
-        min_interval_seconds=interval if remote else 0.0,
-        remote=remote,
+        credentials=OfficeCredentials(
+            office_id,
+            API.developer_key,
+            Secret(key or CUSTOMER_KEY_PREFIX + office_id),
+            "http://127.0.0.1:1/api/v1",
+            interval if remote else 0.0,
+            remote,
+        ),
         source=Path("offices.toml"),
     )
+
+
+def replace_credentials(settings: OfficeSettings, **values: Any) -> OfficeSettings:
+    return replace(settings, credentials=replace(settings.credentials, **values))
 
 
 API = ApiSettings(
@@ -127,13 +134,12 @@ async def night(
             api=API,
             state=StateSettings(database=str(directory / "state.db")),
             http=HttpSettings(),
-            cadence=cadence or Cadence(),
             daemon=daemon or DaemonSettings(),
             maintenance=maintenance or MaintenanceSettings.make_disabled(),
             offices=tuple(replace(each, spec=replace(each.spec, cadence=cadence or Cadence())) for each in wanted),
             sinks=tuple(sinks),
         )
-    near = {each.spec.id for each in settings.offices if not each.remote}
+    near = {each.spec.id for each in settings.offices if not each.credentials.remote}
     accepted = keys if keys is not None else [_make_key(spec.office_id, near, rows_max or {}) for spec in specs]
     headquarters = Headquarters(
         clock,

@@ -305,7 +305,8 @@ class World:
 
     def find_violations(self) -> list[str]:
         """What was impolite; the caps over all hold for what goes through headquarters."""
-        api, longest_seconds = self.settings.api, self.settings.cadence.retry_after_max_seconds
+        api = self.settings.api
+        longest_seconds = max((each.cadence.retry_after_max_seconds for each in self._wanted), default=0.0)
         near = {each.office_id for each in self.headquarters.keys if each.mode is Mode.LOCAL}
         far = [each for each in self.headquarters.traffic if each.office_id not in near]
         found = find_violations(

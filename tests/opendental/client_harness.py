@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from oddaemon.core.failures.failure import Failure
-from oddaemon.core.model import OfficeCredentials, OfficeSpec
+from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.secret import Secret
 from oddaemon.opendental.client import Api, ApiError, Limits, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
@@ -68,7 +68,7 @@ def make_harness(
     rate_limiter = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
     api = Api(rate_limiter, limits, events.append, lambda: NOW, transport)
     credentials = OfficeCredentials(
-        OfficeSpec("elm", "elm"), Secret(DEVELOPER_KEY), Secret(CUSTOMER_KEY), base_url, interval_seconds, remote
+        "elm", Secret(DEVELOPER_KEY), Secret(CUSTOMER_KEY), base_url, interval_seconds, remote
     )
     return ClientHarness(rate_limiter, api, api.make_office_api(credentials), credentials, events)
 

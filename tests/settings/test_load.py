@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from oddaemon.core.model import Cadence, Include, OfficeSpec, Plausibility, Reader
+from oddaemon.core.model import Cadence, Include, OfficeCredentials, OfficeSpec, Plausibility, Reader
 from oddaemon.settings import (
     ApiSettings,
     DaemonSettings,
@@ -64,8 +64,6 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
         ),
         state=StateSettings(database=str(tmp_path / "oddaemon.db"), retain_days=400),
         http=HttpSettings(listen="127.0.0.1:9464", allowed_hosts=[], control_socket=tmp_path / "oddaemon.db.sock"),
-        cadence=Cadence(),
-        plausibility=Plausibility(max_change=0.5, guarantors_min=20, hold_seconds=1800.0),
         daemon=DaemonSettings(drain_seconds=70.0, restarts_max=5, restarts_within_seconds=600.0),
         log=LogSettings(format="auto", level="info"),
         maintenance=MaintenanceSettings(
@@ -85,11 +83,14 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
 def test_an_office_needs_an_id_and_a_key(tmp_path: Path) -> None:
     assert load_office(tmp_path, "") == OfficeSettings(
         spec=OfficeSpec(id="smile", name="smile", page_rows=100),
-        developer_key=Secret(ENVIRONMENT["D"]),
-        customer_key=Secret(ENVIRONMENT["A"]),
-        base_url="https://api.opendental.com/api/v1",
-        min_interval_seconds=1.0,
-        remote=True,
+        credentials=OfficeCredentials(
+            office_id="smile",
+            developer_key=Secret(ENVIRONMENT["D"]),
+            customer_key=Secret(ENVIRONMENT["A"]),
+            base_url="https://api.opendental.com/api/v1",
+            min_interval_seconds=1.0,
+            remote=True,
+        ),
         source=tmp_path / "oddaemon.toml",
     )
 
@@ -110,7 +111,7 @@ def test_an_office_says_everything(tmp_path: Path) -> None:
         account = "12"
         """
     settings = load_office(tmp_path, text)
-    assert settings.min_interval_seconds == 0.75
+    assert settings.credentials.min_interval_seconds == 0.75
     assert settings.spec == OfficeSpec(
         id="smile",
         name="Smile Dental",
@@ -131,7 +132,7 @@ def test_an_office_may_never_be_late(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("tier", "spacing_seconds"), [("standard", 1.0), ("enterprise", 0.5)])
 def test_the_tier_sets_the_spacing(tmp_path: Path, tier: str, spacing_seconds: float) -> None:
-    assert load_office(tmp_path, f'tier = "{tier}"').min_interval_seconds == spacing_seconds
+    assert load_office(tmp_path, f'tier = "{tier}"').credentials.min_interval_seconds == spacing_seconds
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,8 @@ def test_the_tier_sets_the_spacing(tmp_path: Path, tier: str, spacing_seconds: f
 )
 def test_an_office_with_its_own_api_is_not_throttled(tmp_path: Path, url: str) -> None:
     settings = load_office(tmp_path, f'base_url = "{url}/"')
-    assert (settings.base_url, settings.remote, settings.min_interval_seconds) == (url, False, 0.0)
+    credentials = settings.credentials
+    assert (credentials.base_url, credentials.remote, credentials.min_interval_seconds) == (url, False, 0.0)
     assert settings.spec.page_rows == 1000
 
 
@@ -156,7 +158,8 @@ def test_an_office_with_its_own_api_is_not_throttled(tmp_path: Path, url: str) -
 def test_headquarters_by_its_own_name_stays_throttled(tmp_path: Path, url: str) -> None:
     api = f'{API}base_url = "https://proxy.example.com/api/v1"\n'
     settings = load_office(tmp_path, f'base_url = "{url}"', api)
-    assert (settings.remote, settings.min_interval_seconds, settings.spec.page_rows) == (True, 1.0, 100)
+    credentials = settings.credentials
+    assert (credentials.remote, credentials.min_interval_seconds, settings.spec.page_rows) == (True, 1.0, 100)
 
 
 @pytest.mark.parametrize(
@@ -246,13 +249,13 @@ def test_cron_expressions_become_such_as_the_scheduler_understands(written: str,
 
 
 def test_a_night_can_be_lived_in_a_second(tmp_path: Path) -> None:
-    settings = load_settings(tmp_path, f"{API}[cadence]\nprobe_seconds = 0.01\nstart_window_seconds = 1\n")
-    assert settings.cadence == Cadence(probe_seconds=0.01, start_window_seconds=1.0)
+    office = load_office(tmp_path, "[cadence]\nprobe_seconds = 0.01\nstart_window_seconds = 1")
+    assert office.spec.cadence == Cadence(probe_seconds=0.01, start_window_seconds=1.0)
 
 
 def test_what_is_believed_is_a_setting(tmp_path: Path) -> None:
-    settings = load_settings(tmp_path, f"{API}[plausibility]\nmax_change = 2\nguarantors_min = 0\nhold_seconds = 0.5\n")
-    assert settings.plausibility == Plausibility(2.0, 0, 0.5)
+    office = load_office(tmp_path, "[plausibility]\nmax_change = 2\nguarantors_min = 0\nhold_seconds = 0.5")
+    assert office.spec.plausibility == Plausibility(2.0, 0, 0.5)
 
 
 def test_offices_come_in_the_order_of_their_files(tmp_path: Path) -> None:
@@ -275,7 +278,7 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
     write_private(tmp_path / "o/keys/smile.key", "Hb3nY8sVd5FqXg1J\n")
     write_private(tmp_path / "o/smile.toml", '[[office]]\nid = "smile"\ncustomer_key_file = "keys/smile.key"\n')
     settings = load_settings(tmp_path, f'{API}[offices]\ndirectory = "o"\n')
-    assert settings.offices[0].customer_key == Secret("Hb3nY8sVd5FqXg1J")
+    assert settings.offices[0].credentials.customer_key == Secret("Hb3nY8sVd5FqXg1J")
 
 
 def test_reading_twice_gives_equal_settings(tmp_path: Path) -> None:
@@ -338,7 +341,7 @@ def test_a_rehearsal_on_this_machine_is_not_warned_about(tmp_path: Path) -> None
     )
     assert loaded.settings is not None
     assert loaded.warnings == ()
-    assert loaded.settings.offices[0].remote
+    assert loaded.settings.offices[0].credentials.remote
 
 
 def test_lines_are_not_guessed_where_strings_span_several(tmp_path: Path) -> None:

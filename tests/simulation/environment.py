@@ -88,7 +88,7 @@ class SimulationEnvironment:
     @property
     def grace_seconds(self) -> float:
         """How long the daemon may take to notice that all is well."""
-        return compute_grace_seconds(self.world.settings.cadence, clock_stepped=bool(self.event_log.clock_steps))
+        return compute_grace_seconds(self.scenario.fleet.cadence, clock_stepped=bool(self.event_log.clock_steps))
 
     async def start(self) -> None:
         """Practices begin to live, and a daemon is there."""
@@ -111,7 +111,7 @@ class SimulationEnvironment:
 
     def get_throttled_until(self, office_id: str) -> float:
         """Until when responses asked the office's key to wait, capped at what the daemon obeys."""
-        longest_seconds = self.world.settings.cadence.retry_after_max_seconds
+        longest_seconds = self.scenario.fleet.cadence.retry_after_max_seconds
         while self._traffic_checked < len(self.headquarters.traffic):
             request = self.headquarters.traffic[self._traffic_checked]
             self._traffic_checked += 1

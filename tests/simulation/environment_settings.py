@@ -35,10 +35,10 @@ DISK_CHECK_SECONDS = 7200.0
 def make_key(member: FleetMember) -> ApiKey:
     """The key of an office, with the permissions that its pace needs."""
     return ApiKey(
-        member.settings.customer_key.reveal(),
+        member.settings.credentials.customer_key.reveal(),
         member.id,
-        Permission.ENTERPRISE if member.settings.min_interval_seconds == 0.5 else Permission.QUERIES,
-        Mode.REMOTE if member.settings.remote else Mode.LOCAL,
+        Permission.ENTERPRISE if member.settings.credentials.min_interval_seconds == 0.5 else Permission.QUERIES,
+        Mode.REMOTE if member.settings.credentials.remote else Mode.LOCAL,
         rows_override=member.rows_max,
     )
 
@@ -66,7 +66,6 @@ def make_settings(scenario: Scenario, directory: Path) -> Settings:
         ),
         state=StateSettings(database=str(directory / "state.db"), look_seconds=DISK_CHECK_SECONDS),
         http=HttpSettings(),
-        cadence=scenario.fleet.cadence,
         maintenance=MaintenanceSettings.make_disabled(),
         offices=tuple(set_cadence(member.settings, scenario.fleet.cadence) for member in scenario.fleet.members),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from oddaemon.core.model import Balance, PublishedSnapshot
+from oddaemon.core.model import Balance, Plausibility, PublishedSnapshot
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -79,9 +79,7 @@ async def _run(scenario: Scenario, verbose: bool) -> SimulationOutcome:
             tasks.start_soon(_check_repeatedly, environment)
             await environment.run_actions()
             await environment.repair_everything()
-            await anyio.sleep(
-                environment.grace_seconds + time_limits.compute_hold_seconds(environment.world.settings.plausibility)
-            )
+            await anyio.sleep(environment.grace_seconds + time_limits.compute_hold_seconds(Plausibility()))
             await environment.sleep_until(
                 max(map(environment.get_throttled_until, scenario.fleet.ids)) + time_limits.PULL_SECONDS
             )

@@ -55,7 +55,6 @@ def check(
     ] = False,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
 ) -> None:
-    """Check the configuration: list every problem in every file, and summarize the load."""
     if plan and live:
         raise typer.BadParameter("cannot be combined with --plan.", param_hint="--live")
     config_path = find_config(config)
@@ -92,14 +91,16 @@ class LoadEstimate:
 def estimate_load(settings: Settings) -> LoadEstimate:
     """The load of a configuration."""
     enabled = [office for office in settings.offices if office.spec.enabled]
-    counts = Counter((office.remote, office.min_interval_seconds) for office in enabled)
-    cadence = settings.cadence
-    probes_a_day = DAY_SECONDS / cadence.idle_probe_seconds + cadence.start_window_seconds / 2 / cadence.probe_seconds
+    counts = Counter((each.credentials.remote, each.credentials.min_interval_seconds) for each in enabled)
+    cadences = [each.spec.cadence for each in enabled]
+    probes_a_day = sum(
+        DAY_SECONDS / each.idle_probe_seconds + each.start_window_seconds / 2 / each.probe_seconds for each in cadences
+    )
     return LoadEstimate(
         offices=len(enabled),
         groups=tuple(LoadGroup(remote, seconds, count) for (remote, seconds), count in counts.most_common()),
-        requests_a_day=len(enabled) * (REQUESTS_PER_PROBE * probes_a_day + REQUESTS_PER_NIGHT),
-        peak_requests_per_second=len(enabled) * REQUESTS_PER_PROBE / cadence.probe_seconds,
+        requests_a_day=REQUESTS_PER_PROBE * probes_a_day + REQUESTS_PER_NIGHT * len(enabled),
+        peak_requests_per_second=sum(REQUESTS_PER_PROBE / each.probe_seconds for each in cadences),
     )
 
 

@@ -39,6 +39,10 @@ class ReloadTrigger(StrEnum):
     COMMAND = "command"
 
 
+class RemovalsRefused(BadConfiguration):
+    """A valid configuration that would remove most of the offices."""
+
+
 class ActiveConfig:
     """The active settings. Nothing else activates settings.
 
@@ -98,8 +102,8 @@ class ActiveConfig:
             accept_removals: Apply it even if it removes most of the offices.
 
         Raises:
-            BadConfiguration: There are problems, or it would remove most of the offices; the previous configuration
-                stays active.
+            BadConfiguration: There are problems; the previous configuration stays active.
+            RemovalsRefused: It would remove most of the offices; the previous configuration stays active.
             StoreError: The database did not store the offices; the previous configuration stays active.
         """
         async with self._reload_lock:
@@ -147,7 +151,7 @@ class ActiveConfig:
             raise BadConfiguration(result.problems)
         diff = self.compute_diff(result.settings)
         if diff.removes_most and not may_remove_most:
-            raise BadConfiguration((_make_removal_problem(self.settings, diff),))
+            raise RemovalsRefused((_make_removal_problem(self.settings, diff),))
         return diff, result
 
     async def _apply(
@@ -207,15 +211,17 @@ def _read_guarded(reader: Callable[[Path], LoadResult], source: Path) -> LoadRes
 
 
 def _make_removal_problem(active: Settings, diff: ConfigDiff) -> Problem:
-    what = f"removes {len(diff.removed):,} of {len(active.offices):,} offices at once"
-    hint = "check whether the files are all there; if they are, run `oddaemon reload --accept-removals`"
+    what = f"would remove {len(diff.removed):,} of {len(active.offices):,} offices at once"
+    hint = "check that no file or directory is missing; to remove the offices, run `oddaemon reload --accept-removals`"
     return Problem(active.source, "", None, what, hint)
 
 
 def hide_secrets(telemetry: Telemetry, settings: Settings) -> None:
     """Redact every secret of these settings from log lines."""
     secrets = find_secrets((settings.api, settings.alerts, settings.sinks))
-    telemetry.add_secrets(map(Secret.reveal, [*secrets, *(office.customer_key for office in settings.offices)]))
+    telemetry.add_secrets(
+        map(Secret.reveal, [*secrets, *(office.credentials.customer_key for office in settings.offices)])
+    )
 
 
 def _make_loaded_event(

@@ -41,11 +41,11 @@ class CourierPool:
         self._make_sink = make_sink
         self._couriers: dict[str, Courier] = {}
         self._draining = False
-        self.names: tuple[str, ...] = ()
-        """The active sinks."""
+        self._sinks: dict[str, SinkSettings] = {}
+        """The active ones, by name."""
         self._offices_by_sink: Mapping[str, Sequence[str]] = {}
-        events: TaskEvents[SinkSettings] = TaskEvents(
-            started=lambda sink, settings: SinkStarted(sink, settings.kind),
+        events = TaskEvents(
+            started=lambda sink: SinkStarted(sink, self._sinks[sink].kind),
             stopped=SinkStopped,
             crashed=lambda sink, error, left: CourierCrashed(sink, type(error).__name__, left, format_traceback(error)),
         )
@@ -53,11 +53,15 @@ class CourierPool:
             tasks, "sink", self._run_courier, events=events, emit=context.emit, budget=budget, sleep=sleep
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The active sinks."""
+        return tuple(self._sinks)
+
     async def apply(self, sinks: Sequence[SinkSettings], changed: Collection[str]) -> None:
         """Run couriers for the configured sinks; those that did not change keep their deliveries in flight."""
-        wanted = {sink.name: sink for sink in sinks}
-        await self._supervisor.apply(wanted, changed)
-        self.names = tuple(wanted)
+        self._sinks = {sink.name: sink for sink in sinks}
+        await self._supervisor.apply(self._sinks, changed)
         self.notify(self.names)
 
     @contextmanager

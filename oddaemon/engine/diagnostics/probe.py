@@ -62,15 +62,15 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         api: The API of all offices.
         progress: Called with the number of requests done, and of all requests at most.
     """
-    settings = target.settings
+    credentials = target.settings.credentials
     office = CheckedOffice(
-        settings.spec,
-        settings.remote,
-        settings.min_interval_seconds,
+        target.settings.spec,
+        credentials.remote,
+        credentials.min_interval_seconds,
         previous_key_for=target.api.previous_key_time_left,
         developer_name=target.developer_name,
     )
-    observations = Observations(office, api.now(), await api.check_connectivity(settings.base_url))
+    observations = Observations(office, api.now(), await api.check_connectivity(credentials.base_url))
     if observations.connectivity.failed_at is None:
         run = _DiagnosticRun(target, api, observations, progress)
         try:
@@ -78,8 +78,8 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         except ShuttingDown:
             run.record(interrupted=True)
         observations = run.observations
-    name, results = settings.spec.name, run_checks(observations)
-    return Diagnosis(settings.spec.id, name, observations.at, target.asked_by, results, observations.zones)
+    name, results = office.spec.name, run_checks(observations)
+    return Diagnosis(office.spec.id, name, observations.at, target.asked_by, results, observations.zones)
 
 
 class _DiagnosticRun:
@@ -112,7 +112,7 @@ class _DiagnosticRun:
         await self._fetch_clocks()
         if self._ends_run(self.observations.clocks):
             return
-        if isinstance(self.observations.clocks, Failure) and self._target.settings.remote:
+        if isinstance(self.observations.clocks, Failure) and self._target.settings.credentials.remote:
             self._spacing_seconds = READ_ALL_SECONDS
         await self._fetch_preferences()
         if self._ends_run(self.observations.preferences_failure):

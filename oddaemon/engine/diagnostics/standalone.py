@@ -30,7 +30,9 @@ class StandaloneDoctor:
     async def diagnose(self, office: OfficeSettings, progress: ProgressCallback = lambda _done, _of: None) -> Diagnosis:
         """Diagnose one office. No other process may use its key meanwhile."""
         settings = self._settings
-        target = ProbeTarget(office, self._api.make_office_api(office), settings.api.developer_name, "doctor")
+        target = ProbeTarget(
+            office, self._api.make_office_api(office.credentials), settings.api.developer_name, "doctor"
+        )
         return await diagnose(target, self._api, progress)
 
 

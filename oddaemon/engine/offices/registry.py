@@ -76,8 +76,8 @@ class Registry:
         self._emit = emit
         self._records: dict[str, _OfficeRecord] = {}
         self._crash_groups = CrashGroups(emit)
-        events: TaskEvents[OfficeSettings] = TaskEvents(
-            started=lambda office, _: OfficeStarted(office),
+        events = TaskEvents(
+            started=OfficeStarted,
             stopped=lambda office, reason, _: OfficeStopped(office, reason),
             crashed=self._make_crash_event,
         )
@@ -116,12 +116,15 @@ class Registry:
             changed: The offices whose workers must start again.
             rows: What was stored of each office before.
         """
-        self._fleet.offices = {
-            office_id: self._make_runtime(settings.spec, rows.get(office_id)) for office_id, settings in wanted.items()
-        }
+        runtimes: dict[str, OfficeRuntime] = {}
+        for office_id, settings in wanted.items():
+            runtimes[office_id] = self._make_runtime(settings.spec, rows.get(office_id))
+        self._fleet.offices = runtimes
         await self._supervisor.apply(wanted, changed)
         self._records = {office_id: each for office_id, each in self._records.items() if office_id in wanted}
-        self._api.retain_circuit_breakers({office.base_url for office in wanted.values() if office.remote})
+        self._api.retain_circuit_breakers(
+            {each.credentials.base_url for each in wanted.values() if each.credentials.remote}
+        )
 
     async def wait_stopped(self) -> None:
         """Wait until no worker is running; closing the rate limiter ends them."""
@@ -156,7 +159,7 @@ class Registry:
         record, runtime = self._records.setdefault(office_id, _OfficeRecord()), self._fleet.offices[office_id]
         runtime.is_quarantined = False
         emitter = OfficeEventEmitter(runtime, self._emit)
-        record.api = self._api.make_office_api(settings, record.api)
+        record.api = self._api.make_office_api(settings.credentials, record.api)
         record.worker = worker = Worker(settings.spec, record.api, emitter, self._context)
         if record.api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.

@@ -41,7 +41,7 @@ def _report_unreadable(main: TomlDocument, shown_directory: Path, path: Path, er
     if isinstance(error, PermissionError):
         hint = "allow the user that runs oddaemon to list and enter it; under systemd: chgrp oddaemon-config, chmod 750"
     elif path.name != shown_directory.name:
-        hint = "mount it or make it again; if its offices are no longer wanted, remove it"
+        hint = "mount or restore it, or what it links to; if its offices are no longer wanted, remove it"
     where = "cannot be read" if path.name == shown_directory.name else f"{format_path(path)} cannot be read"
     main.report(("offices", "directory"), f"{where}: {error.strerror}", hint, str(main.table["offices"]["directory"]))
 

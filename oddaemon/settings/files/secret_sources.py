@@ -209,6 +209,8 @@ def check_key(value: str) -> None:
         raise invalid(message, "format the column as text, and enter the key again from the developer portal")
     if value[0] in "'\"=":
         raise invalid("the key begins with a quote or an equals sign, as spreadsheets add it", "write the key alone")
+    if value[0] == "#":
+        raise invalid("a spreadsheet has written an error in place of the key", "enter the key again, as text")
     if "/" in value:
         raise invalid(
             "the key contains a slash",

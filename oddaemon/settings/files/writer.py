@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,27 +10,33 @@ from typing import Any
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument, hide_secrets
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.files.problem import Diagnostics
+from oddaemon.settings.files.problem import Diagnostics, Problem
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FIELD_ORDER = ("id", "name", "customer_key", "customer_key_file", "customer_key_env", "timezone", "tier")
 """The first fields in a file; the others follow in their given order, labels last."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OfficeDraft:
-    """`[[office]]` tables that are to be written."""
+    """`[[office]]` tables that are to be written, and the problems of where they came from."""
 
     path: Path
     """The path shown in problems: the future file, or the file that the offices came from."""
-    offices: Sequence[Mapping[str, Any]] = field(repr=False)
+    offices: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
     """Keys are `Secret`s."""
-    lines: Sequence[int] = ()
+    lines: list[int] = field(default_factory=list)
     """The line of each in `path`."""
     is_private: bool = True
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, message: str, hint: str = "", line: int | None = None) -> None:
+        """Report a problem that keeps the offices from being read."""
+        self.problems.append(Problem(self.path, "", None, message, hint, line))
 
     def to_document(self, safe_names: frozenset[str], diagnostics: Diagnostics) -> TomlDocument:
         """Convert to a document, as if it had been read from a file; strings under unsafe names are hidden."""
+        diagnostics.problems += self.problems
         lines: dict[Location, int] = {("office", index): line for index, line in enumerate(self.lines)}
         table = hide_secrets({"office": [dict(office) for office in self.offices]}, safe_names)
         return TomlDocument(

@@ -121,9 +121,11 @@ OFFICE_FIELDS = OfficeTable.list_keys()
 
 
 @dataclass(frozen=True, slots=True)
-class OfficeSettings(OfficeCredentials):
+class OfficeSettings:
     """Everything a worker depends on. Its fields are the settings of an office: see `core.config_diff`."""
 
+    spec: OfficeSpec = field(metadata=setting(Effect.NESTED))
+    credentials: OfficeCredentials = field(metadata=setting(Effect.NESTED))
     source: Path = field(metadata=setting(Effect.NONE))
     """The file that names it."""
     tier: str = field(default="standard", metadata=setting(Effect.DISPLAY_ONLY))
@@ -152,11 +154,14 @@ def make_office_settings(
             cadence=cadence,
             plausibility=plausibility,
         ),
-        developer_key=api.developer_key,
-        customer_key=table.customer_key,
-        base_url=base_url,
-        min_interval_seconds=spacing if table.min_interval_seconds is None else table.min_interval_seconds,
-        remote=remote,
+        credentials=OfficeCredentials(
+            office_id=table.id,
+            developer_key=api.developer_key,
+            customer_key=table.customer_key,
+            base_url=base_url,
+            min_interval_seconds=spacing if table.min_interval_seconds is None else table.min_interval_seconds,
+            remote=remote,
+        ),
         source=source,
         tier=table.tier,
     )

@@ -11,7 +11,7 @@ import pytest
 from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.core.config_diff import ConfigChange, ConfigDiff, diff_configs
 from oddaemon.core.model import Condition
-from oddaemon.engine.config.active_config import ActiveConfig, ReloadTrigger
+from oddaemon.engine.config.active_config import ActiveConfig, ReloadTrigger, RemovalsRefused
 from oddaemon.settings import BadConfiguration, LoadResult, LogSettings, OfficeSettings, Settings
 from oddaemon.settings.model import keep_restart_tables
 from oddaemon.settings.tables.office import OFFICE_FIELDS
@@ -194,7 +194,8 @@ async def test_a_reload_that_would_remove_most_offices_needs_the_operator_s_word
             files.remove(name)
         files.write_files()
         rejection = await assert_rejected(world, trigger)
-        assert "removes 4 of 7 offices at once" in str(rejection)
+        assert isinstance(rejection, RemovalsRefused)
+        assert "4 of 7" in rejection.problems[0].message
         assert "oddaemon reload --accept-removals" in rejection.problems[0].hint
         assert len(world.daemon.fleet.offices) == len(world.settings.offices) == 7
         assert list_problems(world) == [[str(rejection)]]
@@ -202,6 +203,10 @@ async def test_a_reload_that_would_remove_most_offices_needs_the_operator_s_word
         status = await world.daemon.admin.status.get_fleet()
         assert status["daemon"] is not None
         assert status["daemon"]["configuration_rejected"] == str(rejection)
+        with pytest.raises(CommandRejected) as refusal:
+            await world.daemon.admin.commands.reload(1000)
+        assert refusal.value.kind is RejectionKind.BAD_CONFIGURATION
+        assert "oddaemon check" not in refusal.value.advice, "it would find no problem"
         planned = await world.daemon.admin.commands.preview_reload()
         assert planned["warnings"][-1]["message"] == rejection.problems[0].message
 

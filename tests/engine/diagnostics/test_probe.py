@@ -29,7 +29,7 @@ from oddaemon.simulator.faults.faults import (
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.practice.preferences import DATE_LAST_AGING
 from tests.engine.diagnostics.diagnostic_harness import diagnostic_harness, find_check, get_outcome, list_failed_checks
-from tests.engine.night import BEFORE_DAWN, LOS_ANGELES, SMALL, SMILE
+from tests.engine.night import BEFORE_DAWN, LOS_ANGELES, SMALL, SMILE, replace_credentials
 
 WITH_CLINICS = replace(SMILE, clinics=5)
 
@@ -94,14 +94,14 @@ async def test_what_is_in_the_way_is_shown_where_it_is_and_ends_the_asking(
 
 async def test_a_wrong_developer_key_is_one_of_two_that_are_not_valid() -> None:
     async with diagnostic_harness() as place:
-        found = await place.diagnose(replace(place.settings.offices[0], developer_key=Secret("mistyped")))
+        found = await place.diagnose(replace_credentials(place.settings.offices[0], developer_key=Secret("mistyped")))
         assert list_failed_checks(found) == [CheckName.CUSTOMER_KEY]
         assert get_outcome(found, CheckName.DEVELOPER_KEY) is CheckOutcome.SKIPPED
 
 
 async def test_a_mistyped_customer_key_is_ours_and_the_message_stays_true() -> None:
     async with diagnostic_harness() as place:
-        mistyped = replace(place.settings.offices[0], customer_key=Secret("mistyped"))
+        mistyped = replace_credentials(place.settings.offices[0], customer_key=Secret("mistyped"))
         found = await place.diagnose(mistyped)
         assert list_failed_checks(found) == [CheckName.CUSTOMER_KEY]
         check = find_check(found, CheckName.CUSTOMER_KEY)

@@ -12,7 +12,7 @@ from oddaemon.core.model import Condition, Owner
 from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
 from oddaemon.simulator.faults.faults import Fault, FaultWindow, GatewayError, ScheduledFault
 from oddaemon.simulator.model.spec import PracticeSpec
-from tests.engine.night import make_office_settings, night, time_after_start
+from tests.engine.night import make_office_settings, night, replace_credentials, time_after_start
 
 FLEET = [PracticeSpec(f"office-{number}", seed=number, guarantors=30, settled=5) for number in range(12)]
 DOWN, UP = time_after_start(minutes=90), time_after_start(hours=3)
@@ -51,7 +51,9 @@ async def test_unused_headquarters_are_not_down_for_ever(tmp_path: Path) -> None
     ) as world:
         await world.wait_for_event("headquarters_down")
         assert "oddaemon_headquarters_down 1.0" in world.render_metrics()
-        elsewhere = tuple(replace(each, base_url="http://127.0.0.1:2/api/v1") for each in world.settings.offices)
+        elsewhere = tuple(
+            replace_credentials(each, base_url="http://127.0.0.1:2/api/v1") for each in world.settings.offices
+        )
         await world.apply(replace(world.settings, offices=elsewhere))
         assert len(world.find_events("headquarters_unused")) == 1
         assert "oddaemon_headquarters_down 0.0" in world.render_metrics()

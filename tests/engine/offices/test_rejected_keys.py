@@ -10,7 +10,7 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import Fault, KeyDisabled, KeyUnassigned, OldVersion, PermissionMissing
-from tests.engine.night import SMALL, make_office_settings, night, schedule_fault, time_after_start
+from tests.engine.night import SMALL, make_office_settings, night, replace_credentials, schedule_fault, time_after_start
 
 BLOCKING = [
     (KeyDisabled(), Owner.OFFICE, "key_rejected", "API key is disabled."),
@@ -93,7 +93,7 @@ async def test_a_missing_permission_of_an_office_without_a_zone_is_named_too(tmp
 
 
 async def test_an_address_that_the_api_does_not_know_is_ours_to_correct(tmp_path: Path) -> None:
-    office = replace(make_office_settings(), base_url="http://127.0.0.1:1/api")
+    office = replace_credentials(make_office_settings(), base_url="http://127.0.0.1:1/api")
     async with night(tmp_path, [SMALL], [office]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
         assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.NOT_FOUND)

@@ -11,7 +11,7 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.settings import OfficeSettings, Secret, Settings
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from tests.engine.night import SMALL, SMILE, make_office_settings, night
+from tests.engine.night import SMALL, SMILE, make_office_settings, night, replace_credentials
 from tests.engine.world import World
 
 SLOW = HeadquartersOptions(base_seconds=2)
@@ -74,7 +74,8 @@ async def test_a_new_developer_key_restarts_every_office(tmp_path: Path) -> None
     async with night(tmp_path, [STAYS, GOES]) as world:
         await world.wait_for_snapshots(1, "goes")
         key = Secret("planted-other-developer-key")
-        await world.apply(replace_offices(world, [replace(each, developer_key=key) for each in world.settings.offices]))
+        offices = [replace_credentials(each, developer_key=key) for each in world.settings.offices]
+        await world.apply(replace_offices(world, offices))
         for office_id in ("stays", "goes"):
             await world.wait_for_condition(Condition.BLOCKED, office_id)
             assert world.assert_explained(

@@ -25,7 +25,7 @@ def write_key_file(directory: Path, content: bytes, mode: int = 0o600) -> Path:
 
 def get_key(loaded: LoadResult) -> str:
     assert loaded.settings is not None, loaded.problems
-    return loaded.settings.offices[0].customer_key.reveal()
+    return loaded.settings.offices[0].credentials.customer_key.reveal()
 
 
 def get_only_message(loaded: LoadResult) -> str:
@@ -108,6 +108,13 @@ def test_a_key_that_a_spreadsheet_made_a_number_is_named(tmp_path: Path, written
     assert "spreadsheet has turned the key into a number" in get_only_message(
         load_config(tmp_path, 'customer_key_file = "smile.key"')
     )
+
+
+@pytest.mark.parametrize("written", ["#REF!", "#N/A", "#NAME?"])
+def test_an_error_of_a_spreadsheet_is_no_key(tmp_path: Path, written: str) -> None:
+    write_key_file(tmp_path, written.encode())
+    message = get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"'))
+    assert "error in place of the key" in message
 
 
 @pytest.mark.parametrize("written", ["'1111222233334444", '="1111222233334444"', '"1111222233334444"'])

@@ -1,6 +1,7 @@
 """Offices that stand in no file yet are checked with those that do, and are written so that they read the same."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_an_office_draft_is_an_office_and_its_key_is_not_shown(tmp_path: Path) -
 def test_problems_of_a_draft_have_its_own_line_numbers(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     write_office_file(tmp_path / "offices.d/elm.toml", "elm", "Hb3nY8sVd5FqXg1J")
-    offices: list[dict[str, Any]] = [
+    offices: list[Mapping[str, Any]] = [
         {"id": "ash", "customer_key": Secret("a b")},
         {"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")},
     ]

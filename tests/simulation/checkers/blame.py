@@ -6,7 +6,7 @@ Judged from the incidents and from what the simulated office knows of its own ag
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.core.model import Condition, Owner, Plausibility, Status
 from oddaemon.simulator.practice.aging_run import AgingOutcome
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.practice.preferences import (
@@ -48,7 +48,7 @@ def _find_wrong_blame(
     if BROKEN_OFF in status.reason and not _may_hold_two_runs(practice):
         return "its table holds the balances of one run"
     now = environment.seconds
-    recent_seconds = environment.grace_seconds + compute_hold_seconds(environment.world.settings.plausibility)
+    recent_seconds = environment.grace_seconds + compute_hold_seconds(Plausibility())
     recently = now - recent_seconds
     for incident in environment.scenario.incidents:
         is_recent = incident.begins <= now and incident.ends > recently

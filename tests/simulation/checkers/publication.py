@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from oddaemon.core.model import Condition, Status
+from oddaemon.core.model import Condition, Plausibility, Status
 from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE
@@ -50,7 +50,6 @@ def check(environment: SimulationEnvironment) -> None:
         wanted = event_log.get_wanted(office_id)
         if wanted is None or office_id not in environment.world.daemon.fleet.offices:
             continue
-        settings = environment.world.settings
         moment = OfficeMoment(
             office_id,
             now,
@@ -58,11 +57,11 @@ def check(environment: SimulationEnvironment) -> None:
             practice,
             _find_incidents(environment, office_id),
             max(alive_since, wanted.seconds, environment.get_throttled_until(office_id)),
-            environment.grace_seconds + compute_hold_seconds(settings.plausibility),
+            environment.grace_seconds + compute_hold_seconds(Plausibility()),
         )
         _check_owed(moment, event_log)
         _check_incidents(moment, event_log)
-        _check_aging(moment, event_log, settings.cadence.stuck_after_seconds)
+        _check_aging(moment, event_log, environment.scenario.fleet.cadence.stuck_after_seconds)
 
 
 def _find_incidents(environment: SimulationEnvironment, office_id: str) -> list[Incident]:

@@ -40,7 +40,7 @@ def check(environment: SimulationEnvironment) -> None:
         own = [each for each in environment.headquarters.traffic if each.office_id == office_id]
         own.sort(key=lambda request: request.arrived_seconds)
         check_slow_probes(
-            office_id, own, environment.event_log, environment.world.settings.cadence, environment.seconds
+            office_id, own, environment.event_log, environment.scenario.fleet.cadence, environment.seconds
         )
     for incident in environment.scenario.incidents:
         if incident.kind == HEADQUARTERS_DOWN:

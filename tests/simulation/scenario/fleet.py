@@ -11,7 +11,7 @@ from random import Random
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.model import Cadence, Include, OfficeSpec, Reader
+from oddaemon.core.model import Cadence, Include, OfficeCredentials, OfficeSpec, Reader
 from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
@@ -89,7 +89,7 @@ class SimulatedFleet:
     @property
     def remote_ids(self) -> tuple[str, ...]:
         """The offices that are reached through headquarters."""
-        return tuple(member.id for member in self.members if member.settings.remote)
+        return tuple(member.id for member in self.members if member.settings.credentials.remote)
 
     def get_member(self, office_id: str) -> FleetMember:
         return next(member for member in self.members if member.id == office_id)
@@ -117,17 +117,20 @@ def _draw_cadence(rng: Random) -> Cadence:
 
 def _draw_member(number: int, rng: Random) -> FleetMember:
     spec = _draw_spec(number, rng)
-    settings = OfficeSettings(
-        spec=_draw_office(spec, rng),
+    office = _draw_office(spec, rng)
+    credentials = OfficeCredentials(
+        office_id=spec.office_id,
         developer_key=Secret(DEVELOPER_KEY),
         customer_key=Secret(CUSTOMER_KEY_PREFIX + spec.office_id),
         base_url="http://127.0.0.1:1/api/v1",
         min_interval_seconds=rng.choice((1.0, 1.0, 0.5)),
         remote=True,
-        source=Path("offices.toml"),
     )
     if draw_chance(rng, 0.12):
-        settings = replace(settings, min_interval_seconds=0.0, remote=False, base_url="http://192.168.0.5:30223/api/v1")
+        credentials = replace(
+            credentials, min_interval_seconds=0.0, remote=False, base_url="http://192.168.0.5:30223/api/v1"
+        )
+    settings = OfficeSettings(office, credentials, source=Path("offices.toml"))
     rows_max = rng.choice((10, 37, 99, 1000)) if draw_chance(rng, 0.15) else None
     return FleetMember(spec, settings, rows_max)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.model import Cadence, OfficeSpec
+from oddaemon.core.model import Cadence, OfficeCredentials, OfficeSpec
 from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
@@ -41,7 +41,9 @@ def make_member(office_id: str = ELM, **overrides: Any) -> FleetMember:
     return FleetMember(
         spec,
         OfficeSettings(
-            office, developer_key, key, "http://127.0.0.1:1/api/v1", 1.0, remote=True, source=Path("o.toml")
+            office,
+            OfficeCredentials(office_id, developer_key, key, "http://127.0.0.1:1/api/v1", 1.0, remote=True),
+            source=Path("o.toml"),
         ),
     )
 

@@ -197,10 +197,10 @@ def test_the_daemon_reads_the_configuration_that_is_written_for_it(tmp_path: Pat
     assert settings.api.base_url == "http://127.0.0.1:8123/api/v1"
     assert settings.api.max_in_flight == 32
     brookside, hillside = sorted(settings.offices, key=lambda each: each.spec.id)
-    assert brookside.customer_key.reveal() == plan.offices[0].key.customer_key
-    assert hillside.customer_key.reveal() == "VzkmZEaUWOjnQX2z"
-    assert hillside.base_url == "http://localhost:8123/api/v1"
-    assert (brookside.remote, hillside.remote) == (True, False)
+    assert brookside.credentials.customer_key.reveal() == plan.offices[0].key.customer_key
+    assert hillside.credentials.customer_key.reveal() == "VzkmZEaUWOjnQX2z"
+    assert hillside.credentials.base_url == "http://localhost:8123/api/v1"
+    assert (brookside.credentials.remote, hillside.credentials.remote) == (True, False)
     for each in [path, *(tmp_path / "config" / "offices.d").iterdir()]:
         assert stat.S_IMODE(each.stat().st_mode) == 0o600
 

@@ -31,10 +31,7 @@ app = typer.Typer()
 
 @app.command("list", epilog=format_examples("oddaemon office list", "oddaemon office list --json"))
 def list_offices(config: Config = None, as_json: AsJson = False) -> None:
-    """List the configured offices: id, name, enabled, tier, zone, deadline, labels. Keys are not shown.
-
-    Also lists removed offices whose data is kept.
-    """
+    """Also lists removed offices whose data is kept."""
     settings = load_settings(config)
     removed = _load_removed(settings)
     if as_json:
@@ -77,7 +74,7 @@ def _format_row(settings: OfficeSettings) -> list[str]:
         office.id,
         office.name,
         "yes" if office.enabled else "no",
-        settings.tier if settings.remote else "own network",
+        settings.tier if settings.credentials.remote else "own network",
         "measured" if office.zone is None else str(office.zone),
         "-" if office.fresh_by is None else f"{office.fresh_by:%H:%M}",
         " ".join(f"{name}={text}" for name, text in office.labels),
@@ -91,8 +88,8 @@ def _make_document(settings: OfficeSettings) -> dict[str, Any]:
         "name": office.name,
         "enabled": office.enabled,
         "tier": settings.tier,
-        "min_interval_seconds": settings.min_interval_seconds,
-        "base_url": settings.base_url,
+        "min_interval_seconds": settings.credentials.min_interval_seconds,
+        "base_url": settings.credentials.base_url,
         "timezone": None if office.zone is None else str(office.zone),
         "fresh_by": None if office.fresh_by is None else f"{office.fresh_by:%H:%M}",
         "clinics": list(office.clinics),
