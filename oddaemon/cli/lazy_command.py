@@ -1,7 +1,7 @@
 """Commands that are imported on first use, so that `--help`, `--version` and completion stay quick.
 
-The list of commands holds names and short helps. The module of a command, or of a group of commands, holds a Typer
-named `app`.
+The list of commands holds names and the first paragraph of each help. The module of a command, or of a group of
+commands, holds a Typer named `app`; the docstring of a command is the rest of its help.
 """
 
 from importlib import import_module
@@ -59,7 +59,9 @@ def add_lazy_command(
             needed = f"`oddaemon {name}` needs {EXTRA_MODULES[extra]}, which is not installed"
             raise fail(f"{needed}; run: pip install 'oddaemon[{extra}]'")
         group = get_group(import_module(f"{package}.{module or name.replace('-', '_')}").app)
-        return group if group.name == name else group.commands[name]
+        command = group if group.name == name else group.commands[name]
+        command.help = f"{summary}\n\n{command.help}" if command.help else summary
+        return command
 
     app.command(name, cls=LazyCommand, help=summary, rich_help_panel=panel)(load)
 

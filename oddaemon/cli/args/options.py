@@ -50,6 +50,12 @@ Output = Annotated[
 ]
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="How many offices to diagnose at once.")]
 DEFAULT_CONCURRENCY = 16
+Seed = Annotated[int, typer.Option(help="The same seed gives the same simulation.")]
+DEFAULT_SEED = 7
+DEFAULT_OFFICES = 25
+"""The scenarios of the demo; further offices are ordinary ones."""
+READY_LINE = "Ready."
+"""The last line that the simulator writes at its start, for programs that wait for it."""
 
 
 def parse_date(text: str) -> date | None:

@@ -215,7 +215,6 @@ def backfill(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read an office's balances as of a past day through the running daemon. Current balances stay as they are."""
     if (query is not None or via is not BackfillMethod.REPORT) and cancel:
         raise typer.BadParameter("cannot be combined with --via or --query.", param_hint="--cancel")
     if office is None and (cancel or as_of or query):

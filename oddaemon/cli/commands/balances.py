@@ -55,7 +55,6 @@ def balances(
     output_format: Format = None,
     output: Output = None,
 ) -> None:
-    """Show the guarantor balances of an office, now or on any past day. Patient data."""
     if fleet == (office is not None):
         raise typer.BadParameter("name an office, or use --fleet for all of them.", param_hint="OFFICE")
     with _open_balances(config, office, as_of) if office is not None else _open_fleet_totals(config, as_of) as result:

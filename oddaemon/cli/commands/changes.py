@@ -39,7 +39,6 @@ def changes(
     output_format: Format = None,
     output: Output = None,
 ) -> None:
-    """Show which guarantors are new, changed or cleared between two days, with old and new values. Patient data."""
     with open_history(config) as (reader, settings):
         days = require_office_days(reader, settings, office)
         after = select_day(days, last, office)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from oddaemon.cli.args.simulation import DEFAULT_OFFICES, DEFAULT_SEED, Seed
+from oddaemon.cli.args.options import DEFAULT_OFFICES, DEFAULT_SEED, Seed
 from oddaemon.cli.demo.run import run_demo
 from oddaemon.cli.lazy_command import format_examples
 
@@ -22,5 +22,4 @@ def demo(
         Path | None, typer.Option(metavar="DIR", help="Work in this new directory, and keep everything in it.")
     ] = None,
 ) -> None:
-    """Run one simulated night of offices, with a crash in the middle, and verify every snapshot to the cent."""
     run_demo(offices, seed, keep)

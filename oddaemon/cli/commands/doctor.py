@@ -26,9 +26,7 @@ def doctor(
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
     as_json: AsJson = False,
 ) -> None:
-    """Diagnose offices step by step, from DNS to aging. Exits with 1 if someone must act.
-
-    Sends about fourteen requests per office, with the configured key and at its
+    """Sends about fourteen requests per office, with the configured key and at its
     pace; through the daemon if it watches the office.
     """
     settings = load_settings(config)

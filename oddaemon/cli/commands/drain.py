@@ -13,5 +13,4 @@ app = typer.Typer()
 
 @app.command(epilog=format_examples("oddaemon drain"))
 def drain(config: Config = None, as_json: AsJson = False) -> None:
-    """Make the running daemon finish what is in progress, start nothing new, and exit."""
     print_outcome(request_document(require_control_socket(find_config(config)), "/drain"), as_json=as_json)

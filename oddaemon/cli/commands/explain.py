@@ -44,9 +44,7 @@ def explain(
     ] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything known about one office: its condition, why, who must act, what to send them, its journal.
-
-    The journal comes last, oldest entry first: decisions, failures, commands.
+    """The journal comes last, oldest entry first: decisions, failures, commands.
 
     Requests that found nothing new are summarized in one line.
     """

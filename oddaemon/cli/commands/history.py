@@ -53,7 +53,6 @@ def history(
     output_format: Format = None,
     output: Output = None,
 ) -> None:
-    """Show an office night by night, with backfilled days: buckets, totals, changes, and flow between buckets."""
     with open_history(config) as (reader, settings):
         days = require_office_days(reader, settings, office)
         begin = days[0] if first is None else select_day(days, first, office)

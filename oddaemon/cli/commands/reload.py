@@ -30,9 +30,7 @@ def reload(
         typer.Option("--accept-removals", help="Apply it even if it removes more than half of the offices."),
     ] = False,
 ) -> None:
-    """Make the running daemon reload its configuration: all of it or nothing. Shows changes.
-
-    A configuration that would remove more than half of the offices at once, and
+    """A configuration that would remove more than half of the offices at once, and
     more than three, is refused without --accept-removals: most often a directory
     is not mounted, or a tool wrote an empty file.
     """

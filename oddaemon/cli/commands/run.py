@@ -14,7 +14,6 @@ app = typer.Typer()
 
 @app.command(epilog=format_examples("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml"))
 def run(config: Config = None) -> None:
-    """Run the daemon until SIGTERM or Ctrl-C: watch every office, pull, verify, publish."""
     # Importing the daemon takes long enough for a SIGHUP to arrive, which would end the process. Ignoring it loses
     # nothing: the configuration is read after this.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

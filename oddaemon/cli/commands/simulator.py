@@ -7,7 +7,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from oddaemon.cli.args.simulation import DEFAULT_OFFICES, DEFAULT_SEED, READY_LINE, Seed
+from oddaemon.cli.args.options import DEFAULT_OFFICES, DEFAULT_SEED, READY_LINE, Seed
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail, flatten_errors
 from oddaemon.core.reporting.formatting import format_count
@@ -55,7 +55,6 @@ def simulator(
         typer.Option(metavar="DIR", help="Write a daemon's configuration for this simulator to DIR."),
     ] = None,
 ) -> None:
-    """Simulate Open Dental's headquarters and its offices, until Ctrl-C."""
     if plan is not None and (offices, due_in) != (None, None):
         message = "already sets the offices and their times; omit --offices and --due-in."
         raise typer.BadParameter(message, param_hint="--plan")

@@ -41,9 +41,7 @@ def status(
     condition: Conditions = None,
     label: Labels = None,
 ) -> None:
-    """Show the condition of every office, worst first: since when, why, who must act, what happens next.
-
-    Asks the running daemon. If it cannot be reached, shows what the database
+    """Asks the running daemon. If it cannot be reached, shows what the database
     last stored, and says so.
     """
     if watch and (as_json or check):

@@ -92,9 +92,7 @@ def support_bundle(
         ),
     ] = None,
 ) -> None:
-    """Collect diagnostics in one file (mode 0600), without keys, patient data or amounts.
-
-    Contents: journals, configuration without secrets, its problems, versions,
+    """Contents: journals, configuration without secrets, its problems, versions,
     metrics, status, and facts about the database.
 
     Works with an invalid configuration and without a daemon; lists what is missing.

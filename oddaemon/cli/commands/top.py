@@ -41,9 +41,7 @@ def top(
     condition: Conditions = None,
     label: Labels = None,
 ) -> None:
-    """Show the fleet live, worst first: requests per second, in flight, next actions.
-
-    Keys: q or Ctrl-C quits, arrows and PgUp/PgDn scroll, c selects the next
+    """Keys: q or Ctrl-C quits, arrows and PgUp/PgDn scroll, c selects the next
     condition, / searches, Esc shows all offices again.
 
     Without a terminal, the screen is written once.

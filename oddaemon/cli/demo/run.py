@@ -13,7 +13,7 @@ import anyio
 import typer
 from rich.console import Console
 
-from oddaemon.cli.args.simulation import READY_LINE
+from oddaemon.cli.args.options import READY_LINE
 from oddaemon.cli.demo import final_checks
 from oddaemon.cli.demo.display import Display, open_display
 from oddaemon.cli.demo.final_checks import FinalCheck

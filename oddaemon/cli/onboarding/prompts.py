@@ -6,36 +6,18 @@ a whole is validated before anything is written.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import typer
 
-from oddaemon.cli.onboarding.parse import parse_clinics, parse_fresh_by, parse_labels
+from oddaemon.cli.onboarding.parse import parse_cells
 from oddaemon.settings import validate_partial
-
-
-@dataclass(frozen=True, slots=True)
-class OfficeAnswers:
-    """Options of the command line; None: not given."""
-
-    id: str | None = None
-    name: str | None = None
-    timezone: str | None = None
-    tier: str | None = None
-    fresh_by: str | None = None
-    clinics: str | None = None
-    labels: tuple[str, ...] = ()
-    key_file: Path | None = None
-    key_env: str | None = None
-    base_url: str | None = None
-    probe: bool = True
 
 
 class _Question(NamedTuple):
     name: str
-    """Its field in `OfficeAnswers`."""
+    """The setting."""
     text: str
     default: str = ""
     related_settings: frozenset[str] = frozenset()
@@ -59,40 +41,39 @@ _LABEL_SEPARATOR = re.compile(r"[;\s]+")
 
 @dataclass(slots=True)
 class Prompter:
-    """The answers so far."""
+    """The answers so far, by setting."""
 
-    given: OfficeAnswers
+    given: Mapping[str, str]
+    """The options of the command line."""
     find_id_conflict: Callable[[str], str]
     """Why an id is taken; empty if it is free."""
-    answers: OfficeAnswers = field(default_factory=OfficeAnswers)
+    answers: dict[str, str] = field(default_factory=dict)
 
-    def ask_all(self) -> OfficeAnswers:
-        """Ask every question, in order."""
-        if self.given.base_url and (
-            problem := validate_partial({"id": "new", "base_url": self.given.base_url}, {"base_url"})
-        ):
+    def ask_all(self) -> dict[str, str]:
+        """Ask every question, in order. Returns the settings as texts."""
+        if problem := _find_problem({"id": "new", "base_url": self.given.get("base_url", "")}, "base_url"):
             raise typer.BadParameter(problem, param_hint="--base-url")
         self._ask_until_valid(_Question("id", "Short name, for commands and files (id)"))
-        self._ask_until_valid(_Question("name", "Full name", self.answers.id or ""))
+        self._ask_until_valid(_Question("name", "Full name", self.answers["id"]))
         for question in _QUESTIONS:
             self._ask_until_valid(question)
-        found = {each: getattr(self.answers, each) for each in ("id", "name", *(one.name for one in _QUESTIONS))}
-        return replace(self.given, **found)
+        return {**self.given, **self.answers}
 
     def _ask_until_valid(self, question: _Question) -> None:
         """Ask until the answer is valid."""
-        given: Any = getattr(self.given, question.name)
+        answer = self.given.get(question.name)
         while True:
-            answer: Any = _prompt(question) if given is None or given == () else given
-            candidate = replace(self.answers, **{question.name: answer})
-            problem = validate_partial(make_office_table(candidate), {question.name, *question.related_settings})
+            if answer is None:
+                answer = _prompt(question)
+            candidate = {**self.answers, question.name: answer}
+            problem = _find_problem(candidate, question.name, *question.related_settings)
             if question.name == "id":
-                problem = problem or self.find_id_conflict(candidate.id or "")
+                problem = problem or self.find_id_conflict(answer)
             if not problem:
                 self.answers = candidate
                 return
             typer.echo(f"  {problem}", err=True)
-            given = None
+            answer = None
 
 
 def prompt_until_valid(prompt: Callable[[], str], find_problem: Callable[[str], str]) -> str:
@@ -102,28 +83,12 @@ def prompt_until_valid(prompt: Callable[[], str], find_problem: Callable[[str], 
     return answer
 
 
-def make_office_table(answers: OfficeAnswers) -> dict[str, Any]:
-    """The office as a table of the configuration, without its key; values that were not given are left out."""
-    table: dict[str, Any] = {"id": answers.id}
-    for name in ("name", "timezone", "tier", "base_url"):
-        if getattr(answers, name):
-            table[name] = getattr(answers, name)
-    if answers.fresh_by is not None:
-        table["fresh_by"] = parse_fresh_by(answers.fresh_by)
-    if answers.clinics:
-        table["clinics"] = parse_clinics(answers.clinics)
-    if labels := parse_labels(answers.labels):
-        table["labels"] = labels
-    return table
+def _find_problem(cells: Mapping[str, str], *names: str) -> str:
+    return validate_partial(parse_cells(cells), names)
 
 
-def find_zone_problem(table: Mapping[str, Any], zone: str) -> str:
-    """Why a time zone is invalid for this office; empty if it is valid."""
-    return validate_partial({**table, "timezone": zone}, {"timezone"})
-
-
-def _prompt(question: _Question) -> str | tuple[str, ...]:
+def _prompt(question: _Question) -> str:
     if question.name == "id":
         return str(typer.prompt(question.text)).strip()
     answer = str(typer.prompt(question.text, question.default, show_default=bool(question.default))).strip()
-    return tuple(_LABEL_SEPARATOR.split(answer)) if question.name == "labels" else answer
+    return ";".join(_LABEL_SEPARATOR.split(answer)) if question.name == "labels" else answer

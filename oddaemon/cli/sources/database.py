@@ -1,7 +1,6 @@
 """The database of a configuration: read beside the daemon, written by the daemon while it has the file open."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,18 +29,11 @@ def read_database(settings: Settings, read: Callable[[Database], Awaitable[T]]) 
     """Run `read` with the database open for reading; a problem with the database ends the command."""
 
     async def open_and_read() -> T:
-        async with open_for_reading(settings) as db:
+        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
             return await read(db)
 
-    return anyio.run(open_and_read)
-
-
-@asynccontextmanager
-async def open_for_reading(settings: Settings) -> AsyncIterator[SqliteDatabase]:
-    """The database, for reading; a problem with it ends the command."""
     try:
-        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
-            yield db
+        return anyio.run(open_and_read)
     except StoreError as error:
         raise fail(str(error)) from error
 

@@ -16,7 +16,6 @@ from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import OfficeUnknown, StoreError
 from oddaemon.store.history.day import HistoryDay, get_source
 from oddaemon.store.sqlite.history_reader import HistoryReader
-from oddaemon.store.sqlite.location import parse_database_path
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def open_history(config: Path | None) -> Iterator[tuple[HistoryReader, Settings]
     """The database of a configuration, for reading. A problem with either ends the command."""
     settings = load_settings(config)
     try:
-        with HistoryReader.open(parse_database_path(settings.state.database)) as reader:
+        with HistoryReader.open(settings.state.path) as reader:
             yield reader, settings
     except StoreError as error:
         raise fail(str(error)) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.cli.args.simulation import DEFAULT_OFFICES
+from oddaemon.cli.args.options import DEFAULT_OFFICES
 from oddaemon.settings import load
 from tests.cli.processes import TIMEOUT_SECONDS, run_command, running_command, wait_for_output
 from tests.cli.sample_fleet import invoke

@@ -60,7 +60,7 @@ def test_an_office_is_checked_and_written_for_its_owner_alone(add_setup: AddSetu
     added = load(add_setup.config).offices[1]
     assert (added.spec.name, added.spec.clinics) == ('Oak "Dental" é', (1, 2, 0))
     assert added.spec.labels == (("group", "coast"), ("since", "2026"))
-    assert added.customer_key.reveal() == add_setup.key
+    assert added.credentials.customer_key.reveal() == add_setup.key
 
 
 def test_configuration_problems_are_shown_before_any_prompt_and_nothing_is_written(
@@ -120,7 +120,7 @@ def test_the_key_may_come_from_a_file_from_the_environment_or_from_standard_inpu
     monkeypatch.setenv("OAK_KEY", add_setup.key)
     for source in (["--key-file", str(file)], ["--key-env", "OAK_KEY"], ["--key-file", "-"], []):
         assert add_setup.run_add("--id", "oak", "--no-probe", *source).exit_code == 0
-        assert load(add_setup.config).offices[1].customer_key.reveal() == add_setup.key
+        assert load(add_setup.config).offices[1].credentials.customer_key.reveal() == add_setup.key
         add_setup.path.unlink()
     assert add_setup.run_add("--id", "oak", "--key-file", str(file), "--key-env", "OAK_KEY").exit_code == 2
     assert "NO_SUCH is not set" in add_setup.run_add("--id", "oak", "--key-env", "NO_SUCH").stderr

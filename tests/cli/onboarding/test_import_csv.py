@@ -59,7 +59,7 @@ def test_hundreds_of_offices_become_private_files_in_one_directory(config: Path,
     assert list_office_ids(config) == names
     assert stat.S_IMODE(group.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in group.iterdir()} == {0o600}
-    assert load(config).offices[7].customer_key.reveal() == make_key("office-007")
+    assert load(config).offices[7].credentials.customer_key.reveal() == make_key("office-007")
     assert list(group.parent.iterdir()) == [group]
 
 
@@ -82,8 +82,8 @@ def test_every_cell_becomes_the_setting_that_it_names(config: Path) -> None:
         (1, 2, 0),
     )
     assert (elm.spec.labels, elm.spec.enabled) == ((("group", "coast"), ("region", "west")), False)
-    assert elm.min_interval_seconds == 2.5
-    assert (oak.spec.enabled, oak.customer_key.reveal()) == (True, make_key("oak"))
+    assert elm.credentials.min_interval_seconds == 2.5
+    assert (oak.spec.enabled, oak.credentials.customer_key.reveal()) == (True, make_key("oak"))
     assert oak.source.parent.name == "west"
 
 
@@ -323,11 +323,16 @@ def test_a_cell_in_a_column_without_a_name_is_a_problem(config: Path) -> None:
     assert "4 cells for 2 columns" in done.stderr
 
 
+def test_the_empty_cells_at_the_end_of_a_row_are_not_counted(config: Path) -> None:
+    done = run_import(config, write_csv(config, f"elm,{make_key('elm')},x,,,", header="id,customer_key,,,"))
+    assert "3 cells for 2 columns" in done.stderr
+
+
 @pytest.mark.parametrize("written", ["'{}", '"=""{}"""', '="{}"', "  {}  "])
 def test_a_key_in_the_marks_of_a_spreadsheet_is_repaired(config: Path, written: str) -> None:
     done = run_import(config, write_csv(config, f"elm,{written.format(make_key('elm'))}", header="id,customer_key"))
     assert (done.exit_code, done.stderr) == (0, "")
-    assert load(config).offices[0].customer_key.reveal() == make_key("elm")
+    assert load(config).offices[0].credentials.customer_key.reveal() == make_key("elm")
 
 
 def test_a_key_that_a_spreadsheet_made_a_number_is_refused_by_its_line(config: Path) -> None:

@@ -26,7 +26,6 @@ COMMANDS = (
 
 app = typer.Typer(
     name="office",
-    help="List, add, import and forget offices; pause, resume, sync and accept them.",
     epilog=format_examples("oddaemon office list", "oddaemon office add", "oddaemon office pause elm"),
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -29,10 +29,10 @@ Labels = Annotated[
 app = typer.Typer()
 
 
-def _add_command(name: str, help_text: str, *examples: str) -> None:
+def _add_command(name: str, *examples: str) -> None:
     """A command for the offices that are named, or selected by --all or --label."""
 
-    @app.command(name, help=help_text, epilog=format_examples(*examples))
+    @app.command(name, epilog=format_examples(*examples))
     def send(
         offices: OfficeIds = None,
         all_offices: AllOffices = False,
@@ -45,19 +45,16 @@ def _add_command(name: str, help_text: str, *examples: str) -> None:
 
 _add_command(
     "pause",
-    "Pause offices (survives a restart). Snapshots stay published; a pull in progress finishes.",
     "oddaemon office pause elm",
     "oddaemon office pause --label group=coast",
 )
 _add_command(
     "resume",
-    "Resume paused offices, and probe them at once.",
     "oddaemon office resume elm",
     "oddaemon office resume --all",
 )
 _add_command(
     "sync",
-    "Probe offices at once, and pull balances if aging has completed.",
     "oddaemon office sync elm oak",
     "oddaemon office sync --all",
 )
@@ -65,7 +62,6 @@ _add_command(
 
 @app.command(epilog=format_examples("oddaemon office accept bright-smiles"))
 def accept(offices: OfficeIds = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Accept implausible balances: publish the next pull of each office as it is."""
     _send_command("accept", config, offices or [], as_json=as_json)
 
 

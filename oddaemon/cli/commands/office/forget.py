@@ -18,7 +18,6 @@ from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import Settings
 from oddaemon.store.errors import DatabaseLocked, StoreError
 from oddaemon.store.sqlite.history_reader import HistoryReader
-from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.erase import Erasure, erase_and_verify, erase_office_offline
 from oddaemon.store.sqlite.maintenance.rotation import find_backups
 
@@ -39,13 +38,11 @@ def forget(
     config: Config = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Erase everything stored about an office that is no longer configured, and verify the erasure.
-
-    A running daemon does the work: while it rewrites the database it stores
+    """A running daemon does the work: while it rewrites the database it stores
     nothing else, and pulled balances wait. Without a daemon this command does it.
     """
     settings = load_settings(config)
-    path = parse_database_path(settings.state.database)
+    path = settings.state.path
 
     async def erase(url: str, office_id: str) -> Mapping[str, int]:
         try:

@@ -5,7 +5,6 @@ some of them, and no daemon sees a part.
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,16 +12,15 @@ import typer
 
 from oddaemon.cli.args.options import Config
 from oddaemon.cli.lazy_command import format_examples
-from oddaemon.cli.onboarding.csv_reader import ParsedCsv, read_csv
+from oddaemon.cli.onboarding.csv_reader import read_csv
 from oddaemon.cli.onboarding.next_step import describe_next_step
 from oddaemon.cli.onboarding.office_files import lock_directory, require_offices_directory, write_group
 from oddaemon.cli.output.exit import ExitStatus, fail
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import find_config, require_settings
 from oddaemon.core.reporting.formatting import format_count
-from oddaemon.settings import LoadResult, render_office_toml, try_load
+from oddaemon.settings import LoadResult, OfficeDraft, render_office_toml, try_load
 from oddaemon.settings.files.directory import is_office_group
-from oddaemon.settings.files.problem import Problem
 
 app = typer.Typer()
 
@@ -39,9 +37,7 @@ def import_csv(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Validate everything and write nothing.")] = False,
     config: Config = None,
 ) -> None:
-    """Add all offices of a CSV file, or none: list every problem with its line.
-
-    Columns are an office's settings. Separate clinics and labels by semicolons
+    """Columns are an office's settings. Separate clinics and labels by semicolons
     (1;2;0, group=coast;region=west). An empty cell means the default; `never` as
     fresh_by disables the deadline. An unknown column hides no other problem.
     """
@@ -50,21 +46,21 @@ def import_csv(
     directory = require_offices_directory(settings)
     group = directory / _choose_group_name(csv, into)
     try:
-        parsed = read_csv(csv)
+        draft = read_csv(csv)
     except OSError as error:
         raise fail(f"cannot read {csv}: {error.strerror}") from error
-    loaded = try_load(config_path, drafts=[parsed.office_draft])
-    offices = _require_valid(parsed, loaded)
+    loaded = try_load(config_path, drafts=[draft])
+    offices = _require_valid(draft, loaded)
     for warning in loaded.warnings:
-        if warning.file == parsed.office_draft.path:
+        if warning.file == draft.path:
             typer.echo(f"warning: {warning}", err=True)
     if dry_run:
         typer.echo(f"{offices} would be added as {group}/; nothing was written.")
         return
-    texts = {f"{office['id']}.toml": render_office_toml(office) for office in parsed.office_draft.offices}
+    texts = {f"{office['id']}.toml": render_office_toml(office) for office in draft.offices}
     try:
         with lock_directory(directory):
-            _require_valid(parsed, try_load(config_path, drafts=[parsed.office_draft]))
+            _require_valid(draft, try_load(config_path, drafts=[draft]))
             with progress_bar(f"writing {offices}") as progress:
                 write_group(group, texts, progress)
     except FileExistsError:
@@ -84,17 +80,13 @@ def _choose_group_name(csv: Path, into: str | None) -> str:
     return name
 
 
-def _require_valid(parsed: ParsedCsv, loaded: LoadResult) -> str:
+def _require_valid(draft: OfficeDraft, loaded: LoadResult) -> str:
     """The number of offices as text; a problem with any, or with the resulting configuration, ends the command."""
-    problems = _sort_problems([*parsed.problems, *loaded.problems], parsed)
+    # Those of the CSV first, by line.
+    problems = sorted(loaded.problems, key=lambda each: (each.file != draft.path, each.line or 0))
     for problem in problems:
         typer.echo(str(problem), err=True)
     if problems:
         typer.echo(f"{format_count(len(problems), 'problem')}; nothing was written.", err=True)
         raise typer.Exit(ExitStatus.BAD_CONFIGURATION)
-    return format_count(len(parsed.office_draft.offices), "office")
-
-
-def _sort_problems(problems: Sequence[Problem], parsed: ParsedCsv) -> list[Problem]:
-    """Problems of the CSV first, by line."""
-    return sorted(problems, key=lambda each: (each.file != parsed.office_draft.path, each.line or 0))
+    return format_count(len(draft.offices), "office")

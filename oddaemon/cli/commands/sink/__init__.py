@@ -13,7 +13,6 @@ COMMANDS = (
 
 app = typer.Typer(
     name="sink",
-    help="Show deliveries to sinks, retry them, or skip them.",
     epilog=format_examples("oddaemon sink status", "oddaemon sink retry warehouse", "oddaemon sink skip ledger smile"),
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -42,13 +42,11 @@ def retry(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Retry pending deliveries at once, and failed ones that no newer delivery has replaced."""
     _send_command("retry", config, name, office, as_json=as_json)
 
 
 @app.command(epilog=format_examples("oddaemon sink skip ledger bright-smiles"))
 def skip(name: SinkName, office: OfficeId, config: Config = None, as_json: AsJson = False) -> None:
-    """Skip the first pending delivery of an office. The next one carries the whole snapshot."""
     _send_command("skip", config, name, office, as_json=as_json)
 
 

@@ -62,7 +62,6 @@ def status(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was delivered to each sink, what is pending, why, and when the next attempt is."""
     settings = load_settings(config)
     if name is not None:
         _require_known_sink(name, [each.name for each in settings.sinks])

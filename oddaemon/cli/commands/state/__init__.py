@@ -14,7 +14,6 @@ COMMANDS = (
 
 app = typer.Typer(
     name="state",
-    help="Maintain the database: verify, back up, prune, vacuum.",
     epilog=format_examples("oddaemon state verify", "oddaemon state backup /backup/oddaemon.db"),
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -14,7 +14,6 @@ from oddaemon.core.reporting.formatting import format_count
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.disk_space import format_size
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.backup import back_up
 
 app = typer.Typer()
@@ -28,8 +27,7 @@ def backup(
     config: Config = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Back up the database while the daemon works: one verified file (mode 0600). Patient data."""
-    path = parse_database_path(load_settings(config).state.database)
+    path = load_settings(config).state.path
     try:
         with translate_errors(path), progress_bar("copying") as progress:
             result = back_up(path.resolve(), target, overwrite=force, progress=progress)

@@ -31,7 +31,6 @@ def prune(
         ),
     ] = None,
 ) -> None:
-    """Delete data older than the retention period now. A running daemon does so every night."""
     settings = load_settings(config)
     older_than = days or settings.state.retain_days
 

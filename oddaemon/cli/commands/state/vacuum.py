@@ -13,9 +13,7 @@ app = typer.Typer()
 
 @app.command(epilog=format_examples("oddaemon state vacuum"))
 def vacuum(config: Config = None) -> None:
-    """Rewrite the database: as small as possible, and without a trace of deleted data.
-
-    A running daemon does the work and stores nothing else meanwhile; pulled
+    """A running daemon does the work and stores nothing else meanwhile; pulled
     balances wait. By itself it returns a little space every night.
     """
     typer.echo(run_on_database(load_settings(config), vacuum_database, "/state/vacuum")["outcome"])

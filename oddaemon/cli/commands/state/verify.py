@@ -14,7 +14,6 @@ from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, Verification
 from oddaemon.store.sqlite.maintenance.integrity import verify as verify_database
 
@@ -30,8 +29,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify every snapshot and backfilled day in the database: pages, versions, and totals to the cent."""
-    path = database or parse_database_path(load_settings(config).state.database)
+    path = database or load_settings(config).state.path
     try:
         with translate_errors(path), progress_bar("verifying") as progress:
             verification = verify_database(path.expanduser().resolve(), progress)
