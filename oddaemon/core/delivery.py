@@ -87,6 +87,8 @@ class DeliveryFailure:
     """The wait that the consumer requested."""
     final: bool = False
     """The consumer will never accept this delivery."""
+    is_ours: bool = False
+    """This machine could not deliver: the delivery is not given up for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ def fail_attempt(
     sink_state = SinkState(failures, now + timedelta(seconds=sink_delay_seconds))
     delay = timedelta(seconds=compute_backoff_seconds(attempts, jitter, retry_policy))
     delivery = replace(attempt.delivery, attempts=attempts, not_before=now + delay)
-    is_too_old = now - delivery.queued_at >= timedelta(seconds=retry_policy.give_up_after_seconds)
+    is_too_old = not failure.is_ours and now - delivery.queued_at >= timedelta(
+        seconds=retry_policy.give_up_after_seconds
+    )
     state = DeliveryState.DEAD if failure.final or is_too_old else DeliveryState.DUE
     return FailedAttempt(state, delivery, sink_state)

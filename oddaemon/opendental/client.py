@@ -16,6 +16,7 @@ from oddaemon.core.diagnostics.diagnosis import Connectivity
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.office.cadence import compute_phase
+from oddaemon.http_client.proxy import Proxy
 from oddaemon.http_client.redirect import detach_location
 from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 from oddaemon.opendental.circuit_breaker import CircuitBreaker
@@ -25,7 +26,7 @@ from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
 from oddaemon.opendental.request_runner import DECODER_THREADS, Observer, RequestContext, get_host
 from oddaemon.opendental.response import ApiError, Limits
 from oddaemon.opendental.session import Session
-from oddaemon.telemetry.events import HeadquartersUnused
+from oddaemon.telemetry.events import ApiHostUsable, HeadquartersUnused
 
 __all__ = ["Api", "ApiError", "Limits", "Observer", "OfficeApi", "Session", "TransportFactory"]
 
@@ -45,6 +46,8 @@ class Api:
         observe: Observer,
         now: Callable[[], datetime],
         transport: TransportFactory | None = None,
+        *,
+        proxy: Proxy | None = None,
     ) -> None:
         """Create it inside the event loop that uses it.
 
@@ -55,6 +58,7 @@ class Api:
                 key rotation progresses.
             now: The wall clock, for a Retry-After that is a date.
             transport: Creates the transport of requests; None: the network.
+            proxy: Between this machine and headquarters; None: requests go out directly.
         """
         self.rate_limiter = rate_limiter
         self.now = now
@@ -64,6 +68,7 @@ class Api:
         # Loading the CA certificates takes as long as a hundred requests; without them a context accepts no server.
         self._tls = make_tls_context() if transport is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._transport = transport
+        self._proxy = proxy if transport is None else None
         self._decoder_limiter = anyio.CapacityLimiter(DECODER_THREADS)
 
     def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
@@ -91,14 +96,20 @@ class Api:
             self._observe,
             self.now,
             self._decoder_limiter,
+            self._choose_proxy(credentials),
         )
         return OfficeApi(context, self._make_client)
 
-    async def check_connectivity(self, base_url: str) -> Connectivity:
-        """Check the connection to the API's host without sending a request."""
+    async def check_connectivity(self, credentials: OfficeCredentials) -> Connectivity:
+        """Check the connection to the API's host of an office without sending a request."""
         if self._transport is not None:
-            return make_unchecked_connectivity(base_url)
-        return await check_connectivity(base_url, self._tls, self.limits.connect_timeout_seconds)
+            return make_unchecked_connectivity(credentials.base_url)
+        proxy = self._choose_proxy(credentials)
+        return await check_connectivity(credentials.base_url, self._tls, self.limits.connect_timeout_seconds, proxy)
+
+    def _choose_proxy(self, credentials: OfficeCredentials) -> Proxy | None:
+        """The proxy for an office; None: an office on its own network is reached directly."""
+        return self._proxy if credentials.remote else None
 
     def _get_circuit_breaker(self, base_url: str) -> CircuitBreaker:
         """The circuit breaker shared by all offices of the headquarters at this address."""
@@ -108,14 +119,16 @@ class Api:
         """Drop the circuit breakers of headquarters that no office uses any more."""
         for base_url in self._circuit_breakers.keys() - set(base_urls):
             outage = self._circuit_breakers.pop(base_url).outage
-            if outage is not None and not outage.is_ours:
-                self._observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - outage.since))
+            if outage is not None:
+                ended = ApiHostUsable if outage.is_ours else HeadquartersUnused
+                self._observe(ended(get_host(base_url), anyio.current_time() - outage.since))
 
-    def _make_client(self, base_url: str) -> httpx.AsyncClient:
+    def _make_client(self, base_url: str, proxy: Proxy | None) -> httpx.AsyncClient:
         """A new client with one connection; it ignores proxies and credentials of the environment."""
         return httpx.AsyncClient(
             base_url=base_url,
             transport=self._transport() if self._transport else None,
+            proxy=proxy.make_httpx_proxy(self._tls) if proxy else None,
             verify=self._tls,
             trust_env=False,
             timeout=httpx.Timeout(
@@ -134,7 +147,7 @@ class Api:
 class OfficeApi:
     """One office's API."""
 
-    def __init__(self, context: RequestContext, make_client: Callable[[str], httpx.AsyncClient]) -> None:
+    def __init__(self, context: RequestContext, make_client: Callable[[str, Proxy | None], httpx.AsyncClient]) -> None:
         self.context = context
         self._make_client = make_client
 
@@ -164,7 +177,7 @@ class OfficeApi:
             ApiError: No host can have this address.
         """
         try:
-            client = self._make_client(self.context.credentials.base_url)
+            client = self._make_client(self.context.credentials.base_url, self.context.proxy)
         except (httpx.InvalidURL, UnicodeError):  # a name such as xn--a.com
             raise ApiError(Failure(FailureKind.CONNECT, "`base_url` is not a valid address")) from None
         async with client:

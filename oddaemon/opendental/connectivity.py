@@ -4,6 +4,7 @@ A failed request does not say which of the three failed; here each is a step of 
 """
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,12 +14,15 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import anyio
+import httpx
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from oddaemon.core.diagnostics.diagnosis import CheckName, Connectivity
+from oddaemon.http_client.proxy import DEFAULT_PORTS, Proxy, describe_refused_tunnel
 
-_PORTS = {"https": 443, "http": 80}
+_HEAD_BYTES_MAX = 65_536
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 
 
 class _ConnectivityFailed(Exception):
@@ -30,25 +34,48 @@ class _ConnectivityFailed(Exception):
         self.message = message
 
 
-async def check_connectivity(base_url: str, tls: ssl.SSLContext, timeout_seconds: float) -> Connectivity:
+async def check_connectivity(
+    base_url: str, tls: ssl.SSLContext, timeout_seconds: float, proxy: Proxy | None = None
+) -> Connectivity:
     """Resolve the host, connect, do the TLS handshake, disconnect. The result says what failed.
 
     Args:
         base_url: Of the API.
         tls: Verifies the certificate.
         timeout_seconds: For each of the three steps.
+        proxy: Resolved and connected to instead of the host, to which it opens the connection; None: none.
     """
-    result = make_unchecked_connectivity(base_url)
+    result = replace(make_unchecked_connectivity(base_url), proxy=proxy.address if proxy else "")
+    host, port = (proxy.host, proxy.port) if proxy else (result.host, result.port)
     try:
         with _run_step(CheckName.DNS, timeout_seconds, "the name lookup timed out"):
-            addresses = await anyio.getaddrinfo(result.host, result.port, type=socket.SOCK_STREAM)
+            addresses = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         result = replace(result, addresses=tuple(dict.fromkeys(str(address[0]) for *_, address in addresses)))
         with _run_step(CheckName.CONNECTION, timeout_seconds, "the connection timed out"):
-            stream = await anyio.connect_tcp(result.host, result.port)
+            stream: ByteStream = await anyio.connect_tcp(host, port)
         async with stream:
+            if proxy is not None:
+                with _run_step(CheckName.CONNECTION, timeout_seconds, "the proxy did not respond in time"):
+                    stream = await _open_tunnel(stream, proxy, result, tls)
             return await _check_tls(stream, result, tls, timeout_seconds) if result.secure else result
     except _ConnectivityFailed as error:
         return replace(result, failed_at=error.step, message=error.message)
+
+
+async def _open_tunnel(stream: ByteStream, proxy: Proxy, result: Connectivity, tls: ssl.SSLContext) -> ByteStream:
+    if proxy.is_secure:
+        stream = await TLSStream.wrap(
+            stream, server_side=False, hostname=proxy.host, ssl_context=tls, standard_compatible=False
+        )
+    await stream.send(proxy.make_connect_head(result.host, result.port))
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < _HEAD_BYTES_MAX:
+        head += await stream.receive()
+    status = _STATUS_LINE.match(head)
+    if status is None or not httpx.codes.is_success(int(status.group(1))):
+        refused = describe_refused_tunnel(proxy, int(status.group(1)) if status else None)
+        raise _ConnectivityFailed(CheckName.CONNECTION, refused)
+    return stream
 
 
 async def _check_tls(
@@ -76,7 +103,7 @@ def _run_step(name: CheckName, timeout_seconds: float, timeout_message: str) -> 
 def make_unchecked_connectivity(base_url: str) -> Connectivity:
     """The result for a host that is reached without a network."""
     parts = urlsplit(base_url)
-    return Connectivity(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https")
+    return Connectivity(parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme], parts.scheme == "https")
 
 
 def _describe_error(error: Exception) -> str:

@@ -20,6 +20,7 @@ from oddaemon.core.failures.origin import HOST_FAILURES, OUTAGE_FAILURES
 from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import PackedColumnTruncated
+from oddaemon.http_client.proxy import Proxy
 from oddaemon.opendental.circuit_breaker import CircuitBreaker, Outage
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.document import to_utf8
@@ -74,6 +75,8 @@ class RequestContext:
     """The wall clock, for a Retry-After that is a date."""
     decoder_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(DECODER_THREADS))
     """Threads that decode large bodies."""
+    proxy: Proxy | None = None
+    """Between this machine and the API; None: none."""
 
 
 class Request(NamedTuple):
@@ -202,7 +205,7 @@ class RequestRunner:
             http_request = self._client.build_request(
                 request.method, request.path, params=request.params, content=request.content
             )
-            response = await send_request(self._client, http_request, self._context.limits)
+            response = await send_request(self._client, http_request, self._context.limits, self._context.proxy)
             status, size = response.status, len(response.body)
             self._require_success(response, is_query=kind in _QUERY_KINDS)
             result = await self._parse(request, response, parse)

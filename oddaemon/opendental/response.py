@@ -22,8 +22,10 @@ from oddaemon.core.failures.classify import (
 )
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.foreign_text import mask_values
+from oddaemon.core.failures.origin import EXHAUSTED
 from oddaemon.core.secret import Secret
 from oddaemon.http_client.host_errors import find_host_failure
+from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error
 from oddaemon.http_client.tls import find_tls_error
 from oddaemon.opendental.document import to_utf8
 
@@ -69,7 +71,9 @@ class Response(NamedTuple):
     """The encoding that the server names."""
 
 
-async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits: Limits) -> Response:
+async def send_request(
+    client: httpx.AsyncClient, request: httpx.Request, limits: Limits, proxy: Proxy | None = None
+) -> Response:
     """Send a request and read the whole response within all limits.
 
     httpx limits each read of a body, not the whole body; this limits both. A cut spoils the client's connection, so it
@@ -78,6 +82,9 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits
     Raises:
         ApiError: The response is too large, compressed or decompressed, or no complete response came.
     """
+    tunnel = TunnelTrace()
+    if proxy is not None:
+        request.extensions[TRACE] = tunnel
     try:
         with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
             response = await client.send(request, stream=True)
@@ -90,7 +97,10 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request, limits
     except ApiError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the HTTP stack raises over what a server sent
-        if (failure := find_host_failure(error)) is not None:
+        failure = find_host_failure(error)
+        if proxy is not None and tunnel.is_opening and (failure is None or failure.kind not in EXHAUSTED):
+            raise ApiError(Failure(FailureKind.PROXY, describe_proxy_error(error, proxy))) from None
+        if failure is not None:
             raise ApiError(failure) from None
         is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | zlib.error | UnicodeError)
         unforeseen = None if is_foreseen else error

@@ -14,6 +14,8 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from oddaemon.http_client.host_errors import find_host_failure
+from oddaemon.http_client.proxy import Proxy, describe_proxy_error
 from oddaemon.http_client.redirect import detach_location, get_location
 from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 
@@ -33,6 +35,7 @@ class PingTarget:
     attempts: int
     pause_seconds: float
     """After the first attempt; doubles with each attempt."""
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +80,26 @@ async def _attempt(target: PingTarget, document: Mapping[str, str | int]) -> _At
         tls = await anyio.to_thread.run_sync(make_tls_context)
         # httpx's timeouts apply to each read: a trickling response would never time out.
         with anyio.move_on_after(target.timeout_seconds):
-            async with _make_client(tls, target.timeout_seconds) as client:
+            async with _make_client(tls, target) as client:
                 return await _send_request(client, target.url, document)
     except Exception as error:  # noqa: BLE001 - the HTTP stack raises more over a receiver than it documents
         is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | UnicodeError)
         # The message may contain the URL; the type is enough.
+        if isinstance(error, httpx.ProxyError) and target.proxy is not None:
+            return _AttemptFailed(f"the proxy refused it: {describe_proxy_error(error, target.proxy)}")
+        if (host_failure := find_host_failure(error)) is not None:
+            return _AttemptFailed(host_failure.sentence)
         why = f"the request failed ({type(error).__name__})"
         return _AttemptFailed(why, unforeseen=None if is_foreseen else error)
     return _AttemptFailed(f"no response within {target.timeout_seconds:g} s")
 
 
-def _make_client(tls: ssl.SSLContext, timeout_seconds: float) -> httpx.AsyncClient:
+def _make_client(tls: ssl.SSLContext, target: PingTarget) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        proxy=target.proxy.make_httpx_proxy(tls) if target.proxy else None,
         verify=tls,
         trust_env=False,
-        timeout=timeout_seconds,
+        timeout=target.timeout_seconds,
         headers={"User-Agent": USER_AGENT},
         event_hooks={"response": [detach_location]},
     )

@@ -28,8 +28,11 @@ import anyio.to_thread
 import httpx
 
 from oddaemon.core.backoff import parse_retry_after
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.snapshot.payload import Payload
+from oddaemon.http_client.host_errors import find_host_failure
+from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error
 from oddaemon.http_client.redirect import detach_location
 from oddaemon.http_client.tls import USER_AGENT, describe_tls_error, find_tls_error, make_tls_context
 from oddaemon.sinks.formats.columns import Row
@@ -53,6 +56,7 @@ class WebhookOptions:
     rows_max: int
     timeout_seconds: float
     compressed: bool
+    proxy: Proxy | None = None
 
 
 class Webhook:
@@ -106,18 +110,20 @@ class Webhook:
             headers["content-encoding"] = "gzip"
             content = await anyio.to_thread.run_sync(partial(gzip.compress, body, _GZIP_LEVEL, mtime=0))
         client = self._idle.pop() if self._idle else await self._make_client()
-        is_reusable = False
+        is_reusable, tunnel = False, TunnelTrace()
         try:
             # The client's own timeouts apply to each read: a trickling response would never time out.
             with anyio.fail_after(self._options.timeout_seconds):
-                status, retry_after = await self._post(client, headers, content)
+                status, retry_after = await self._post(client, headers, content, tunnel)
             is_reusable = True
             self._idle.append(client)
-        except TimeoutError:
+        except TimeoutError as error:
+            self._raise_proxy_error(error, tunnel)
             seconds = self._options.timeout_seconds
             raise DeliveryFailed(f"{self._host} did not respond within {seconds:g} s.") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             # An invalid name, such as xn--a.com, fails only at the lookup; TLS fails in a read as a bare OSError.
+            self._raise_proxy_error(error, tunnel)
             raise DeliveryFailed(_describe_transport_error(self._host, error)) from error
         finally:
             if not is_reusable:
@@ -126,8 +132,21 @@ class Webhook:
                     await client.aclose()
         self._require_acknowledged(status, retry_after)
 
-    async def _post(self, client: httpx.AsyncClient, headers: dict[str, str], content: bytes) -> tuple[int, str]:
-        async with client.stream("POST", self._options.url, headers=headers, content=content) as response:
+    def _raise_proxy_error(self, error: Exception, tunnel: TunnelTrace) -> None:
+        """Raise a failure of the proxy as such: it says nothing about the receiver."""
+        if self._options.proxy is not None and tunnel.is_opening:
+            clause = describe_proxy_error(error, self._options.proxy)
+            raise DeliveryFailed(
+                f"The proxy opens no connection to {self._host}: {clause}. Check the proxy, and `proxy_url`."
+            ) from error
+
+    async def _post(
+        self, client: httpx.AsyncClient, headers: dict[str, str], content: bytes, tunnel: TunnelTrace
+    ) -> tuple[int, str]:
+        extensions = {TRACE: tunnel} if self._options.proxy else None
+        async with client.stream(
+            "POST", self._options.url, headers=headers, content=content, extensions=extensions
+        ) as response:
             size = 0
             async for chunk in response.aiter_raw():
                 size += len(chunk)
@@ -140,6 +159,7 @@ class Webhook:
             self._tls = await anyio.to_thread.run_sync(make_tls_context)
         return httpx.AsyncClient(
             transport=self._transport() if self._transport else None,
+            proxy=self._options.proxy.make_httpx_proxy(self._tls) if self._options.proxy else None,
             verify=self._tls,
             trust_env=False,
             timeout=httpx.Timeout(self._options.timeout_seconds),
@@ -206,6 +226,8 @@ def _get_hint(status: int) -> str:
 def _describe_transport_error(host: str, error: Exception) -> str:
     if (tls_error := find_tls_error(error)) is not None:
         return describe_tls_error(host, tls_error)
+    if (failure := find_host_failure(error)) is not None and failure.kind is FailureKind.NO_ROUTE:
+        return f"This machine has no route to {host}. {failure.kind.advice}"
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | UnicodeError):
         return f"{host} cannot be reached. Check its address, and that it is running."
     return f"The connection to {host} was lost before it responded."

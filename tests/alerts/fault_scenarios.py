@@ -203,6 +203,14 @@ async def headquarters_outage(directory: Path) -> ScrapeRecording:
     return found.recording
 
 
+@expect_alerts("ApiHostUnusable")
+async def certificate_of_the_api_is_refused(directory: Path) -> ScrapeRecording:
+    refused = BrokenConnection(ConnectionFailure.UNTRUSTED)
+    async with scraped_daemon(directory, faults=[schedule_fault(refused, 3)]) as found:
+        await found.world.sleep_until(BEFORE_FRESH_BY)
+    return found.recording
+
+
 @expect_alerts("Throttled")
 async def api_throttles_shared_keys(directory: Path) -> ScrapeRecording:
     busy = schedule_fault(TooManyRequests("20"), 3)

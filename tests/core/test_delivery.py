@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,6 +86,13 @@ def test_an_old_delivery_is_dead_once_it_is_refused_again() -> None:
     attempt = DeliveryAttempt(DELIVERY, SinkState())
     assert fail_attempt(attempt, REFUSAL, later - timedelta(seconds=1), 0.0, RETRY_POLICY).state is DeliveryState.DUE
     assert fail_attempt(attempt, REFUSAL, later, 0.0, RETRY_POLICY).state is DeliveryState.DEAD
+
+
+def test_an_old_delivery_is_not_given_up_for_our_own_trouble() -> None:
+    later = NOW + timedelta(seconds=2 * RETRY_POLICY.give_up_after_seconds)
+    failure = replace(REFUSAL, is_ours=True)
+    after = fail_attempt(DeliveryAttempt(DELIVERY, SinkState()), failure, later, 0.0, RETRY_POLICY)
+    assert after.state is DeliveryState.DUE
 
 
 def test_a_final_refusal_is_the_end() -> None:

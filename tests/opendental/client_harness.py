@@ -12,6 +12,7 @@ import pytest
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.model import OfficeCredentials
 from oddaemon.core.secret import Secret
+from oddaemon.http_client.proxy import Proxy
 from oddaemon.opendental.client import Api, ApiError, Limits, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
@@ -63,10 +64,11 @@ def make_harness(
     limits: Limits = LIMITS,
     interval_seconds: float = 0.0,
     remote: bool = True,
+    proxy: Proxy | None = None,
 ) -> ClientHarness:
     events: list[Event] = []
     rate_limiter = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
-    api = Api(rate_limiter, limits, events.append, lambda: NOW, transport)
+    api = Api(rate_limiter, limits, events.append, lambda: NOW, transport, proxy=proxy)
     credentials = OfficeCredentials(
         "elm", Secret(DEVELOPER_KEY), Secret(CUSTOMER_KEY), base_url, interval_seconds, remote
     )

@@ -114,7 +114,7 @@ async def test_a_handshake_that_never_ends_is_given_up() -> None:
 async def test_where_requests_are_carried_without_a_network_there_is_no_way_to_look_at() -> None:
     world = make_harness(ScriptedServer(make_response(b"[]")).make_transport)
     assert (
-        await world.api.check_connectivity(BASE_URL)
+        await world.api.check_connectivity(world.credentials)
         == make_unchecked_connectivity(BASE_URL)
         == Connectivity("api.example.com", 443, secure=True)
     )
@@ -122,7 +122,6 @@ async def test_where_requests_are_carried_without_a_network_there_is_no_way_to_l
 
 async def test_the_api_checks_with_its_own_certificates_and_timeout() -> None:
     async with loopback_server(respond_with()) as port:
-        found = await make_harness(base_url=f"http://127.0.0.1:{port}/api/v1").api.check_connectivity(
-            f"http://127.0.0.1:{port}/api/v1"
-        )
+        world = make_harness(base_url=f"http://127.0.0.1:{port}/api/v1")
+        found = await world.api.check_connectivity(world.credentials)
     assert found.failed_at is None

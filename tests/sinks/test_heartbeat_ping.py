@@ -9,6 +9,9 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
+from oddaemon.core.secret import Secret
+from oddaemon.http_client.proxy import Proxy
+from oddaemon.simulator.transport.proxy import ConnectProxy
 from oddaemon.sinks.heartbeat_ping import PingResult, PingTarget, make_failure_url, ping
 from tests.certificates import make_server_context
 from tests.hostile.locations import HOSTILE_LOCATIONS
@@ -184,6 +187,23 @@ async def test_redirects_in_a_circle_come_to_an_end(certificate: Path, monkeypat
         result = await ping(replace(circling, url=circling.url.replace("http:", "https:")), DOCUMENT)
     assert result.why
     assert result.attempts == 1 or "request failed" in result.why
+
+
+async def test_a_ping_goes_through_the_proxy_and_tells_the_proxys_refusal_apart(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+    heard: list[bytes] = []
+    proxy = ConnectProxy("daemon:right")
+    async with (
+        loopback_server(make_recorder(heard, ACCEPTED), make_server_context(certificate)) as port,
+        proxy.listening() as proxy_port,
+    ):
+        for password, why in (("right", ""), ("wrong", "HTTP 407")):
+            way_out = Proxy(Secret(f"http://daemon:{password}@127.0.0.1:{proxy_port}"))
+            target = replace(make_target(port, attempts=1), url=f"https://127.0.0.1:{port}/{TOKEN}", proxy=way_out)
+            assert why in (await ping(target, DOCUMENT)).why
+    assert len(heard) == len(proxy.tunnels) == 1
 
 
 async def test_an_untrusted_certificate_gets_no_token(certificate: Path) -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,7 +16,9 @@ from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta
 from oddaemon.core.snapshot.payload import Payload
+from oddaemon.http_client.proxy import Proxy
 from oddaemon.settings.values.sink_secrets import decode_signing_key
+from oddaemon.simulator.transport.proxy import ConnectProxy
 from oddaemon.sinks.payload import DeliveryFailed, build_rows
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from tests.certificates import make_client_context, make_server_context
@@ -273,6 +276,17 @@ async def test_an_address_that_is_none_is_refused_when_it_is_used(url: str, host
     await sink.aclose()
 
 
+async def test_a_machine_without_a_route_blames_no_receiver() -> None:
+    class RoutelessTransport(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("x", request=request) from OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    options = WebhookOptions("https://example.com/", KEY, 1000, LONG_TIMEOUT_SECONDS, compressed=True)
+    sink = Webhook(options, get_now, transport=RoutelessTransport)
+    assert str(await get_delivery_error(sink)).startswith("This machine has no route to example.com.")
+    await sink.aclose()
+
+
 async def test_a_certificate_that_fails_gets_nothing(certificate: Path) -> None:
     receiver = WebhookReceiver()
     async with receiver.listening(make_server_context(certificate)) as url:
@@ -291,6 +305,23 @@ async def test_a_certificate_that_is_trusted_is_accepted(certificate: Path) -> N
         await sink.deliver(make_payload(), "d1")
         await sink.aclose()
     assert receiver.applied == ["d1"]
+
+
+async def test_a_delivery_goes_through_the_proxy_and_its_refusal_is_not_the_receivers(certificate: Path) -> None:
+    receiver, proxy = WebhookReceiver(), ConnectProxy()
+    trusting = make_client_context(certificate)
+    async with receiver.listening(make_server_context(certificate)) as url, proxy.listening() as port:
+        way_out = Proxy(Secret(f"http://daemon:planted-password@127.0.0.1:{port}"))
+        options = WebhookOptions(url, KEY, 1000, LONG_TIMEOUT_SECONDS, compressed=True, proxy=way_out)
+        sink = Webhook(options, get_now, tls=trusting)
+        await sink.deliver(make_payload(), "d1")
+        await sink.aclose()
+        assert len(proxy.tunnels) == 1
+        proxy.refusal = 407
+        error = await get_delivery_error(sink)
+    assert receiver.applied == ["d1"]
+    assert str(error).startswith("The proxy opens no connection to 127.0.0.1: ")
+    assert ("HTTP 407" in str(error), "planted" in str(error)) == (True, False)
 
 
 async def test_the_same_part_is_the_same_text_at_every_attempt_but_for_its_time() -> None:

@@ -99,6 +99,8 @@ class Connectivity:
     protocol: str = ""
     """Such as "TLSv1.3"."""
     certificate_ends_at: datetime | None = None
+    proxy: str = ""
+    """The host and port of the proxy on the way; `addresses` are then the proxy's. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

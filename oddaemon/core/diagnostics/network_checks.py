@@ -29,6 +29,7 @@ CERTIFICATE_ENDS_SOON_DAYS = 14
 """Most certificates are renewed a month before they expire."""
 CHECK_BY_FAILURE: Mapping[FailureKind, CheckName] = {
     **dict.fromkeys((FailureKind.CONNECT, *sorted(HOST_FAILURES)), CheckName.CONNECTION),
+    FailureKind.PROXY: CheckName.CONNECTION,
     FailureKind.NAME_UNRESOLVED: CheckName.DNS,
     FailureKind.TLS: CheckName.TLS,
     FailureKind.TIMEOUT: CheckName.API,
@@ -108,11 +109,17 @@ def _mentions_developer_key(message: str) -> bool:
 
 def _fail_connectivity_check(name: CheckName, connectivity: Connectivity) -> CheckResult:
     address = f"{connectivity.host}:{connectivity.port}"
+    if connectivity.proxy and name is not CheckName.TLS:
+        sentence = f"No connection to {address} through the proxy {connectivity.proxy}: {connectivity.message}."
+        return fail_check(sentence, Owner.US, FailureKind.PROXY.advice)
     if name is CheckName.DNS:
         advice = f"Check `base_url` and this machine's DNS: `getent hosts {connectivity.host}`."
         return fail_check(f"{connectivity.host} cannot be resolved: {connectivity.message}.", Owner.US, advice)
     if name is CheckName.CONNECTION:
-        advice = "Check `base_url`, its port, and this machine's firewall. oddaemon does not use proxies."
+        advice = (
+            "Check `base_url`, its port, and this machine's firewall. If this machine reaches the internet through a"
+            " proxy only, set `[api] proxy_url`: HTTPS_PROXY is not used."
+        )
         return fail_check(f"No connection to {address}: {connectivity.message}.", Owner.US, advice)
     advice = (
         "Check this machine's clock and CA certificates (`SSL_CERT_FILE` may name your own CA), and `base_url`."
@@ -126,6 +133,8 @@ def check_dns(observations: Observations) -> CheckResult:
     host, addresses = observations.connectivity.host, observations.connectivity.addresses
     if not addresses:
         return skip_check(f"{host} is reached without a network.")
+    if proxy := observations.connectivity.proxy:
+        return pass_check(f"The proxy {proxy} resolves to {addresses[0]}. It resolves {host} itself.")
     if addresses == (host,):
         return pass_check(f"{host} is an IP address: no lookup needed.")
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
@@ -136,7 +145,12 @@ def check_connection(observations: Observations) -> CheckResult:
     """Whether the port accepts connections."""
     if not observations.connectivity.addresses:
         return skip_check("None: no network is used.")
-    return pass_check(f"Port {observations.connectivity.port} accepts connections.")
+    connectivity = observations.connectivity
+    if connectivity.proxy:
+        return pass_check(
+            f"The proxy {connectivity.proxy} opens connections to {connectivity.host}:{connectivity.port}."
+        )
+    return pass_check(f"Port {connectivity.port} accepts connections. No proxy is used.")
 
 
 def check_tls(observations: Observations) -> CheckResult:

@@ -33,6 +33,7 @@ class FailureKind(StrEnum):
     FILES_EXHAUSTED = "files_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
     MEMORY_EXHAUSTED = "memory_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
     DISK_FULL = "disk_full", Owner.US, Recovery.SOON, Severity.ERROR
+    PROXY = "proxy", Owner.US, Recovery.SOON, Severity.ERROR
     TLS = "tls", Owner.US, Recovery.BLOCK, Severity.ERROR
     TIMEOUT = "timeout", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
     CONNECTION_LOST = "connection_lost", Owner.VENDOR, Recovery.RETRY, Severity.INFO
@@ -119,6 +120,11 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
     FailureKind.DISK_FULL: FailureText(
         "this machine's disk is full",
         "Free some space on this machine's disk.",
+    ),
+    FailureKind.PROXY: FailureText(
+        "the proxy opens no connection to the API",
+        "Check the proxy, and `[api] proxy_url`: its address, user and password. The proxy must allow CONNECT to the"
+        " API's host and port.",
     ),
     FailureKind.TLS: FailureText(
         "the server's TLS certificate was not accepted",

@@ -27,7 +27,10 @@ from oddaemon.core.delivery import (
     find_diff_base,
     get_max_in_flight,
 )
+from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.office.status import to_sentence
 from oddaemon.engine.tasks import run_guarded
+from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.settings import SinkSettings
 from oddaemon.sinks.payload import DeliveryFailed, Sink
 from oddaemon.store import outbox
@@ -50,6 +53,8 @@ SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
 STORE_PAUSE_SECONDS = 5.0
 """After a failure of the database, which `StoreHealth` reports."""
+_OUT_OF = frozenset({FailureKind.FILES_EXHAUSTED, FailureKind.MEMORY_EXHAUSTED})
+"""What this machine can run out of while it delivers to any sink. A full disk is told by the sink that writes to it."""
 NOT_RETAINED = "The snapshot is no longer retained."
 
 
@@ -158,6 +163,11 @@ class Courier:
 
     def _describe_failure(self, error: Exception) -> DeliveryFailure:
         """A failed delivery is retried with back-off, whatever the sink raised over its receiver."""
+        if (host_failure := find_host_failure(error)) is not None and host_failure.kind in _OUT_OF:
+            reason = (
+                f"{to_sentence(host_failure.kind.meaning)} The receiver is not at fault. {host_failure.kind.advice}"
+            )
+            return DeliveryFailure(reason, is_ours=True)
         if isinstance(error, DeliveryFailed):
             return error.error
         self._report_unforeseen(error)

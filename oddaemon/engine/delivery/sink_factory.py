@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 
+from oddaemon.http_client.proxy import Proxy
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import ExecSettings, FilesSettings, PostgresSettings, WebhookSettings
 from oddaemon.settings.values.sink_secrets import decode_signing_key
@@ -33,6 +34,7 @@ def create_sink(settings: SinkSettings, now: Callable[[], datetime]) -> Sink:
                 rows_max=settings.rows_max,
                 timeout_seconds=settings.timeout_seconds,
                 compressed=settings.gzip,
+                proxy=None if settings.proxy_url is None else Proxy(settings.proxy_url),
             )
             return Webhook(options, now)
         case PostgresSettings():

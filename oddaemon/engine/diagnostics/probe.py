@@ -70,7 +70,7 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         previous_key_for=target.api.previous_key_time_left,
         developer_name=target.developer_name,
     )
-    observations = Observations(office, api.now(), await api.check_connectivity(credentials.base_url))
+    observations = Observations(office, api.now(), await api.check_connectivity(credentials))
     if observations.connectivity.failed_at is None:
         run = _DiagnosticRun(target, api, observations, progress)
         try:

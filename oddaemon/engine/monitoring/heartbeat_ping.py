@@ -5,6 +5,7 @@ from collections.abc import Callable
 import anyio
 
 from oddaemon.engine.monitoring.freshness_monitor import NightResult
+from oddaemon.http_client.proxy import Proxy
 from oddaemon.settings import AlertSettings
 from oddaemon.sinks.heartbeat_ping import PingTarget, make_failure_url, ping
 from oddaemon.telemetry.events import HeartbeatPingFailed, HeartbeatPingSent, NightMissed, PeerErrorUnforeseen
@@ -50,6 +51,7 @@ class HeartbeatPinger:
             alerts.ping_timeout_seconds,
             alerts.ping_attempts,
             alerts.ping_pause_seconds,
+            None if alerts.proxy_url is None else Proxy(alerts.proxy_url),
         )
         outcome = event.name.removeprefix("night_")
         result = await ping(target, _build_payload(event, outcome))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from oddaemon.http_client.proxy import Proxy
 from oddaemon.opendental.client import Api, Limits, Observer, TransportFactory
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.settings import ApiSettings
@@ -24,4 +25,5 @@ def create_api(
         observe,
         now,
         transport,
+        proxy=None if settings.proxy_url is None else Proxy(settings.proxy_url),
     )

@@ -313,7 +313,7 @@ def require_bounds(session: Session, started_at: datetime, now: datetime) -> Non
         ApiError: It took too much time or too many requests.
     """
     if now - started_at > PULL_TIME_MAX:
-        bound = f"longer than {PULL_TIME_MAX.seconds // 3600} hours"
+        bound = f"longer than {PULL_TIME_MAX / timedelta(hours=1):g} h"
     elif session.requests >= PULL_REQUESTS_MAX:
         bound = f"more than {PULL_REQUESTS_MAX:,} requests"
     else:

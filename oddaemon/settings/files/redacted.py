@@ -16,7 +16,7 @@ from oddaemon.settings.values.secret import redact
 HIDDEN = "…"
 HEADER_COMMENT = "# As parsed: without comments, and with … in place of everything that could be a secret."
 
-_SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping_url", re.IGNORECASE)
+_SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping_url|proxy_url", re.IGNORECASE)
 """Names of values that could be secrets, whether or not this version knows them."""
 _SOURCE_SUFFIXES = ("_file", "_env")
 """The place of a secret is not a secret."""

@@ -28,6 +28,8 @@ from oddaemon.settings.values.secret import SecretCheck, looks_like_key
 _BYTES_MAX = 4096
 """A key has 16 characters: a larger file is another file."""
 _LENGTH_MAX = 256
+_URLS = {"ping_url", "proxy_url"}
+"""Secrets that are no keys."""
 _SPREADSHEET_NUMBER = re.compile(r"\d([.,]\d+)?E[+-]?\d+", re.ASCII | re.IGNORECASE)
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
@@ -60,7 +62,7 @@ def find_secret(
                 document.report(location, f"the {name.replace('_', ' ')} is missing", hint)
         case [source]:
             try:
-                if source == name != "ping_url":
+                if source == name and name not in _URLS:
                     document.inline_keys.append((*location, name))
                 return _read_source(document, table[source], source.removeprefix(name), environment, check)
             except PydanticCustomError as error:

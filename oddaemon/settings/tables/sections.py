@@ -16,7 +16,14 @@ from oddaemon.settings.tables.base import AbsolutePath, BaseUrl, Seconds, Second
 from oddaemon.settings.values.cron import normalize_cron
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.path import to_absolute_path
-from oddaemon.settings.values.url import HEADQUARTERS, normalize_host, split_listen, validate_ping_url
+from oddaemon.settings.values.url import (
+    HEADQUARTERS,
+    normalize_host,
+    require_https_behind_proxy,
+    split_listen,
+    validate_ping_url,
+    validate_proxy_url,
+)
 
 _SQLITE_PREFIX = "sqlite+aiosqlite:///"
 SOCKET_PATH_BYTES_MAX = 107
@@ -35,12 +42,14 @@ RELOADED = "reloaded"
 class ApiSettings(Table):
     """`[api]`: the Open Dental API, and how many requests it gets."""
 
-    secrets: ClassVar = {"developer_key": check_key}
+    secrets: ClassVar = {"developer_key": check_key, "proxy_url": validate_proxy_url}
 
     developer_key: Annotated[Secret, RELOADED]
     developer_name: Annotated[str, RELOADED] = ""
     """The name under which an office lists our keys; empty: the doctor skips that check."""
     base_url: Annotated[BaseUrl, RELOADED] = HEADQUARTERS
+    proxy_url: Secret | None = None
+    """Of the proxy to headquarters; it may contain credentials. None: direct. Offices on own networks never use it."""
     max_in_flight: int = Field(64, ge=1, le=4096)
     """Requests under way at one instant, over all offices."""
     max_requests_per_second: float = Field(20.0, gt=0, le=10_000, allow_inf_nan=False)
@@ -52,6 +61,13 @@ class ApiSettings(Table):
     max_response_bytes: int = Field(67_108_864, ge=65_536, le=1_073_741_824)
     max_guarantors: int = Field(1_000_000, ge=1, le=100_000_000)
     """Of one office: what an office claims to have is read into memory."""
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _validate_proxy(cls, proxy: Secret | None, info: ValidationInfo) -> Secret | None:
+        if proxy is not None and "base_url" in info.data:
+            require_https_behind_proxy(info.data["base_url"], "base_url")
+        return proxy
 
     @field_validator("developer_name")
     @classmethod
@@ -205,12 +221,14 @@ MAINTENANCE_JOBS = tuple(
 class AlertSettings(Table):
     """`[alerts]`: the checks of deadlines, and the heartbeat ping after each night."""
 
-    secrets: ClassVar = {"ping_url": validate_ping_url}
+    secrets: ClassVar = {"ping_url": validate_ping_url, "proxy_url": validate_proxy_url}
 
     look_seconds: Seconds = 60.0
     """Between two checks of whether an office's `fresh_by` has passed."""
     ping_url: Secret | None = None
     """Requested after each night. It is a secret: a client that knows it can report success. None: no ping."""
+    proxy_url: Secret | None = None
+    """Of the proxy to the receiver of the ping; None: direct."""
     ping_on_miss: Literal["fail", "silence"] = "fail"
     """After a missed night: request the URL with `/fail` appended, as healthchecks.io defines it, or no request."""
     ping_timeout_seconds: Seconds = 10.0
@@ -218,6 +236,14 @@ class AlertSettings(Table):
     ping_attempts: int = Field(5, ge=1, le=100)
     ping_pause_seconds: Seconds = 5.0
     """After the first attempt; doubles with each further one."""
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _validate_proxy(cls, proxy: Secret | None, info: ValidationInfo) -> Secret | None:
+        ping_url: Secret | None = info.data.get("ping_url")
+        if proxy is not None and ping_url is not None:
+            require_https_behind_proxy(ping_url.reveal(), "ping_url")
+        return proxy
 
 
 class SftpSettings(Table):

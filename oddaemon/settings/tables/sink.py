@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import OfficeSpec
@@ -15,7 +15,7 @@ from oddaemon.settings.tables.base import AbsolutePath, Seconds, matches
 from oddaemon.settings.tables.sections import BackoffSettings
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.sink_secrets import check_dsn, check_signing_secret
-from oddaemon.settings.values.url import validate_push_url
+from oddaemon.settings.values.url import require_https_behind_proxy, validate_proxy_url, validate_push_url
 
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _RETRY_POLICY = RetryPolicy()
@@ -91,12 +91,14 @@ class FilesSettings(ContentSinkTable):
 class WebhookSettings(ContentSinkTable):
     """`kind = "webhook"`: signed requests."""
 
-    secrets: ClassVar = {"secret": check_signing_secret}
+    secrets: ClassVar = {"secret": check_signing_secret, "proxy_url": validate_proxy_url}
 
     kind: Literal["webhook"]
     secret: Secret
     url: Secret
     """It may contain a token, so it is never shown."""
+    proxy_url: Secret | None = None
+    """Of the proxy to the receiver; None: direct."""
     rows_max: int = Field(5_000, ge=1, le=1_000_000)
     gzip: bool = True
     timeout_seconds: Seconds = 30.0
@@ -108,6 +110,13 @@ class WebhookSettings(ContentSinkTable):
     def _validate_url(cls, url: Secret) -> Secret:
         validate_push_url(url.reveal())
         return url
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _validate_proxy(cls, proxy: Secret | None, info: ValidationInfo) -> Secret | None:
+        if proxy is not None and "url" in info.data:
+            require_https_behind_proxy(info.data["url"].reveal(), "url")
+        return proxy
 
     def get_in_flight_max(self) -> int:
         """As configured."""

@@ -57,6 +57,32 @@ def validate_ping_url(url: str) -> None:
     _validate_receiver_url(url, "put the secret into the path or the query", "would be sent unencrypted")
 
 
+def validate_proxy_url(url: str) -> None:
+    """Check `http://user:password@host:port` or `https://…` of a proxy.
+
+    Raises:
+        PydanticCustomError: It is something else.
+    """
+    example = "write something like http://proxy.example.com:3128"
+    if url.partition("://")[0].startswith("socks"):
+        raise invalid("is a SOCKS proxy, which is not supported", "use a proxy that supports HTTP CONNECT")
+    parts, _ = _split_url(url, "must begin with http:// or https://")
+    if not is_host((parts.hostname or "").removesuffix(".")):
+        raise invalid("has no valid host", example)
+    if parts.path not in ("", "/") or "?" in url or "#" in url:
+        raise invalid("must end with the host and port", example)
+
+
+def require_https_behind_proxy(url: str, name: str) -> None:
+    """Check that what a proxy forwards is encrypted.
+
+    Raises:
+        PydanticCustomError: A plain http URL, which is allowed on this machine and on private networks only.
+    """
+    if urlsplit(url).scheme != "https":
+        raise invalid(f"requires `{name}` to begin with https://", "remove it: addresses on own networks need no proxy")
+
+
 def _validate_receiver_url(url: str, credentials_hint: str, insecure_message: str) -> None:
     """Check the URL of a receiver.
 
@@ -133,7 +159,9 @@ def is_private_host(host: str) -> bool:
     return address is not None and any(address in network for network in PRIVATE_NETWORKS)
 
 
-def _split_url(url: str) -> tuple[SplitResult, int | None]:
+def _split_url(
+    url: str, scheme_message: str = "must begin with https:// (or http:// on the office's own network)"
+) -> tuple[SplitResult, int | None]:
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise invalid("contains white space or characters that are not allowed in a URL")
     try:
@@ -142,7 +170,7 @@ def _split_url(url: str) -> tuple[SplitResult, int | None]:
     except ValueError:
         raise invalid("is not a valid URL", f"write something like {HEADQUARTERS}") from None
     if parts.scheme not in {"http", "https"}:
-        raise invalid("must begin with https:// (or http:// on the office's own network)")
+        raise invalid(scheme_message)
     if port == 0:
         raise invalid("is not a valid URL", "port 0 cannot be reached")
     return parts, port

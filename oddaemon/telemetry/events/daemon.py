@@ -259,16 +259,22 @@ class ApiHostUnusable(Event, level=Level.ERROR):
 
     host: str
     kind: str
-    """Of the failure: its certificate is refused, or its name is not resolved."""
+    """Of the failure: its certificate is refused, its name is not resolved, or the proxy opens no connection."""
     reason: str
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.api_host_unusable.inc()
 
 
 @dataclass(frozen=True, slots=True)
 class ApiHostUsable(Event):
-    """This machine can use the API's host again, or what fails now is the host itself; `seconds` later."""
+    """This machine can use the API's host again, it now fails itself, or no office uses it: `seconds` later."""
 
     host: str
     seconds: float
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.api_host_unusable.dec()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ class FleetMetrics:
         )
         self.response_bytes = counter("response_bytes_total", "Bytes of response bodies, uncompressed.")
         self.requests_in_flight = gauge("requests_in_flight", "Requests in flight.")
+        self.api_host_unusable = gauge(
+            "api_host_unusable", "Number of API hosts that this machine cannot use, for a reason of its own."
+        )
         self.headquarters_down = gauge("headquarters_down", "Number of API hosts whose circuit breaker is open.")
         self.failures = counter("failures_total", "Failures by kind and owner.", ["kind", "owner"])
 

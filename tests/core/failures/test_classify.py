@@ -64,7 +64,7 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
             FailureKind.HEADQUARTERS_DOWN,
             FailureKind.STORE,
         ),
-        *(HOST_FAILURES | {FailureKind.NAME_UNRESOLVED}),
+        *(HOST_FAILURES | {FailureKind.NAME_UNRESOLVED, FailureKind.PROXY}),
         *(FailureKind.KEY_NEVER_ACCEPTED, FailureKind.KEY_CHANGING),
         *(
             FailureKind.UPLOAD_MISSING,

@@ -1,5 +1,6 @@
 """A consumer of deliveries: a book of balances that holds what it is sent, and moods in which it does so."""
 
+import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,8 @@ class SinkBehavior(Enum):
     """It wants no more."""
     CRASHES = auto()
     """Its library raises what no rule expects."""
+    NO_FILES = auto()
+    """This machine has no file descriptor left, and the sink says that the consumer cannot be reached."""
 
 
 @dataclass
@@ -86,6 +89,8 @@ class ScriptedSink:
                 raise DeliveryFailed("It is gone.", final=True)
             case SinkBehavior.STALLS:
                 await anyio.sleep_forever()
+            case SinkBehavior.NO_FILES:
+                raise DeliveryFailed("It cannot be reached.") from OSError(errno.EMFILE, "Too many open files")
             case SinkBehavior.CRASHES:
                 raise ZeroDivisionError
         self.book.accept(payload, delivery_id)

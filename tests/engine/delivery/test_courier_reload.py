@@ -6,7 +6,9 @@ from pathlib import Path
 
 import anyio
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
+from oddaemon.core.office.status import to_sentence
 from oddaemon.settings import SinkSettings
 from oddaemon.sinks.payload import Sink
 from tests.engine.delivery.delivering_night import (
@@ -120,6 +122,18 @@ async def test_a_sink_that_raises_what_no_rule_expects_is_retried_and_given_up_l
         assert "in deliver" in unforeseen[0]["traceback"]
         assert world.find_events("courier_crashed") == []
         assert await is_consistent(world, book)
+
+
+async def test_our_own_exhaustion_is_not_told_as_the_receivers_failure_and_costs_no_delivery(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    sink = ScriptedSink(book)
+    sink.plan(*[SinkBehavior.NO_FILES] * 3, SinkBehavior.ACCEPTS)
+    async with delivering_night(tmp_path, sink) as world:
+        await world.wait_until(lambda: len(book.accepted) >= 1)
+        reasons = {line["reason"] for line in world.find_events("delivery_attempt_failed")}
+        assert len(reasons) == 1
+        assert to_sentence(FailureKind.FILES_EXHAUSTED.meaning) in reasons.pop()
+        assert world.find_events("peer_error_unforeseen") == []
 
 
 async def test_a_courier_that_crashes_too_often_rests_an_hour_and_misses_nothing(tmp_path: Path) -> None:

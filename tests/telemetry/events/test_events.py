@@ -225,8 +225,12 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
         "info",
         {"nights_total{outcome=recovered}": 1, "night_last_complete_timestamp_seconds": NOW.timestamp()},
     ),
-    (events.ApiHostUnusable("api.example.com", "tls", "its certificate is refused"), "error", {}),
-    (events.ApiHostUsable("api.example.com", 12.0), "info", {}),
+    (
+        events.ApiHostUnusable("api.example.com", "tls", "its certificate is refused"),
+        "error",
+        {"api_host_unusable": 1.0},
+    ),
+    (events.ApiHostUsable("api.example.com", 12.0), "info", {"api_host_unusable": -1.0}),
     (events.HeartbeatPingSent("complete", 1), "info", {"heartbeat_pings_total{outcome=sent}": 1}),
     (
         events.HeartbeatPingFailed("missed", 5, "no answer within 10 s"),
