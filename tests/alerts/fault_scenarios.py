@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -75,6 +76,13 @@ def schedule_fault(fault: Fault, hours: float, *office_ids: str) -> ScheduledFau
     return ScheduledFault(fault, frozenset(office_ids), FaultWindow(FAULT_START, FAULT_START + timedelta(hours=hours)))
 
 
+async def record_until_morning(directory: Path, **options: Any) -> ScrapeRecording:
+    """A daemon with these options, scraped until shortly before the deadline of the morning."""
+    async with scraped_daemon(directory, **options) as found:
+        await found.world.sleep_until(BEFORE_FRESH_BY)
+    return found.recording
+
+
 # --- nothing at all ---------------------------------------------------------------------------------------------------
 
 
@@ -87,9 +95,7 @@ async def quiet_day(directory: Path) -> ScrapeRecording:
 
 @expect_alerts()
 async def office_down_for_an_hour(directory: Path) -> ScrapeRecording:
-    async with scraped_daemon(directory, specs=PAIR, faults=[schedule_fault(EConnectorDown(), 1, "smile")]) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, specs=PAIR, faults=[schedule_fault(EConnectorDown(), 1, "smile")])
 
 
 @expect_alerts()
@@ -146,16 +152,12 @@ async def aging_service_off_everywhere(directory: Path) -> ScrapeRecording:
 
 @expect_alerts("OfficeUnreachable")
 async def econnector_down_for_hours(directory: Path) -> ScrapeRecording:
-    async with scraped_daemon(directory, specs=PAIR, faults=[schedule_fault(EConnectorDown(), 3.5, "smile")]) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, specs=PAIR, faults=[schedule_fault(EConnectorDown(), 3.5, "smile")])
 
 
 @expect_alerts("OfficeBlocked")
 async def disabled_customer_key(directory: Path) -> ScrapeRecording:
-    async with scraped_daemon(directory, specs=PAIR, faults=[schedule_fault(KeyDisabled(), 3, "smile")]) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, specs=PAIR, faults=[schedule_fault(KeyDisabled(), 3, "smile")])
 
 
 @expect_alerts("OfficeSuspect")
@@ -198,25 +200,19 @@ async def server_clock_in_wrong_zone(directory: Path) -> ScrapeRecording:
 
 @expect_alerts("HeadquartersDown")
 async def headquarters_outage(directory: Path) -> ScrapeRecording:
-    async with scraped_daemon(directory, faults=[schedule_fault(GatewayError(503), 3)]) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, faults=[schedule_fault(GatewayError(503), 3)])
 
 
 @expect_alerts("ApiHostUnusable")
 async def certificate_of_the_api_is_refused(directory: Path) -> ScrapeRecording:
     refused = BrokenConnection(ConnectionFailure.UNTRUSTED)
-    async with scraped_daemon(directory, faults=[schedule_fault(refused, 3)]) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, faults=[schedule_fault(refused, 3)])
 
 
 @expect_alerts("Throttled")
 async def api_throttles_shared_keys(directory: Path) -> ScrapeRecording:
     busy = schedule_fault(TooManyRequests("20"), 3)
-    async with scraped_daemon(directory, faults=[replace(busy, chance=0.5)]) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, faults=[replace(busy, chance=0.5)])
 
 
 # --- the daemon itself ------------------------------------------------------------------------------------------------
@@ -314,9 +310,7 @@ async def invalid_config_reload(directory: Path) -> ScrapeRecording:
 async def backup_directory_missing(directory: Path) -> ScrapeRecording:
     never = MaintenanceSettings.make_disabled()
     backup = never.model_copy(update={"backup": "20 * * * *", "backup_directory": directory / "unmounted"})
-    async with scraped_daemon(directory, specs=PAIR, maintenance=backup) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, specs=PAIR, maintenance=backup)
 
 
 @expect_alerts("LogLinesLost")
@@ -393,15 +387,11 @@ async def repeated_courier_crashes(directory: Path) -> ScrapeRecording:
 async def sink_that_raises_what_no_rule_expects(directory: Path) -> ScrapeRecording:
     sink = ScriptedSink(ConsumerBook())
     sink.plan(SinkBehavior.CRASHES, SinkBehavior.ACCEPTS)
-    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink)
 
 
 @expect_alerts("DeliveryGivenUp")
 async def consumer_gone_permanently(directory: Path) -> ScrapeRecording:
     sink = ScriptedSink(ConsumerBook())
     sink.plan(SinkBehavior.IS_GONE)
-    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
+    return await record_until_morning(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink)

@@ -110,8 +110,8 @@ def test_the_example_sinks_are_valid_and_name_every_setting(config: Path) -> Non
     example = config / "oddaemon.example.toml"
     text = re.sub(r"^#(?! |$)", "", example.read_text(), flags=re.MULTILINE)
     shown = {name for sink in tomllib.loads(text)["sink"] for name in sink}
-    secrets = {source for name in ("secret", "dsn") for source in get_source_names(name)}
-    assert shown | secrets == SINK_FIELDS | {"url", "secret", "dsn"}
+    secrets = {source for name in ("secret", "dsn", "proxy_url") for source in get_source_names(name)}
+    assert shown | secrets == SINK_FIELDS | {"url", "secret", "dsn", "proxy_url"}
     example.write_text(text)
     loaded = try_load(
         example, {**make_environment(config), "LEDGER_SIGNING_SECRET": SIGNING_SECRET, "WAREHOUSE_DSN": DSN}

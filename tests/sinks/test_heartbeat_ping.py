@@ -189,7 +189,7 @@ async def test_redirects_in_a_circle_come_to_an_end(certificate: Path, monkeypat
     assert result.attempts == 1 or "request failed" in result.why
 
 
-async def test_a_ping_goes_through_the_proxy_and_tells_the_proxys_refusal_apart(
+async def test_a_ping_goes_through_the_proxy_whose_refusal_is_named(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))

@@ -54,7 +54,7 @@ SLEEP_SECONDS_MAX = 600.0
 STORE_PAUSE_SECONDS = 5.0
 """After a failure of the database, which `StoreHealth` reports."""
 _OUT_OF = frozenset({FailureKind.FILES_EXHAUSTED, FailureKind.MEMORY_EXHAUSTED})
-"""What this machine can run out of while it delivers to any sink. A full disk is told by the sink that writes to it."""
+"""What this machine can run out of at any delivery. The sink that writes to a full disk reports that itself."""
 NOT_RETAINED = "The snapshot is no longer retained."
 
 

@@ -124,7 +124,7 @@ async def test_a_sink_that_raises_what_no_rule_expects_is_retried_and_given_up_l
         assert await is_consistent(world, book)
 
 
-async def test_our_own_exhaustion_is_not_told_as_the_receivers_failure_and_costs_no_delivery(tmp_path: Path) -> None:
+async def test_our_own_exhaustion_is_not_the_receivers_failure_and_costs_no_delivery(tmp_path: Path) -> None:
     book = ConsumerBook()
     sink = ScriptedSink(book)
     sink.plan(*[SinkBehavior.NO_FILES] * 3, SinkBehavior.ACCEPTS)

@@ -95,7 +95,7 @@ async def test_a_proxy_that_is_down_or_unknown_is_our_trouble() -> None:
     assert (await get_failure_through(unknown)).kind is FailureKind.PROXY
 
 
-async def test_a_certificate_that_the_proxy_swaps_is_refused_and_told_as_tls(certificate: Path) -> None:
+async def test_a_certificate_that_the_proxy_swaps_is_refused_as_any_other(certificate: Path) -> None:
     async with (
         loopback_server(respond_with_body(ROWS), make_server_context(certificate)) as port,
         ConnectProxy().listening() as proxy_port,
