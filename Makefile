@@ -4,6 +4,8 @@ BIN := .venv/bin
 SEEDS ?= 200
 KILLS ?= 300
 INPUTS ?= 100000
+ANSWERS ?= 10000
+SECONDS ?= 900
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -47,8 +49,9 @@ simulate: $(READY) ## many seeds of a fleet with every fault: make simulate SEED
 crash: $(READY) ## kill the daemon at every step and compare with a run that was not killed: make crash KILLS=300
 	$(BIN)/python -m tests.crash --kills $(KILLS)
 
-fuzz: $(READY) ## hostile responses, database servers and configurations: no crash, no hang, memory bounded: make fuzz INPUTS=100000
+fuzz: $(READY) ## hostile inputs in memory, and hostile peers on sockets for at most SECONDS: make fuzz INPUTS=100000 ANSWERS=100000 SECONDS=900
 	$(BIN)/python -m tests.hostile --inputs $(INPUTS)
+	$(BIN)/python -m tests.hostile.campaign --answers $(ANSWERS) --seconds $(SECONDS)
 
 lint: $(READY) ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

@@ -73,6 +73,10 @@ def _require_foreseen(error: Exception | None) -> None:
         raise Violation(f"no rule expects {type(error).__name__}") from error
 
 
+_MODES = (*[PeerMode.PLAIN] * 4, *PeerMode)
+"""In each of them TLS breaks in its own way; without TLS, and in whole TLS, an answer can be more things."""
+
+
 class PeersTarget:
     """What a server of others does on a real socket, below HTTP and in its answer's head."""
 
@@ -85,23 +89,30 @@ class PeersTarget:
         head = b"HTTP/1.1 %s\r\nLocation: %s\r\nSet-Cookie: a=b; Expires=%s\r\nContent-Length: 2\r\n\r\n[]"
         answers = [head % (status, location, rng.randbytes(8).hex().encode()), rng.randbytes(rng.randrange(300))]
         answer = Mutator(rng).mutate_bytes(rng.choice(answers), answers) if rng.random() < 0.6 else rng.choice(answers)
-        return bytes([rng.randrange(len(HTTP_CLIENTS)), rng.randrange(len(PeerMode))]) + answer
+        return bytes([number % len(HTTP_CLIENTS), rng.randrange(len(_MODES))]) + answer
 
     def feed(self, sent: bytes) -> Iterable[str]:
-        which, mode, *_ = [*sent[:2], 0, 0]
-        client = list(HTTP_CLIENTS.values())[which % len(HTTP_CLIENTS)]
-        return [anyio.run(self._meet, client, list(PeerMode)[mode % len(PeerMode)], sent[2:])]
+        return [anyio.run(self.meet, sent)]
 
-    async def _meet(
-        self, client: Callable[[str, ssl.SSLContext], Awaitable[str]], mode: PeerMode, answer: bytes
-    ) -> str:
+    def describe(self, sent: bytes) -> tuple[str, bool]:
+        """Which client an input is for, and whether over TLS."""
+        return _parse(sent)[0], _parse(sent)[1] is not PeerMode.PLAIN
+
+    async def meet(self, sent: bytes) -> str:
+        """What the client makes of an input."""
+        name, mode, answer = _parse(sent)
         directory, tls = self._certificate
         os.environ["SSL_CERT_FILE"] = str(directory / "certificate.pem")
         with hostile_peer(mode, answer, directory) as port:
-            return await client(f"{'http' if mode is PeerMode.PLAIN else 'https'}://127.0.0.1:{port}", tls)
+            return await HTTP_CLIENTS[name](f"{'http' if mode is PeerMode.PLAIN else 'https'}://127.0.0.1:{port}", tls)
 
     @cached_property
     def _certificate(self) -> tuple[Path, ssl.SSLContext]:
         directory = Path(tempfile.mkdtemp(prefix="oddaemon-fuzz-"))
         make_certificate(directory)
         return directory, make_client_context(directory)
+
+
+def _parse(sent: bytes) -> tuple[str, PeerMode, bytes]:
+    which, mode, *_ = [*sent[:2], 0, 0]
+    return list(HTTP_CLIENTS)[which % len(HTTP_CLIENTS)], _MODES[mode % len(_MODES)], sent[2:]

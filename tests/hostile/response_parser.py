@@ -11,6 +11,7 @@ import httpx
 
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import PackedColumnTruncated
+from oddaemon.opendental.decode import PreferencePage
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.response import (
     ApiError,
@@ -20,7 +21,7 @@ from oddaemon.opendental.response import (
     send_request,
 )
 from tests.hostile.mutation import Mutator
-from tests.hostile.target import KEYS, Violation, assert_no_numbers
+from tests.hostile.target import KEYS, Violation, assert_bounded, assert_no_numbers
 from tests.opendental.response_bodies import GOOD, READERS, encode_rows
 
 SECRETS = tuple(map(Secret, KEYS))
@@ -67,7 +68,9 @@ class RowsTarget:
     def feed(self, sent: bytes) -> Iterable[str]:
         for read in READERS.values():
             try:
-                read(sent)
+                found = read(sent)
+                # The names of preferences that were not asked for are compared, and go nowhere.
+                assert_bounded(found.value if isinstance(found, PreferencePage) else found)
             except (MalformedValue, PackedColumnTruncated) as error:
                 assert_no_numbers(str(error), sent)
                 yield str(error)

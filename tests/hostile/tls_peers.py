@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from tests.certificates import make_server_context
@@ -34,16 +35,22 @@ class PeerMode(StrEnum):
 @contextmanager
 def hostile_peer(mode: PeerMode, answer: bytes, certificate: Path) -> Iterator[int]:
     """Serve until the block ends; yields the port. A thread with plain sockets: only they can break TLS on purpose."""
-    context = make_server_context(certificate)
-    if mode is PeerMode.CLIENT_CERTIFICATE:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(certificate / "certificate.pem")
+    context = _make_context(mode, certificate)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = threading.Thread(target=_accept, args=(listener, mode, answer, context), daemon=True)
         serving.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
         serving.join(TIMEOUT_SECONDS)
+
+
+@cache
+def _make_context(mode: PeerMode, certificate: Path) -> ssl.SSLContext:
+    context = make_server_context(certificate)
+    if mode is PeerMode.CLIENT_CERTIFICATE:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate / "certificate.pem")
+    return context
 
 
 def _accept(listener: socket.socket, mode: PeerMode, answer: bytes, context: ssl.SSLContext) -> None:

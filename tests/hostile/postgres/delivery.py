@@ -3,14 +3,19 @@
 import json
 import random
 import resource
+import ssl
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
 
 import anyio
 
 from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.postgres.sink import Postgres
+from tests.certificates import make_certificate, make_server_context
 from tests.hostile.mutation import Mutator
 from tests.hostile.postgres.scripts import make_scripts
 from tests.hostile.postgres.server import HostilePostgres, make_good_answers
@@ -25,10 +30,10 @@ GROWN_MEGABYTES, STALL_SECONDS = "grown megabytes", "stall seconds"
 _BOUNDARY = b"\n#!next request\n"
 
 
-async def deliver_to(server: HostilePostgres, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
-    """Why the delivery failed; empty: it did not."""
+async def deliver_to(server: HostilePostgres, timeout_seconds: float = TIMEOUT_SECONDS, options: str = "") -> str:
+    """Why the delivery failed; empty: it did not. `options`: of the DSN."""
     async with server.listen() as port:
-        dsn = f"postgresql://oddaemon:{KEYS[0]}@127.0.0.1:{port}/balances"
+        dsn = f"postgresql://oddaemon:{KEYS[0]}@127.0.0.1:{port}/balances{options}"
         sink = Postgres(dsn, "oddaemon", timeout_seconds)
         try:
             await sink.deliver(make_payload(), "d1")
@@ -51,10 +56,29 @@ class PostgresTarget:
         rng = random.Random(f"{seed}/{self.name}/{number}")
         at = rng.randrange(len(self._good))
         spoilt = Mutator(rng).mutate_bytes(self._good[at], self._good)
-        return _BOUNDARY.join((*self._good[:at], spoilt))
+        return bytes([number % 2]) + _BOUNDARY.join((*self._good[:at], spoilt))
 
     def feed(self, sent: bytes) -> Iterable[str]:
-        yield anyio.run(deliver_to, HostilePostgres(sent.split(_BOUNDARY)))
+        return [anyio.run(self.meet, sent)]
+
+    def describe(self, sent: bytes) -> tuple[str, bool]:
+        """Which client an input is for, and whether over TLS."""
+        return self.name, sent[:1] == b"\1"
+
+    async def meet(self, sent: bytes) -> str:
+        """What the sink makes of an input."""
+        answers = sent[1:].split(_BOUNDARY)
+        if not self.describe(sent)[1]:
+            return await deliver_to(HostilePostgres(answers))
+        directory, tls = self._certificate
+        options = f"?sslmode=verify-full&sslrootcert={directory / 'certificate.pem'}"
+        return await deliver_to(HostilePostgres(answers, tls=tls), options=options)
+
+    @cached_property
+    def _certificate(self) -> tuple[Path, ssl.SSLContext]:
+        directory = Path(tempfile.mkdtemp(prefix="oddaemon-fuzz-"))
+        make_certificate(directory)
+        return directory, make_server_context(directory)
 
 
 async def play_scripts() -> dict[str, str]:

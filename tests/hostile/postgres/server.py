@@ -1,12 +1,14 @@
 """A PostgreSQL server with a script: it answers each request of a delivery with the next bytes of it."""
 
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSStream
 
 from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.core.snapshot.payload import Payload
@@ -88,6 +90,7 @@ class HostilePostgres:
     Args:
         answers: To the startup message, then to each request; after the last one it closes.
         to_ssl_request: What it says when it is asked for TLS.
+        tls: Speaks TLS when it is asked for it, instead.
         endless: Sent again and again after the last answer.
         pause_seconds: Between two of these.
         is_silent: Says nothing useful after the last answer, but does not close: only a deadline ends it.
@@ -98,12 +101,14 @@ class HostilePostgres:
         answers: Sequence[Answer],
         *,
         to_ssl_request: bytes = b"N",
+        tls: ssl.SSLContext | None = None,
         endless: bytes = b"",
         pause_seconds: float = 0.0,
         is_silent: bool = False,
     ) -> None:
         self.answers = answers
         self.to_ssl_request = to_ssl_request
+        self.tls = tls
         self.endless = endless
         self.pause_seconds = pause_seconds
         self.is_silent = is_silent
@@ -120,13 +125,19 @@ class HostilePostgres:
             tasks.cancel_scope.cancel()
 
     async def _serve(self, stream: ByteStream) -> None:
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, ssl.SSLError):
             async with stream:
-                await self._converse(_Requests(stream), stream)
+                await self._converse(stream)
 
-    async def _converse(self, requests: "_Requests", stream: ByteStream) -> None:
+    async def _converse(self, stream: ByteStream) -> None:
+        requests = _Requests(stream)
         startup = await requests.read_startup()
-        if startup == SSL_REQUEST:
+        if startup == SSL_REQUEST and self.tls is not None:
+            await stream.send(b"S")
+            stream = await TLSStream.wrap(stream, server_side=True, ssl_context=self.tls, standard_compatible=False)
+            requests = _Requests(stream)
+            startup = await requests.read_startup()
+        elif startup == SSL_REQUEST:
             await stream.send(self.to_ssl_request)
             startup = await requests.read_startup()
         self.startups.append(startup)
