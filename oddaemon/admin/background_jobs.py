@@ -99,6 +99,14 @@ class BackgroundJobs:
             raise job.rejection
         return job.result
 
+    def list_failures(self) -> list[str]:
+        """The jobs whose last run failed, for users who did not wait for it: each with its reason and what to do."""
+        return [
+            f"`{name}` failed. {job.rejection.sentence} {job.rejection.advice}".strip()
+            for name, job in self._jobs.items()
+            if job.rejection is not None
+        ]
+
     def cancel_all(self) -> None:
         """Cancel the running jobs: a large file takes minutes, and every writer waits for it."""
         for job in self._jobs.values():

@@ -29,6 +29,8 @@ class DaemonDocument(TypedDict):
     """Why it is not ready; "": it is."""
     configuration_rejected: str
     """Why the last reload was refused, so that the previous configuration is still active; "": it was not."""
+    failed_jobs: list[str]
+    """Jobs on the database (forget, prune, vacuum) whose last run since its start failed: a sentence for each."""
     requests: int
     """Since it started."""
     requests_in_flight: int
@@ -54,6 +56,8 @@ class StatusService:
     started_at: datetime
     configuration_rejected: Callable[[], str]
     """Why the last reload was refused."""
+    failed_jobs: Callable[[], list[str]]
+    """As `BackgroundJobs.list_failures`."""
 
     async def get_fleet(self) -> FleetDocument:
         """All offices, and the daemon."""
@@ -93,6 +97,7 @@ class StatusService:
             "ready": readiness.ready,
             "reason": readiness.reason,
             "configuration_rejected": self.configuration_rejected(),
+            "failed_jobs": self.failed_jobs(),
             "requests": self.fleet.requests,
             "requests_in_flight": self.fleet.in_flight,
         }

@@ -47,6 +47,7 @@ def make_admin_services(
             lambda: lifecycle.readiness,
             fleet.now(),
             lambda: context.configuration.rejection,
+            jobs.list_failures,
         ),
         database=DatabaseCommands(log, jobs, context.configuration, services.backfill, fleet, database, emit),
     )

@@ -71,6 +71,13 @@ async def count_rows(world: World) -> dict[str, int]:
     return dict(zip(metadata.tables, counts, strict=True))
 
 
+async def list_failed_jobs(world: World) -> list[str]:
+    """What `status` shows of commands that were accepted and failed later."""
+    daemon = (await world.daemon.admin.status.get_fleet())["daemon"]
+    assert daemon is not None
+    return daemon["failed_jobs"]
+
+
 def list_known_offices(world: World) -> list[str]:
     with HistoryReader.open(world.settings.state.path) as reader:
         return [office_id for office_id, *_ in reader.list_offices()]
@@ -301,12 +308,16 @@ async def test_a_full_disk_is_reported_before_a_row_is_deleted(tmp_path: Path, m
         def full(*_: object) -> None:
             raise DatabaseUnusable("The disk is full.", "Free some space.", is_transient=True)
 
-        monkeypatch.setattr("oddaemon.store.sqlite.maintenance.vacuum.require_space", full)
-        await get_commands(world).forget("hill", 1000)
-        with pytest.raises(CommandRejected, match="The disk is full"):
-            await wait_for_result(world)
+        with monkeypatch.context() as patched:
+            patched.setattr("oddaemon.store.sqlite.maintenance.vacuum.require_space", full)
+            await get_commands(world).forget("hill", 1000)
+            with pytest.raises(CommandRejected, match="The disk is full"):
+                await wait_for_result(world)
         after = await count_rows(world)
         assert all(after[table.name] >= before[table.name] for table in list_office_tables())
+        assert await list_failed_jobs(world) == ["`forget hill` failed. The disk is full. Free some space."]
+        await erase_hill(world)
+        assert await list_failed_jobs(world) == []
 
 
 async def test_a_drain_interrupts_jobs_that_block_the_database(

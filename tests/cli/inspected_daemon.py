@@ -34,6 +34,7 @@ class InspectedDaemon:
         self.fleet = FleetState(_get_now)
         self.readiness = Readiness(ready=True)
         self.rejection = ""
+        self.failed_jobs: list[str] = []
 
     def emit_events(self, *events: Event) -> None:
         for event in events:
@@ -62,7 +63,13 @@ async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio
                 daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, row.state.standing.since, row.snapshot)
         journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
         status = StatusService(
-            database, daemon.fleet, journal, lambda: daemon.readiness, daemon.fleet.now(), lambda: daemon.rejection
+            database,
+            daemon.fleet,
+            journal,
+            lambda: daemon.readiness,
+            daemon.fleet.now(),
+            lambda: daemon.rejection,
+            lambda: daemon.failed_jobs,
         )
         app = make_admin_app(
             commands=FakeCommands(), status=status, telemetry=daemon.telemetry, office_metrics=daemon.fleet.get_statuses

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from oddaemon.admin.inspection import FleetDocument
+from oddaemon.admin.inspection import DaemonDocument, FleetDocument
 from oddaemon.cli.args.office_filter import Conditions, Labels, OfficeFilter
 from oddaemon.cli.args.options import AsJson, Config
 from oddaemon.cli.lazy_command import format_examples
@@ -65,13 +65,21 @@ def _show_status(config: Path, office_filter: OfficeFilter, *, as_json: bool, ch
     else:
         print_table(make_fleet_table(offices, now), Console())
         typer.echo(format_summary([office["condition"] for office in offices]))
-        if (daemon := fleet["daemon"]) is not None and (refused := daemon["configuration_rejected"]):
-            typer.echo(f"The last reload was refused; the previous configuration stays active. {refused}", err=True)
+        if (daemon := fleet["daemon"]) is not None:
+            _print_failures(daemon)
         if not report.remark and (idle := format_idle_warning(offices, now)):
             typer.echo(idle, err=True)
     conditions = {office["condition"] for office in offices} - {Condition.PAUSED.value}
     if check and conditions != {Condition.FRESH.value}:
         raise typer.Exit(ExitStatus.NOT_ALL_FRESH)
+
+
+def _print_failures(daemon: DaemonDocument) -> None:
+    """What failed after its command had ended."""
+    if refused := daemon["configuration_rejected"]:
+        typer.echo(f"The last reload was refused; the previous configuration stays active. {refused}", err=True)
+    for failed in daemon["failed_jobs"]:
+        typer.echo(failed, err=True)
 
 
 def _watch_status(config: Path, office_filter: OfficeFilter) -> None:

@@ -79,6 +79,15 @@ def test_the_status_says_that_the_last_reload_was_refused(fleet: SampleFleet, da
     assert "The last reload was refused" in shown.stderr
 
 
+def test_the_status_shows_an_erasure_that_failed_after_its_command_had_ended(
+    fleet: SampleFleet, daemon: InspectedDaemon
+) -> None:
+    daemon.failed_jobs = ["`forget left` failed. The disk is full. Free some space."]
+    assert daemon.failed_jobs[0] in fleet.run("status").stderr
+    document = parse_json(fleet.run("status", "--json"))
+    assert document["daemon"]["failed_jobs"] == daemon.failed_jobs  # type: ignore[index]  # JSON
+
+
 def test_selections_and_check_work_on_the_answer_of_the_daemon(fleet: SampleFleet, daemon: InspectedDaemon) -> None:
     assert fleet.run("status", "--check").exit_code == 3
     assert fleet.run("status", "--check", "--condition", "fresh").exit_code == 0

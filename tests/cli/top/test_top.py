@@ -50,6 +50,7 @@ def make_fleet_report(
             "ready": True,
             "reason": "",
             "configuration_rejected": "",
+            "failed_jobs": [],
             "requests": requests,
             "requests_in_flight": 3,
         }

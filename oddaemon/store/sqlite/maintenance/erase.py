@@ -106,24 +106,24 @@ async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
     async with _secure_delete(db):
         async with db.transaction() as connection:
             rows = await _delete_rows(connection, key)
-        with _explain_interruption(office_id):
+        with _explain_interruption(office_id, "run `oddaemon state vacuum`, or `oddaemon office forget` again"):
             await vacuum(db)
         async with db.transaction() as connection:
             rows += await _delete_rows(connection, key)
             await connection.execute(schema.office.delete().where(schema.office.c.key == key))
-        with _explain_interruption(office_id):
+        with _explain_interruption(office_id, "run `oddaemon state vacuum`"):
             await truncate_wal(db)
     return {**rows, "office": 1}
 
 
 @contextmanager
-def _explain_interruption(office_id: str) -> Iterator[None]:
+def _explain_interruption(office_id: str, next_step: str) -> Iterator[None]:
     """Say what is deleted and what is not if the file cannot be rewritten within the block."""
     try:
         yield
     except DatabaseUnusable as error:
         state = f"The rows of {office_id} are deleted, but their bytes may still be in the file and its log."
-        advice = "When the cause is removed, run `oddaemon state vacuum`, or `oddaemon office forget` again."
+        advice = f"When the cause is removed, {next_step}."
         raise DatabaseUnusable(
             f"{error.what} {state}", f"{error.advice} {advice}", is_transient=error.is_transient
         ) from error

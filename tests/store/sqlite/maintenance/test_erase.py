@@ -19,7 +19,7 @@ from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import get_size_bytes
-from oddaemon.store.sqlite.maintenance import erase
+from oddaemon.store.sqlite.maintenance import erase, vacuum
 from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office, list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.store.configured import register_offices
@@ -188,6 +188,25 @@ async def test_an_erasure_that_cannot_rewrite_the_file_says_what_is_left_and_is_
     assert "`oddaemon office forget` again" in caught.value.advice
     monkeypatch.undo()
     assert (await erase_and_verify(str(path), LEAVING.id)).found_after == 0
+    assert find_traces(path, planted_rows) == []
+
+
+async def test_an_erasure_whose_log_a_reader_keeps_says_how_to_finish_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted_rows = await fill_two_offices(path)
+
+    async def be_blocked(_database: SqliteDatabase) -> None:
+        raise DatabaseUnusable("The log cannot be truncated.", "Close the reader.", is_transient=True)
+
+    monkeypatch.setattr(erase, "truncate_wal", be_blocked)
+    with pytest.raises(DatabaseUnusable) as caught:
+        await erase_and_verify(str(path), LEAVING.id)
+    assert "run `oddaemon state vacuum`" in caught.value.advice
+    # The office is not known any more, so that it cannot be forgotten again.
+    assert "forget" not in caught.value.advice
+    async with SqliteDatabase.open(str(path)) as database:
+        await vacuum.vacuum(database)
     assert find_traces(path, planted_rows) == []
 
 
