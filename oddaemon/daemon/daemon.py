@@ -34,8 +34,16 @@ from oddaemon.settings import LoadResult, Settings
 from oddaemon.sftp.receiver import ReceiverError, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.open_mark import LOST_LOG_ADVICE
 from oddaemon.telemetry import systemd
-from oddaemon.telemetry.events import DaemonStarted, DaemonStopped, SftpListening, StoreMadePrivate, StoreOpened
+from oddaemon.telemetry.events import (
+    DaemonStarted,
+    DaemonStopped,
+    SftpListening,
+    StoreLogLost,
+    StoreMadePrivate,
+    StoreOpened,
+)
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
@@ -203,6 +211,8 @@ class Daemon:
         opened = database.open_result
         previous_file = None if opened.previous_file is None else str(opened.previous_file)
         self._telemetry.emit(StoreOpened(opened.is_new, opened.previous_revision, previous_file))
+        if opened.has_lost_log:
+            self._telemetry.emit(StoreLogLost(str(database.path), LOST_LOG_ADVICE))
         if opened.exposed_mode is not None:
             self._telemetry.emit(StoreMadePrivate(str(database.path), f"{opened.exposed_mode:04o}"))
         self._database = database

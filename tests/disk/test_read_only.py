@@ -1,5 +1,6 @@
 """A directory, a file or a whole disk that may not be written to."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import pytest
 from oddaemon.store import offices
 from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.location import get_wal_path
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import try_writing
-from tests.store.filled_database import make_filled_database
+from oddaemon.store.sqlite.maintenance.integrity import verify
+from tests.cli.sample_history import make_history
+from tests.store.filled_database import fill_database, make_filled_database
 from tests.store.samples import ELM, make_state
 
 ADVICE = ("Check that its directory exists", "Give the daemon's user write permission", "Remount the disk for writing")
@@ -110,3 +114,55 @@ async def test_trying_to_write_changes_nothing_and_is_a_real_write(database: Sql
 
 def get_size(path: Path) -> int:
     return path.stat().st_size
+
+
+READING_COMMANDS = (
+    ("status",),
+    ("office", "list"),
+    ("explain", "bright-smiles"),
+    ("balances", "bright-smiles"),
+    ("balances", "--fleet"),
+    ("changes", "bright-smiles"),
+    ("history", "bright-smiles"),
+    ("state", "verify"),
+)
+
+
+def test_every_reading_command_reads_a_closed_database_on_a_read_only_disk(
+    small_disk: Path, remount: Callable[[str], None]
+) -> None:
+    history = make_history(small_disk)
+    expected = [history.fleet.run(*command) for command in READING_COMMANDS]
+    for leftover in small_disk.glob("state.db-*"):
+        leftover.unlink()
+    remount("ro")
+    found = [history.fleet.run(*command) for command in READING_COMMANDS]
+    assert [each.exit_code for each in found] == [0] * len(READING_COMMANDS), [each.stderr for each in found]
+    assert [each.stdout for each in found] == [each.stdout for each in expected]
+
+
+async def test_a_closed_database_in_a_directory_without_permission_is_read(unprivileged: Path) -> None:
+    path = unprivileged / "oddaemon.db"
+    await make_filled_database(path)
+    set_mode(unprivileged, 0o500)
+    async with SqliteDatabase.open_for_reading(str(path)) as database:
+        assert len(await offices.list_all(database)) == 2
+    assert verify(path).problems == []
+    set_mode(unprivileged, 0o700)
+
+
+async def test_a_log_that_cannot_be_read_in_its_directory_is_named_and_not_left_out(unprivileged: Path) -> None:
+    path = unprivileged / "oddaemon.db"
+    async with SqliteDatabase.open(str(path)) as database:
+        await fill_database(database)
+        copy = unprivileged / "copy.db"
+        shutil.copy(path, copy)
+        shutil.copy(get_wal_path(path), get_wal_path(copy))
+    set_mode(unprivileged, 0o500)
+    with pytest.raises(DatabaseUnusable, match=r"last transactions are in copy.db-wal"):
+        async with SqliteDatabase.open_for_reading(str(copy)):
+            pass
+    with pytest.raises(DatabaseUnusable, match=r"Copy copy.db and copy.db-wal together"):
+        verify(copy)
+    set_mode(unprivileged, 0o700)
+    assert verify(copy).problems == []

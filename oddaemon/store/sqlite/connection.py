@@ -7,7 +7,7 @@ where it can be cancelled, and is then shielded from BEGIN to COMMIT. Keep the b
 
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,13 +22,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.location import parse_database_path
+from oddaemon.store.sqlite.location import choose_read_parameters, get_wal_path, parse_database_path
 from oddaemon.store.sqlite.lock import hold_lock
 from oddaemon.store.sqlite.open_files import FileGuard
+from oddaemon.store.sqlite.open_mark import MARK_CLOSED, MARK_IN_FILE, MARK_OPEN
 from oddaemon.store.sqlite.version import OpenResult, prepare, require_newest
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long to wait for another program, such as a backup tool, that has the file locked."""
+WAL_BYTES_MAX = 4000 * 4096
 INTERRUPT_INTERVAL_SECONDS = 0.05
 """An interrupt that comes before the thread has started the statement has no effect, so it is repeated."""
 
@@ -38,20 +40,16 @@ ErrorCallback = Callable[[DatabaseUnusable], None]
 """Called with every fault of the database before it is raised."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ConnectionMode:
-    """What a connection may do."""
-
-    mode: str
-    pragmas: tuple[str, ...]
-
-
-_READ_WRITE = _ConnectionMode(
-    "rw",
-    # A checkpoint every 16 MB, not every 4, writes a third more pages a second. Reading `user_version` opens the log.
-    ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000", "user_version"),
+_WRITER_PRAGMAS = (
+    *("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),
+    # A checkpoint every 16 MB, not every 4, writes a third more pages a second.
+    "wal_autocheckpoint = 4000",
+    # The log shrinks to this after a large transaction: a larger one is held by a reader.
+    f"journal_size_limit = {WAL_BYTES_MAX}",
+    # Reading it opens the log.
+    "user_version",
 )
-_READ_ONLY = _ConnectionMode("ro", ("query_only = ON",))
+_READER_PRAGMAS = ("query_only = ON",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ class SqliteDatabase:
         async with hold_lock(path):
             exposed_mode = await anyio.to_thread.run_sync(_make_file, path)
             open_result = replace(await anyio.to_thread.run_sync(prepare, path), exposed_mode=exposed_mode)
-            async with _connect(path, _READ_WRITE) as writer, _connect(path, _READ_ONLY) as reader:
+            async with _connect_to_write(path) as writer, _connect_to_read(path) as reader:
                 database = cls(path, reader, writer, on_error)
                 database.open_result = open_result
                 yield database
@@ -134,7 +132,7 @@ class SqliteDatabase:
         """
         path = await anyio.to_thread.run_sync(_resolve_path, url)
         await anyio.to_thread.run_sync(require_newest, path)
-        async with _connect(path, _READ_ONLY) as reader:
+        async with _connect_to_read(path) as reader:
             yield cls(path, reader)
 
     @asynccontextmanager
@@ -302,9 +300,39 @@ async def _interrupt_when_cancelled(driver: aiosqlite.Connection) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _connect(path: Path, connection_mode: _ConnectionMode) -> AsyncIterator[_ConnectionHandle]:
+async def _connect_to_write(path: Path) -> AsyncIterator[_ConnectionHandle]:
+    """Connect, and mark the file as open within the block."""
+    async with _connect(path, {"mode": "rw"}, _WRITER_PRAGMAS) as writer:
+        await _try_marking(path, writer, MARK_OPEN, MARK_IN_FILE)
+        try:
+            yield writer
+        finally:
+            with anyio.CancelScope(shield=True):
+                async with writer.lock:
+                    await _try_marking(path, writer, MARK_CLOSED)
+
+
+async def _try_marking(path: Path, writer: _ConnectionHandle, *statements: str) -> None:
+    # A full disk must not keep the database from being opened or closed.
+    with suppress(DatabaseUnusable), _shield_call(path):
+        for statement in statements:
+            await writer.driver.execute_fetchall(statement)
+
+
+@asynccontextmanager
+async def _connect_to_read(path: Path) -> AsyncIterator[_ConnectionHandle]:
+    with translate_errors(path):
+        parameters = await anyio.to_thread.run_sync(choose_read_parameters, path)
+    async with _connect(path, parameters, _READER_PRAGMAS) as reader:
+        yield reader
+
+
+@asynccontextmanager
+async def _connect(
+    path: Path, parameters: Mapping[str, str], pragmas: Sequence[str]
+) -> AsyncIterator[_ConnectionHandle]:
     # as_uri() quotes characters that a path may contain and a URI may not.
-    url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query={"mode": connection_mode.mode, "uri": "true"})
+    url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query={**parameters, "uri": "true"})
     engine = create_async_engine(
         url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}
     )
@@ -313,7 +341,7 @@ async def _connect(path: Path, connection_mode: _ConnectionMode) -> AsyncIterato
             connection = await engine.connect()
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, aiosqlite.Connection)
-            for pragma in connection_mode.pragmas:
+            for pragma in pragmas:
                 await driver.execute_fetchall(f"PRAGMA {pragma}")
         except BaseException:
             await engine.dispose()
@@ -359,7 +387,7 @@ def _make_file(path: Path) -> int | None:
             return None
         try:
             # The log and its index have the mode that the database had.
-            for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            for each in (path, get_wal_path(path), path.with_name(f"{path.name}-shm")):
                 with suppress(FileNotFoundError):
                     each.chmod(0o600)
         except PermissionError:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from oddaemon.store.errors import DatabaseDamaged
 from oddaemon.store.sqlite.errors import DAMAGED, find_fault, translate_errors
+from oddaemon.store.sqlite.location import choose_read_parameters
 
 PAGES_PER_STEP = 2000
 """8 MB between two progress reports."""
@@ -96,8 +98,12 @@ def count_rows(connection: sqlite3.Connection) -> Counts:
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """A read-only connection in autocommit mode."""
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    """A read-only connection in autocommit mode.
+
+    Raises:
+        DatabaseUnusable, OSError: as `choose_read_parameters`.
+    """
+    return sqlite3.connect(f"{path.as_uri()}?{urlencode(choose_read_parameters(path))}", uri=True, isolation_level=None)
 
 
 def read_pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -5,9 +5,10 @@ system while a copy is made.
 """
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from oddaemon.store.errors import DatabaseClosed, DatabaseDamaged, DatabaseUnusa
 
 _PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in their lowest byte."""
+_FILES_OF_A_TRANSACTION = 4
+"""The database, its log or journal, the index of the log, and the directory."""
 _DAMAGE_MESSAGES = (
     "Could not decode to UTF-8",
     "JSON cannot hold BLOB values",
@@ -60,6 +63,14 @@ DISK_ERROR = StorageFault(
     "Check the kernel's log, the disk and any quota.",
     is_transient=True,
 )
+NO_DESCRIPTORS = StorageFault(
+    "this process has no file descriptors left",
+    "Raise its limit on open files (LimitNOFILE= in the unit, or ulimit -n).",
+    is_transient=True,
+)
+INTERRUPTED = StorageFault(
+    "an interrupted transaction must be rolled back first", "Start the daemon: it does that.", is_transient=True
+)
 DAMAGED = StorageFault("the file is damaged", "")
 """Raised as `DatabaseDamaged`, which has the advice."""
 
@@ -90,6 +101,7 @@ FAULT_BY_SQLITE_CODE: Mapping[int, StorageFault] = {
 _ACCESS_ADVICE = "Check that its directory exists and that this user may read and write it."
 FAULT_BY_ERRNO: Mapping[int, StorageFault] = {
     errno.ENOSPC: DISK_FULL,
+    errno.EMFILE: NO_DESCRIPTORS,
     errno.EDQUOT: StorageFault("this user's disk quota is used up", DISK_FULL.advice, is_transient=True),
     errno.EFBIG: StorageFault(
         "the file exceeds the file size limit", "Raise the process's limit on the size of files."
@@ -146,7 +158,23 @@ def translate_read_errors(path: Path) -> Iterator[None]:
 
 def find_fault(error: BaseException | None) -> StorageFault | None:
     """The fault of the file behind an error of SQLite; None: the error is a bug."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    extended_code = getattr(error, "sqlite_errorcode", 0)
+    code = extended_code & _PRIMARY_CODE
     if isinstance(error, sqlite3.Error) and any(message in str(error) for message in _DAMAGE_MESSAGES):
         return DAMAGED
+    if extended_code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return INTERRUPTED
+    if code == sqlite3.SQLITE_CANTOPEN and not _has_descriptors_left():
+        return NO_DESCRIPTORS
     return FAULT_BY_SQLITE_CODE.get(code)
+
+
+def _has_descriptors_left() -> bool:
+    """Whether SQLite can open the files of a transaction; it does not say why it cannot open one."""
+    with ExitStack() as stack:
+        try:
+            for _ in range(_FILES_OF_A_TRANSACTION):
+                stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            return error.errno not in {errno.EMFILE, errno.ENFILE}
+    return True

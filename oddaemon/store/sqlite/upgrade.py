@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -27,7 +28,7 @@ from oddaemon.store.sqlite.copy import (
     read_pragma,
 )
 from oddaemon.store.sqlite.disk_space import require_space
-from oddaemon.store.sqlite.errors import LOCKED, translate_errors
+from oddaemon.store.sqlite.errors import LOCKED, NO_DESCRIPTORS, translate_errors
 
 AUTO_VACUUM_INCREMENTAL = 2
 """SQLite's value of `PRAGMA auto_vacuum`."""
@@ -38,7 +39,7 @@ class MigrationFailed(StoreError):
     """The migration failed; the database is unchanged."""
 
 
-def create(path: Path, location: str) -> None:
+def create(path: Path, newest: str, location: str) -> None:
     """Create all tables in an empty file: all of them or none.
 
     Raises:
@@ -46,7 +47,7 @@ def create(path: Path, location: str) -> None:
     """
     with translate_errors(path):
         enable_incremental_vacuum(path)
-        _migrate(path, location)
+        _migrate(path, newest, location)
 
 
 def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
@@ -63,7 +64,7 @@ def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
         with closing(open_read_only(path)) as original:
             # Changes whenever another connection commits.
             version_before = read_pragma(original, "data_version")
-            _copy_migrated(path, copy, location)
+            _copy_migrated(path, copy, newest, location)
             _require_unchanged(original, version_before)
         return _swap_files(path, copy, revision)
     # Whatever a migration raises, the message must say that nothing is lost.
@@ -74,7 +75,7 @@ def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
             _remove_files(copy)
 
 
-def _copy_migrated(path: Path, copy: Path, location: str) -> None:
+def _copy_migrated(path: Path, copy: Path, newest: str, location: str) -> None:
     error_prefix = f"The copy {copy} cannot be made"
     with translate_errors(copy, error_prefix):
         # Left over by a killed process. The holder of the database's lock may delete it.
@@ -85,7 +86,7 @@ def _copy_migrated(path: Path, copy: Path, location: str) -> None:
         with closing(open_read_only(copy)) as connection:
             expected = count_rows(connection)
         enable_incremental_vacuum(copy)
-        _migrate(copy, location)
+        _migrate(copy, newest, location)
         fsync_path(copy)
     found = check_copy(copy)
     if found != expected:
@@ -140,7 +141,7 @@ def _link_previous(path: Path, revision: str) -> Path:
         number += 1
 
 
-def _migrate(path: Path, location: str) -> None:
+def _migrate(path: Path, newest: str, location: str) -> None:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=NullPool,
@@ -153,6 +154,13 @@ def _migrate(path: Path, location: str) -> None:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", location)
         command.upgrade(config, "head")
+        # Alembic takes a directory that cannot be read for one without revisions, and does nothing.
+        if MigrationContext.configure(connection).get_current_revision() != newest:
+            raise DatabaseUnusable(
+                f"The revisions of the database {path} cannot be read.",
+                f"Check that oddaemon is installed completely. {NO_DESCRIPTORS.advice}",
+                is_transient=True,
+            )
 
 
 def _require_unchanged(connection: sqlite3.Connection, version_before: int) -> None:

@@ -7,7 +7,7 @@ it in a thread, before the database is opened.
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oddaemon.core.reporting.command_hints import START_DAEMON, START_DAEMON_ONCE
@@ -15,6 +15,8 @@ from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, DatabaseNewe
 from oddaemon.store.schema import APPLICATION_ID, REVISIONS, metadata
 from oddaemon.store.sqlite.copy import open_read_only, read_pragma, require_consistent
 from oddaemon.store.sqlite.errors import translate_errors
+from oddaemon.store.sqlite.location import get_wal_bytes
+from oddaemon.store.sqlite.open_mark import has_lost_log
 
 MIGRATIONS_LOCATION = "oddaemon.store:migrations"
 """Where Alembic finds the revisions."""
@@ -30,6 +32,8 @@ class OpenResult:
     """Where the file from before the migration is kept."""
     is_new: bool = False
     """Whether the database was empty."""
+    has_lost_log: bool = False
+    """Whether it was not closed and its log is missing: transactions may be missing."""
     exposed_mode: int | None = None
     """The mode of the file before it was made private; None: it was private."""
 
@@ -41,19 +45,20 @@ def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MI
         DatabaseNewer: it was made by a newer oddaemon.
         DatabaseUnusable: it belongs to another program, is damaged, or cannot be written or migrated.
     """
+    _roll_back_interrupted(path)
     with translate_errors(path), closing(open_read_only(path)) as connection:
         _require_full_length(connection, path)
         revision = read_revision(connection, path, revisions)
-    result = OpenResult()
+        result = OpenResult(has_lost_log=has_lost_log(connection, path))
     if revision != revisions[-1]:
         from oddaemon.store.sqlite import upgrade  # noqa: PLC0415 - loading Alembic takes longer than opening a database
 
         if revision is None:
-            upgrade.create(path, location)
+            upgrade.create(path, revisions[-1], location)
             result = OpenResult(is_new=True)
         else:
             previous_file = upgrade.upgrade(path, revision, revisions[-1], location)
-            result = OpenResult(revision, previous_file)
+            result = replace(result, previous_revision=revision, previous_file=previous_file)
     with translate_errors(path), closing(open_read_only(path)) as connection:
         # Checking every page of every table takes minutes on a large fleet; that is `integrity_check`.
         require_consistent(connection, path, "quick_check('office')")
@@ -120,11 +125,22 @@ def read_revision(connection: sqlite3.Connection, path: Path, revisions: Sequenc
     return str(revision)
 
 
+def _roll_back_interrupted(path: Path) -> None:
+    """Roll back a transaction that was interrupted while the tables were created, or while the log was not in use.
+
+    SQLite does it when the file is read, but only through a connection that may write.
+    """
+    with translate_errors(path):
+        if not path.with_name(f"{path.name}-journal").exists():
+            return
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)) as connection:
+            connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+
+
 def _require_full_length(connection: sqlite3.Connection, path: Path) -> None:
     """Check the length, as SQLite itself notices only missing whole pages. With a log the file may be shorter."""
     size_bytes = read_pragma(connection, "page_count") * read_pragma(connection, "page_size")
-    log = path.with_name(f"{path.name}-wal")
-    if path.stat().st_size < size_bytes and not (log.exists() and log.stat().st_size):
+    if path.stat().st_size < size_bytes and not get_wal_bytes(path):
         raise DatabaseDamaged(path, "it was truncated")
 
 

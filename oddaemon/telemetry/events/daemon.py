@@ -140,6 +140,24 @@ class StoreMadePrivate(Event, level=Level.WARNING):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLogLost(Event, level=Level.ERROR):
+    """The database was not closed, and its write-ahead log is gone: an unknown number of transactions is missing."""
+
+    path: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMeasured(Event, level=Level.DEBUG):
+    """The size of the database's write-ahead log, at each check of the database."""
+
+    wal_bytes: int
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.store_wal_bytes.set(self.wal_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFailed(Event, level=Level.ERROR):
     """The database cannot be used; nothing is stored until it recovers. Reported once for each incident."""
 

@@ -105,6 +105,7 @@ class FleetMetrics:
         self.build_info = gauge("build_info", "Always 1. The version is a label.", ["version"])
         self.ready = gauge("ready", "1 while the daemon is ready, as /-/ready reports.")
         self.store_healthy = gauge("store_healthy", "1 while the database is open and writable.")
+        self.store_wal_bytes = gauge("store_wal_bytes", "Size of the write-ahead log of the database.")
         self.config_last_reload_successful = gauge(
             "config_last_reload_successful", "1 if the last reload of the configuration succeeded."
         )

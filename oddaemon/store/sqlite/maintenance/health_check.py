@@ -6,6 +6,7 @@ import anyio.to_thread
 from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.disk_space import require_min_space
+from oddaemon.store.sqlite.open_mark import MARK_OPEN
 
 STUCK_SECONDS = 10.0
 """A write that takes longer waits for the disk: one that waits for a lock has timed out by then."""
@@ -39,4 +40,4 @@ async def try_writing(db: SqliteDatabase) -> None:
     with db.report_errors():
         await anyio.to_thread.run_sync(require_min_space, db.path)
     # An UPDATE to the same value writes nothing; the header is always written.
-    await db.execute_one("PRAGMA user_version = 0")
+    await db.execute_one(MARK_OPEN)

@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.errors import translate_errors
+from oddaemon.store.sqlite.location import get_wal_bytes
 
 _COUNTS = (
     "SELECT version_num, (SELECT count(*) FROM office), (SELECT count(*) FROM snapshot), (SELECT count(*) FROM journal)"
@@ -63,6 +64,5 @@ async def read_database_info(db: SqliteDatabase) -> DatabaseInfo:
 def _measure_files(db: SqliteDatabase) -> tuple[str, int, int, int]:
     with translate_errors(db.path):
         status, disk = db.path.stat(), os.statvfs(db.path.parent)
-        wal = db.path.with_name(f"{db.path.name}-wal")
-        wal_bytes = wal.stat().st_size if wal.exists() else 0
+        wal_bytes = get_wal_bytes(db.path)
     return f"{status.st_mode & 0o777:04o}", status.st_size, wal_bytes, disk.f_bavail * disk.f_frsize

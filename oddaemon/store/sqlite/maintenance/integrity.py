@@ -24,7 +24,9 @@ from oddaemon.store.offices import decode_state
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors
+from oddaemon.store.sqlite.location import get_wal_path
 from oddaemon.store.sqlite.maintenance.vacuum import find_integrity_problems
+from oddaemon.store.sqlite.open_mark import has_lost_log
 from oddaemon.store.sqlite.version import prepare, require_newest
 from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOTS_OF_OFFICE, parse_snapshot
 
@@ -35,6 +37,10 @@ _CURRENT = f"SELECT {BALANCE_COLUMNS} FROM balance WHERE office = ? AND valid_to
 _BROKEN_PAGES = "SELECT 1 FROM pull_page WHERE office = ? AND NOT (json_valid(balances) AND json_valid(checkpoint))"
 _BACKFILLED_BALANCES = f"SELECT {BALANCE_COLUMNS} FROM historical_balance WHERE snapshot = ?"  # noqa: S608 - the same
 _OFFICE_TABLES = ("pull_page", "snapshot", "delivery", "balance", "backfill", "historical_snapshot")
+_LOST_LOG = (
+    "it was not closed, and its log {} is missing or empty: what was stored after the last checkpoint is not in this "
+    "file, and how much that is cannot be known"
+)
 _ZERO = compute_totals(())
 
 
@@ -74,6 +80,8 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
         result.problems += (
             IntegrityProblem(f"the file is damaged: {line}") for line in find_integrity_problems(connection)
         )
+        if has_lost_log(connection, path):
+            result.problems.append(IntegrityProblem(_LOST_LOG.format(get_wal_path(path).name)))
         offices: list[tuple[int, str, int | None, str | None]] = []
         if _read_schema(connection) != _build_reference_schema():
             result.problems.append(IntegrityProblem("its tables or indexes differ from those of its revision"))

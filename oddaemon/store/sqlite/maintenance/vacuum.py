@@ -14,8 +14,9 @@ from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import VM_STEPS_PER_CHECK, find_problems, get_size_bytes, open_read_only
 from oddaemon.store.sqlite.disk_space import require_space
-from oddaemon.store.sqlite.errors import LOCKED, translate_errors
+from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.maintenance.rotation import BackupRotation, rotate
+from oddaemon.store.sqlite.open_mark import MARK_OPEN
 
 PROBLEMS_MAX = 20
 """A damaged file has thousands; the first ones show which tables are affected."""
@@ -45,6 +46,8 @@ async def checkpoint_wal(db: SqliteDatabase) -> bool:
     ((busy, *_),) = await db.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     if not busy:
         db.file_guard.mark_settled()
+        # The log of an open database is never empty (`open_mark`).
+        await db.execute_one(MARK_OPEN)
     return not busy
 
 
@@ -79,7 +82,8 @@ async def truncate_wal(db: SqliteDatabase) -> None:
     if not await checkpoint_wal(db):
         raise DatabaseUnusable(
             f"The log of the database {db.path} cannot be truncated: another program has the database open.",
-            f"{LOCKED.advice} Then run the command again.",
+            "Close the program that has been reading it for long (a sqlite3 shell, an export, a backup tool). The "
+            "daemon tries it again by itself; a command must be run again.",
             is_transient=True,
         )
 

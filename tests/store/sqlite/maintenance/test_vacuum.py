@@ -1,6 +1,5 @@
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import anyio
@@ -8,29 +7,25 @@ import pytest
 
 from oddaemon.store import snapshots
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.connection import WAL_BYTES_MAX, SqliteDatabase
+from oddaemon.store.sqlite.location import get_wal_bytes
 from oddaemon.store.sqlite.maintenance import vacuum
-from oddaemon.store.sqlite.maintenance.health_check import require_healthy
+from oddaemon.store.sqlite.maintenance.health_check import require_healthy, try_writing
+from tests.store.held_database import hold_reading
 from tests.store.paused_statement import paused_statement
 from tests.store.released import restore_database
 from tests.store.samples import ELM, NOW, make_balances, make_snapshot, make_state
 
-
-@contextmanager
-def hold_reading(database: SqliteDatabase) -> Iterator[None]:
-    """Another program reads the database within the block."""
-    with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
-        connection.execute("BEGIN")
-        connection.execute("SELECT COUNT(*) FROM office").fetchone()
-        yield
+PAGE_AND_HEADERS_BYTES = 4096 + 24 + 32
+"""Of a log with a single page."""
 
 
-async def test_a_checkpoint_empties_the_log(database: SqliteDatabase) -> None:
+async def test_a_checkpoint_empties_the_log_but_for_the_mark_of_an_open_database(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, make_snapshot(make_balances(500)), make_state(), NOW)
     log = database.path.with_name(database.path.name + "-wal")
-    assert log.stat().st_size > 0
+    assert log.stat().st_size > PAGE_AND_HEADERS_BYTES
     assert await vacuum.checkpoint_wal(database)
-    assert log.stat().st_size == 0
+    assert log.stat().st_size == PAGE_AND_HEADERS_BYTES
     assert len(await snapshots.load_balances(database, ELM)) == 500
 
 
@@ -39,6 +34,18 @@ async def test_a_checkpoint_gives_way_to_a_reader(database: SqliteDatabase) -> N
     with hold_reading(database):
         await snapshots.publish(database, ELM, make_snapshot(make_balances(5)), make_state(), NOW)
         assert not await vacuum.checkpoint_wal(database)
+
+
+async def test_a_log_that_no_reader_holds_any_more_shrinks_again(database: SqliteDatabase) -> None:
+    with hold_reading(database):
+        await database.execute_one(f"CREATE TABLE large AS SELECT zeroblob({3 * WAL_BYTES_MAX})")
+        assert get_wal_bytes(database.path) > 2 * WAL_BYTES_MAX
+    await database.execute_one("PRAGMA wal_checkpoint(PASSIVE)")
+    await try_writing(database)
+    assert get_wal_bytes(database.path) <= WAL_BYTES_MAX
+    await database.execute_one("PRAGMA wal_checkpoint(PASSIVE)")
+    await try_writing(database)
+    assert get_wal_bytes(database.path) <= WAL_BYTES_MAX
 
 
 async def test_a_sound_database_has_no_problems_even_while_it_is_written(database: SqliteDatabase) -> None:
