@@ -4,9 +4,7 @@ Most troubles begin at ten past one on the office's clock and are over before ev
 for the trouble fires and not the one for the morning that it would spoil.
 """
 
-import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +26,7 @@ from oddaemon.simulator.faults.faults import (
 )
 from oddaemon.simulator.faults.row_corruption import get_alteration
 from oddaemon.simulator.model.spec import PracticeSpec
-from oddaemon.telemetry.logging.writer import LineWriter
+from tests.alerts.blocked_line_writer import blocked_line_writer
 from tests.alerts.promtool import ScrapeRecording
 from tests.alerts.scraped_daemon import FLEET, scraped_daemon
 from tests.engine.config_files import make_config_files, write_private
@@ -39,6 +37,7 @@ from tests.engine.delivery.fake_consumer import (
     make_sink_settings,
 )
 from tests.engine.night import make_office_settings, time_after_start
+from tests.store.held_database import hold_reading
 
 ScenarioFunction = Callable[[Path], Awaitable[ScrapeRecording]]
 PAIR = FLEET[:2]
@@ -290,6 +289,18 @@ async def slow_disk(directory: Path) -> ScrapeRecording:
     return found.recording
 
 
+@expect_alerts("StoreLogGrows")
+async def reader_holds_the_log(directory: Path) -> ScrapeRecording:
+    async with scraped_daemon(directory, specs=PAIR) as found:
+        await found.world.sleep_until(FAULT_START)
+        with hold_reading(found.world.database):
+            await found.world.database.execute_one("CREATE TABLE large AS SELECT zeroblob(80000000)")
+            await found.world.database.execute_one("DROP TABLE large")
+            await found.world.sleep_until(FAULT_START + timedelta(hours=3))
+        await found.world.sleep_until(BEFORE_FRESH_BY)
+    return found.recording
+
+
 @expect_alerts("ConfigRejected")
 async def invalid_config_reload(directory: Path) -> ScrapeRecording:
     files = make_config_files(directory, "smile", "ash")
@@ -322,22 +333,6 @@ async def blocked_log_output(directory: Path) -> ScrapeRecording:
             found.world._telemetry._count_lost = lost
             await found.world.sleep_until(BEFORE_FRESH_BY)
     return found.recording
-
-
-@contextmanager
-def blocked_line_writer() -> Iterator[Callable[[], int]]:
-    """A writer to a pipe without a reader, and how many lines it has lost."""
-    reading, writing = os.pipe()
-    writer = LineWriter(writing, queued_lines_max=1)
-    try:
-        for _ in range(100):
-            writer.write("x" * 65_536)
-        assert writer.count_lost()
-        yield writer.count_lost
-    finally:
-        os.close(reading)
-        writer.close()
-        os.close(writing)
 
 
 @expect_alerts("PingFailed")

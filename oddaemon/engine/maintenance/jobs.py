@@ -41,7 +41,9 @@ def build_jobs(settings: Settings, context: MaintenanceContext) -> list[Maintena
         MaintenanceJob("digest", table.digest, partial(_emit_digest, context), SHORT_GRACE, is_exclusive=False),
         MaintenanceJob("prune", table.prune, partial(_prune, context, retention)),
         MaintenanceJob("incremental_vacuum", table.incremental_vacuum, partial(_vacuum, context), SHORT_GRACE),
-        MaintenanceJob("wal_checkpoint", table.wal_checkpoint, partial(_checkpoint, context), SHORT_GRACE),
+        MaintenanceJob(
+            "wal_checkpoint", table.wal_checkpoint, partial(_checkpoint, context), SHORT_GRACE, is_retried=True
+        ),
         MaintenanceJob("integrity_check", table.integrity_check, partial(_check_integrity, context)),
     ]
     if table.backup_directory is not None:
@@ -70,12 +72,8 @@ async def _vacuum(context: MaintenanceContext) -> str:
 
 
 async def _checkpoint(context: MaintenanceContext) -> str:
-    is_complete = await vacuum.checkpoint_wal(context.database)
-    return (
-        "The write-ahead log was emptied."
-        if is_complete
-        else "A reader holds the write-ahead log; it was not emptied completely."
-    )
+    await vacuum.truncate_wal(context.database)
+    return "The write-ahead log was emptied."
 
 
 async def _check_integrity(context: MaintenanceContext) -> str:

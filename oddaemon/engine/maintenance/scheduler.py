@@ -38,6 +38,9 @@ CHECK_INTERVAL_SECONDS = 60.0
 STARTUP_DELAY_SECONDS = 60.0
 """From a start to the runs that were missed before it."""
 CLOCK_STEP_MIN = timedelta(hours=1)
+RETRY_SECONDS_MIN = 60.0
+RETRY_SECONDS_MAX = 900.0
+"""Between two attempts of a job that is retried, doubling."""
 SHORT_GRACE = timedelta(hours=1)
 """The grace of jobs whose next run will do."""
 
@@ -55,6 +58,8 @@ class MaintenanceJob:
     """How late a missed run may start. None: however late."""
     is_exclusive: bool = True
     """Whether it uses the database file, which one job at a time may."""
+    is_retried: bool = False
+    """Whether a failed run is repeated until one succeeds, instead of at the next due time."""
 
 
 class CronSchedule:
@@ -134,7 +139,7 @@ class _JobRunner:
             if seconds > 0:
                 await anyio.sleep(min(seconds, CHECK_INTERVAL_SECONDS))
             elif self._is_within_grace():
-                await self._run_once()
+                await self._run_until_done()
             else:
                 await self._skip(due, "The scheduled time has passed.")
 
@@ -151,7 +156,14 @@ class _JobRunner:
         latest = self.schedule.get_next_after(max(self.seen_at, now - self.job.grace))
         return latest is not None and latest <= now
 
-    async def _run_once(self) -> None:
+    async def _run_until_done(self) -> None:
+        pause = RETRY_SECONDS_MIN
+        while not await self._run_once() and self.job.is_retried:
+            await anyio.sleep(pause)
+            pause = min(2 * pause, RETRY_SECONDS_MAX)
+
+    async def _run_once(self) -> bool:
+        """Run the job; returns whether it succeeded."""
         async with AsyncExitStack() as stack:
             if self.job.is_exclusive:
                 await stack.enter_async_context(self.database.maintenance_lock)
@@ -180,6 +192,7 @@ class _JobRunner:
         missed = self.schedule.get_next_after(began_at)
         if missed is not None and missed <= ended_at:
             self.emit(MaintenanceSkipped(self.job.name, missed, "The previous run was still running."))
+        return error is None
 
     async def _skip(self, due: datetime, why: str) -> None:
         self.seen_at = self.now()

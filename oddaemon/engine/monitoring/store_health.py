@@ -14,8 +14,9 @@ import anyio
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.location import get_wal_bytes
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy, try_writing
-from oddaemon.telemetry.events import StoreFailed, StoreRecovered, StoreSlow
+from oddaemon.telemetry.events import StoreFailed, StoreMeasured, StoreRecovered, StoreSlow
 from oddaemon.telemetry.events.base import Event
 
 RETRY_SECONDS = 5.0
@@ -121,6 +122,7 @@ class StoreHealth:
         if slowest_seconds > SLOW_SECONDS:
             self._emit(StoreSlow(slowest_seconds, "Check what else uses this disk, and whether the disk is failing."))
         try:
+            self._emit(StoreMeasured(await anyio.to_thread.run_sync(get_wal_bytes, database.path)))
             await require_healthy(database)
             if self.incident is None or not self.incident.error.is_transient:
                 return

@@ -290,3 +290,16 @@ async def test_a_night_without_its_hour_has_its_run_all_the_same(scheduler_run: 
     async with scheduler_run.running(prune):
         await anyio.sleep(2 * 3600)
     assert scheduler_run.runs == [("prune", "08 03:30")]
+
+
+async def test_a_job_that_is_retried_runs_until_it_succeeds(scheduler_run: SchedulerRun) -> None:
+    async def work() -> str:
+        scheduler_run.runs.append(("wal_checkpoint", scheduler_run.format_local()))
+        if len(scheduler_run.runs) < 4:
+            raise DatabaseUnusable("A reader holds the log.", "Close it.", is_transient=True)
+        return "Done."
+
+    await scheduler_run.run_for(24, MaintenanceJob("wal_checkpoint", "15 3 * * *", work, is_retried=True))
+    assert [when for _, when in scheduler_run.runs] == ["02 03:15", "02 03:16", "02 03:18", "02 03:22"]
+    assert len(scheduler_run.find_events(MaintenanceFailed)) == 3
+    assert len(scheduler_run.find_events(MaintenanceFinished)) == 1

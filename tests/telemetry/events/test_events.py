@@ -25,6 +25,8 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
     (events.EngineRecovered(12.5), "info", {}),
     (events.StoreOpened(created=True), "info", {"store_healthy": 1}),
     (events.StoreMadePrivate("/var/lib/oddaemon.db", "0644"), "warning", {}),
+    (events.StoreLogLost("/var/lib/oddaemon.db", "Put it back."), "error", {}),
+    (events.StoreMeasured(4152), "debug", {"store_wal_bytes": 4152}),
     (
         events.StoreFailed("The disk is full.", "Free some space.", transient=True),
         "error",
