@@ -1,4 +1,4 @@
-"""A log that nobody reads."""
+"""A log without a reader."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -22,7 +22,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.location import choose_read_parameters, get_wal_path, parse_database_path
+from oddaemon.store.sqlite.location import (
+    choose_read_parameters,
+    get_wal_path,
+    make_temp_directory_pragma,
+    parse_database_path,
+)
 from oddaemon.store.sqlite.lock import hold_lock
 from oddaemon.store.sqlite.open_files import FileGuard
 from oddaemon.store.sqlite.open_mark import MARK_CLOSED, MARK_IN_FILE, MARK_OPEN
@@ -181,7 +186,7 @@ class SqliteDatabase:
         writer = self._require_writer()
         async with writer.lock, _interrupt_when_cancelled(writer.driver):
             with self._guard_write(is_timed=False):
-                await writer.driver.execute_fetchall(self._temp_directory_pragma)
+                await writer.driver.execute_fetchall(make_temp_directory_pragma(self.path))
                 await writer.driver.execute_fetchall("VACUUM")
 
     async def select(self, query: Executable, parse: Callable[[Row[Any]], T]) -> list[T]:
@@ -240,16 +245,6 @@ class SqliteDatabase:
             self.writing_since = None
             if is_timed:
                 self.slowest_write_seconds = max(self.slowest_write_seconds, anyio.current_time() - began)
-
-    @property
-    def _temp_directory_pragma(self) -> str:
-        """Has SQLite write its temporary copy of the database beside it.
-
-        It would be in the directory of temporary files otherwise: outside of the place for data of patients, and in a
-        container too small for it. It is a setting of the process; SQLite ignores SQLITE_TMPDIR after its start.
-        """
-        quoted = str(self.path.parent).replace("'", "''")
-        return f"PRAGMA temp_store_directory = '{quoted}'"
 
     def _require_writer(self) -> _ConnectionHandle:
         if self._writer is None:
@@ -313,10 +308,14 @@ async def _connect_to_write(path: Path) -> AsyncIterator[_ConnectionHandle]:
 
 
 async def _try_marking(path: Path, writer: _ConnectionHandle, *statements: str) -> None:
-    # A full disk must not keep the database from being opened or closed.
+    # Neither a full disk nor another program that writes may keep the database from being opened or closed.
     with suppress(DatabaseUnusable), _shield_call(path):
-        for statement in statements:
-            await writer.driver.execute_fetchall(statement)
+        await writer.driver.execute_fetchall("PRAGMA busy_timeout = 0")
+        try:
+            for statement in statements:
+                await writer.driver.execute_fetchall(statement)
+        finally:
+            await writer.driver.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000:.0f}")
 
 
 @asynccontextmanager

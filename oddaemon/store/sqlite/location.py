@@ -45,6 +45,16 @@ def get_wal_bytes(path: Path) -> int:
         return 0
 
 
+def make_temp_directory_pragma(path: Path) -> str:
+    """Has SQLite write its temporary copy of the database beside it.
+
+    It would be in the directory of temporary files otherwise: outside of the place for data of patients, and in a
+    container too small for it. It is a setting of the process; SQLite ignores SQLITE_TMPDIR after its start.
+    """
+    quoted = str(path.parent).replace("'", "''")
+    return f"PRAGMA temp_store_directory = '{quoted}'"
+
+
 def choose_read_parameters(path: Path) -> Mapping[str, str]:
     """The parameters of the URI that opens a database for reading.
 

@@ -29,6 +29,7 @@ from oddaemon.store.sqlite.copy import (
 )
 from oddaemon.store.sqlite.disk_space import require_space
 from oddaemon.store.sqlite.errors import LOCKED, NO_DESCRIPTORS, translate_errors
+from oddaemon.store.sqlite.location import make_temp_directory_pragma
 
 AUTO_VACUUM_INCREMENTAL = 2
 """SQLite's value of `PRAGMA auto_vacuum`."""
@@ -105,6 +106,7 @@ def enable_incremental_vacuum(path: Path) -> None:
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         if read_pragma(connection, "auto_vacuum") != AUTO_VACUUM_INCREMENTAL:
+            connection.execute(make_temp_directory_pragma(path))
             connection.execute(f"PRAGMA auto_vacuum = {AUTO_VACUUM_INCREMENTAL}")
             connection.execute("VACUUM")
 

@@ -13,7 +13,7 @@ import pytest
 from oddaemon.store import migrations
 from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.sqlite.upgrade import MigrationFailed
+from oddaemon.store.sqlite.upgrade import MigrationFailed, enable_incremental_vacuum
 from oddaemon.store.sqlite.version import OpenResult, prepare
 from tests.store.filled_database import dump_database, make_filled_database
 
@@ -231,3 +231,15 @@ def test_a_damaged_database_is_not_put_in_place(path: Path, migrate: Migrate, da
     with pytest.raises((MigrationFailed, DatabaseUnusable), match="damaged"):
         migrate()
     assert read_content(path) == damaged
+
+
+def test_the_copy_that_a_migration_rewrites_is_written_beside_the_database(path: Path, database_file: bytes) -> None:
+    assert database_file
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA temp_store_directory = ''")
+        connection.execute("PRAGMA auto_vacuum = 0")
+        connection.execute("VACUUM")
+        enable_incremental_vacuum(path)
+        # A setting of the whole process.
+        assert connection.execute("PRAGMA temp_store_directory").fetchone() == (str(path.parent),)
