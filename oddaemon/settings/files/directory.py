@@ -1,6 +1,7 @@
 """The directory of offices: which files are read, and how many at most."""
 
 import errno
+import os
 import re
 import stat
 from collections.abc import Iterable
@@ -37,6 +38,8 @@ def read_directory(main: TomlDocument, directory: Path, safe_names: frozenset[st
 
 def _report_unreadable(main: TomlDocument, shown_directory: Path, path: Path, error: OSError) -> None:
     """Report what cannot be read: the directory, one of its groups, or something that may be a group."""
+    if isinstance(error, PermissionError) and not os.access(path.parent, os.X_OK, effective_ids=True):
+        path = path.parent
     hint = "name a directory that exists, or remove this line"
     if isinstance(error, PermissionError):
         hint = "allow the user that runs oddaemon to list and enter it; under systemd: chgrp oddaemon-config, chmod 750"

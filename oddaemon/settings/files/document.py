@@ -4,6 +4,7 @@ Never raises over what a file contains: whatever cannot be read is a problem of 
 """
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterator
@@ -128,7 +129,10 @@ def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnost
     except FileNotFoundError:
         problem = Problem(path, "", None, "no such file")
     except PermissionError as error:
-        hint = "allow the user that runs oddaemon to read it; under systemd: chgrp oddaemon-config, chmod 640"
+        what, mode = "read it", 640
+        if not os.access(path.parent, os.X_OK, effective_ids=True):
+            what, mode = f"enter {format_path(path.parent.absolute())}", 750
+        hint = f"allow the user that runs oddaemon to {what}; under systemd: chgrp oddaemon-config, chmod {mode}"
         problem = Problem(path, "", None, f"cannot be read: {error.strerror}", hint)
     except OSError as error:
         problem = Problem(path, "", None, f"cannot be read: {error.strerror}")

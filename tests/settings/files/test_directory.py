@@ -51,10 +51,23 @@ def test_a_directory_of_a_wrong_mode_removes_no_office(place: Path, mode: int) -
     loaded = load_place(place)
     directory.chmod(stat.S_IRWXU)
     assert loaded.settings is None
-    assert [(each.key, "cannot be read: Permission denied" in each.message) for each in loaded.problems] == [
-        ("offices.directory", True)
+    # Not of the group in it, which cannot be looked at either.
+    assert [(each.key, each.message) for each in loaded.problems] == [
+        ("offices.directory", "cannot be read: Permission denied")
     ]
     assert directory in loaded.files
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o600])
+def test_a_group_that_may_not_be_entered_is_named_with_its_files(place: Path, mode: int) -> None:
+    group = place / "offices.d" / "coast"
+    group.chmod(mode)
+    loaded = load_place(place)
+    group.chmod(stat.S_IRWXU)
+    (problem,) = loaded.problems
+    assert problem.file.name == "smile.toml"
+    assert f"enter {group}" in problem.hint
+    assert "chmod 750" in problem.hint
 
 
 @pytest.mark.parametrize("target", ["../gone", "coast", "../oddaemon.toml/x", "/mnt/share-that-is-not-mounted"])
