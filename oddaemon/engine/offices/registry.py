@@ -118,7 +118,9 @@ class Registry:
         """
         runtimes: dict[str, OfficeRuntime] = {}
         for office_id, settings in wanted.items():
-            runtimes[office_id] = self._make_runtime(settings.spec, rows.get(office_id))
+            known = self._fleet.offices.get(office_id)
+            runtimes[office_id] = known or self._make_runtime(settings.spec, rows.get(office_id))
+            runtimes[office_id].spec = settings.spec
         self._fleet.offices = runtimes
         await self._supervisor.apply(wanted, changed)
         self._records = {office_id: each for office_id, each in self._records.items() if office_id in wanted}
@@ -141,14 +143,10 @@ class Registry:
         return [record.worker.activity for record in self._records.values() if record.worker is not None]
 
     def _make_runtime(self, spec: OfficeSpec, row: OfficeRow | None) -> OfficeRuntime:
-        runtime = self._fleet.offices.get(spec.id)
-        if runtime is None:
-            state = row.state if row and row.state else make_initial_state(self._fleet.now())
-            # Nothing was expected of an office while it was not configured.
-            since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
-            return OfficeRuntime(spec, state, since, row.snapshot if row else None)
-        runtime.spec = spec
-        return runtime
+        state = row.state if row and row.state else make_initial_state(self._fleet.now())
+        # Nothing was expected of an office while it was not configured.
+        since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
+        return OfficeRuntime(spec, state, since, row.snapshot if row else None)
 
     async def _run_worker(self, office_id: str, settings: OfficeSettings) -> None:
         """Monitor one office until cancelled.
