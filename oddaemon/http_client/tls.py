@@ -1,6 +1,8 @@
 """TLS of outgoing connections: one context, one way to tell why it failed."""
 
+import os
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from oddaemon import __version__
@@ -8,6 +10,8 @@ from oddaemon.http_client.host_errors import iterate_causes
 
 USER_AGENT = f"oddaemon/{__version__}"
 
+_CA_FILE, _CA_DIRECTORY = "SSL_CERT_FILE", "SSL_CERT_DIR"
+"""The variables by which OpenSSL finds the trusted certificates."""
 _CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
@@ -36,6 +40,30 @@ def find_ca_file() -> str:
     return next((each for each in (own, *_CA_FILES) if each and Path(each).is_file()), "")
 
 
+def find_ca_problem(environment: Mapping[str, str] = os.environ) -> str:
+    """What is wrong with `SSL_CERT_FILE` or `SSL_CERT_DIR`, as a clause; "": nothing.
+
+    OpenSSL ignores a variable that names nothing, and then trusts less than intended without an error.
+    """
+    file, directories = environment.get(_CA_FILE), environment.get(_CA_DIRECTORY)
+    if file:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+        except OSError as error:
+            # The errno of an SSLError is OpenSSL's: the file can be read and holds no certificate.
+            reason = "holds no certificate" if isinstance(error, ssl.SSLError) else (error.strerror or "").lower()
+            return f"{_CA_FILE} names {file}, which is not usable: {reason}"
+    if directories and not any(map(os.path.isdir, directories.split(os.pathsep))):
+        return f"{_CA_DIRECTORY} names {directories}, which is no directory"
+    return ""
+
+
+def describe_untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """Why a certificate is not trusted, as a clause, with the variable that may be the cause."""
+    problem = find_ca_problem()
+    return f"{error.verify_message} ({problem})" if problem else error.verify_message
+
+
 def find_tls_error(error: BaseException) -> ssl.SSLError | None:
     """The error of TLS behind an error of a connection, where libraries hide it; None: there is none."""
     return next((cause for cause in iterate_causes(error) if isinstance(cause, ssl.SSLError)), None)
@@ -44,5 +72,5 @@ def find_tls_error(error: BaseException) -> ssl.SSLError | None:
 def describe_tls_error(server: str, error: ssl.SSLError) -> str:
     """What is wrong with the TLS of a server, as one sentence."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The certificate of {server} is not trusted: {error.verify_message}."
+        return f"The certificate of {server} is not trusted: {describe_untrusted(error)}."
     return f"No TLS connection to {server}: {error.reason or 'the handshake failed'}."

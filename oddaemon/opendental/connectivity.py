@@ -20,6 +20,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from oddaemon.core.diagnostics.diagnosis import CheckName, Connectivity
 from oddaemon.http_client.proxy import DEFAULT_PORTS, Proxy, describe_refused_tunnel
+from oddaemon.http_client.tls import describe_untrusted
 
 _HEAD_BYTES_MAX = 65_536
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
@@ -111,7 +112,7 @@ def _describe_error(error: Exception) -> str:
     text: object = "the host closed the connection"
     match error:
         case ssl.SSLCertVerificationError():
-            text = error.verify_message
+            text = describe_untrusted(error)
         case ssl.SSLError():
             # Its number is one of OpenSSL's, not of the system. Without a reason, the connection ended.
             reason: str | None = getattr(error, "reason", None)

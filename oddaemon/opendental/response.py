@@ -26,7 +26,7 @@ from oddaemon.core.failures.origin import EXHAUSTED
 from oddaemon.core.secret import Secret
 from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error
-from oddaemon.http_client.tls import find_tls_error
+from oddaemon.http_client.tls import describe_untrusted, find_tls_error
 from oddaemon.opendental.document import to_utf8
 
 ERROR_BYTES_MAX = 20_000
@@ -180,5 +180,5 @@ def _classify_connect_error(error: httpx.ConnectError) -> Failure:
     """A rejected certificate hides in the cause of a ConnectError; other errors of TLS may pass."""
     tls_error = find_tls_error(error)
     if isinstance(tls_error, ssl.SSLCertVerificationError):
-        return Failure(FailureKind.TLS, tls_error.verify_message)
+        return Failure(FailureKind.TLS, describe_untrusted(tls_error))
     return Failure(FailureKind.CONNECT, extract_message(str(error)))

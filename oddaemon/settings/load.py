@@ -40,7 +40,7 @@ from oddaemon.settings.tables.sections import (
 )
 from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
 from oddaemon.settings.values.secret import SECRET_NAMES
-from oddaemon.settings.warnings import add_warnings, warn_missing_requirements, warn_open_files
+from oddaemon.settings.warnings import add_warnings, warn_ca_variables, warn_missing_requirements, warn_open_files
 
 _SECTIONS: dict[str, type[Table]] = {
     "api": ApiSettings,
@@ -167,6 +167,7 @@ def _build_settings(
     require_sftp_receiver(entries, sftp)
     warn_missing_requirements(main, sinks, sftp, sections["maintenance"])
     warn_open_files(main, api, sftp, len(sinks))
+    warn_ca_variables(main, environment)
     if any(section is None for section in sections.values()):
         return None
     cadence = Cadence(**sections["cadence"].model_dump())

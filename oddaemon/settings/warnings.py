@@ -1,10 +1,11 @@
 """Warnings about a configuration that can be used."""
 
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+from oddaemon.http_client.tls import find_ca_problem
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.tables.office import SPACING_SECONDS, OfficeTable
@@ -91,6 +92,12 @@ def _warn_office(document: TomlDocument, location: Location, office: OfficeTable
         message = f"is less than the {spacing:g} s that Open Dental requires for a key of tier {office.tier}"
         hint = "requests will be queued and then refused"
         document.warn((*location, "min_interval_seconds"), message, hint, interval)
+
+
+def warn_ca_variables(main: TomlDocument, environment: Mapping[str, str]) -> None:
+    """Warn if a variable that names the trusted certificates names none."""
+    if problem := find_ca_problem(environment):
+        main.warn((), problem, "correct or unset the variable; servers whose certificate needs it are refused")
 
 
 def warn_open_files(main: TomlDocument, api: ApiSettings | None, sftp: SftpSettings | None, sinks: int) -> None:

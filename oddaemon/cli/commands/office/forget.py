@@ -87,9 +87,16 @@ def _require_known(path: Path, office_id: str) -> None:
 def _print_result(office_id: str, erasure: Erasure, path: Path) -> None:
     rows = ", ".join(f"{count:,} of {table}" for table, count in sorted(erasure.rows.items()))
     typer.echo(f"Erased {office_id}. Rows removed: {rows}.")
+    if not erasure.pattern_count:
+        typer.echo(
+            f"Nothing of {office_id} was long enough to search for in {path}, so no search proves the erasure. The rows"
+            " are deleted, and the file was written again without them."
+        )
+        return
+    patterns = format_count(erasure.pattern_count, "byte pattern")
     typer.echo(
-        f"Searched {path} and its log for {erasure.pattern_count:,} byte patterns: {erasure.found_before:,} found "
-        f"before, {erasure.found_after:,} found now."
+        f"Searched {path} and its log for {patterns}: {erasure.found_before:,} found before, {erasure.found_after:,} "
+        "found now."
     )
 
 
