@@ -17,7 +17,8 @@ from oddaemon.core.office.machine import next_action
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.engine.offices.worker import Worker
 from oddaemon.engine.pull.reader import read_office
-from oddaemon.opendental.decode import parse_json_rows, parse_packed
+from oddaemon.opendental.decode import parse_packed
+from oddaemon.opendental.document import decode_rows
 from oddaemon.opendental.request_runner import RequestRunner
 from oddaemon.opendental.response import send_request
 from oddaemon.opendental.session import Session
@@ -53,7 +54,7 @@ BALANCE_PATH: Mapping[Callable[..., Any], str] = {
     Session.query: "sends a statement",
     RequestRunner.run: "finds the key that the API accepts, waits for the rate limiter and the circuit breaker",
     send_request: "sends the request and reads a body of bounded size",
-    parse_json_rows: "bytes to JSON rows",
+    decode_rows: "bytes to JSON rows",
     parse_packed: "packed columns to balances by patient number",
     find_difference: "compares count, sums and checksum with the office's control totals",
     next_action: "decides to publish",

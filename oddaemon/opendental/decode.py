@@ -1,17 +1,15 @@
-"""Decodes the API's JSON into values of the core, strictly.
+"""Turns the rows of a response into values of the core, strictly.
 
 Anything missing, of the wrong type, negative where it is a count, or not finite is rejected with a message that quotes
 neither a balance nor a key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 
-from oddaemon.core.dates import parse_datetime
 from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, RegisteredKeys
 from oddaemon.core.model import AgingMark, Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
 from oddaemon.core.secret import Secret
@@ -19,7 +17,6 @@ from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
 from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
 from oddaemon.core.snapshot.verify import compute_checksum
 from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, MalformedValue, Row
-from oddaemon.opendental.document import decode_rows
 
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
 _SLICE_CHARACTERS = 131_072
@@ -80,17 +77,11 @@ class ChangedRow(NamedTuple):
     balance: Balance | None
 
 
-def parse_json_rows(body: bytes) -> list[Row]:
-    """Decode any response that is a list of rows."""
-    return decode_rows(body)
-
-
-def parse_preference_page(body: bytes, name: str) -> PreferencePage:
+def parse_preference_page(rows: Sequence[Row], name: str) -> PreferencePage:
     """The value of a preference, as far as one response has it: the server may have ignored the filter.
 
     A row without a name does not count.
     """
-    rows = parse_json_rows(body)
     names = [_get_name(row) for row in rows]
     if rows and not any(names):
         raise MalformedValue("column PrefName is not a string in any row")
@@ -99,9 +90,9 @@ def parse_preference_page(body: bytes, name: str) -> PreferencePage:
     return PreferencePage(rows[names.index(name.casefold())].get_optional_text("ValueString"), names)
 
 
-def parse_clinics(body: bytes) -> tuple[int, ...]:
+def parse_clinics(rows: Sequence[Row]) -> tuple[int, ...]:
     """The ClinicNums on a page of the API's list."""
-    return tuple(row.get_integer("ClinicNum") for row in parse_json_rows(body))
+    return tuple(row.get_integer("ClinicNum") for row in rows)
 
 
 def parse_clinic_shares(rows: Sequence[Row]) -> tuple[ClinicShare, ...]:
@@ -164,25 +155,29 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
     """
     if not rows:
         raise MalformedValue("the response has no rows, not even the control columns")
-    first = _parse_control_row(rows[0])
-    groups = [_parse_group(row, packing) for row in rows if row.get_cell("G") is not None]
-    if len(groups) != len(rows) and len(rows) > 1:
-        raise MalformedValue("a packed row has no group")
-    numbers = [group for group, _, _ in groups]
-    if any(later <= earlier for earlier, later in pairwise(numbers)):
-        raise MalformedValue("packed rows are repeated or out of order")
-    if sum(count for _, count, _ in groups) > first.totals.guarantors:
-        raise MalformedValue("the groups count more guarantors than the control columns")
+    control = _parse_control_row(rows[0])
+    if len(rows) == 1 and rows[0].get_cell("G") is None:
+        return PackedRows(control, [], 0, 0, None)
     balances: list[Balance] = []
-    checksum = 0
-    for group in groups:
-        text = unpack([group], packing)
+    checksum, last_group = 0, None
+    for row in rows:
+        if row.get_cell("G") is None:
+            raise MalformedValue("a packed row has no group")
+        group, count = row.get_integer("G"), row.get_integer("N")
+        if count < 0:
+            raise MalformedValue("the count of a group is negative")
+        if last_group is not None and group <= last_group:
+            raise MalformedValue("packed rows are repeated or out of order")
+        last_group = group
+        if len(balances) + count > control.totals.guarantors:
+            raise MalformedValue("the groups count more guarantors than the control columns")
+        text = unpack(group, count, map(row.get_packed, _PACKED_COLUMN_NAMES[: packing.lanes]))
         try:
             balances += parse_balance_text(text)
         except MalformedValue as error:
             raise PackedColumnTruncated(f"a packed column is broken: {error}") from None
         checksum += compute_checksum(text)
-    return PackedRows(first, balances, checksum, len(groups), numbers[-1] if numbers else None)
+    return PackedRows(control, balances, checksum, len(rows), last_group)
 
 
 def parse_balance_text(text: str) -> list[Balance]:
@@ -233,14 +228,14 @@ def parse_changed(rows: Sequence[Row], after_pat_num: int | None) -> list[Change
     return changed
 
 
-def parse_report_rows(body: bytes) -> list[ReportRow]:
+def parse_report_rows(page: Sequence[Row]) -> list[ReportRow]:
     """The rows of one page of the aging report, in its order.
 
     Raises:
         MalformedValue: They differ from the documentation, or a guarantor occurs twice.
     """
     try:
-        rows = [_parse_report_row(row) for row in decode_rows(body)]
+        rows = [_parse_report_row(row) for row in page]
     except MalformedValue as error:
         raise MalformedValue(f"the response is not an aging report: {error}") from None
     if len({row.pat_num for row in rows}) != len(rows):
@@ -276,7 +271,8 @@ def _get_only_row(rows: Sequence[Row]) -> Row:
 
 
 def _parse_preference_columns(row: Row) -> tuple[AgingMark, DatabaseIdentity]:
-    mark = AgingMark(_get_mark(row, "DateLastAging"), _get_mark(row, "AgingBeginDateTime"))
+    # The balances of an unreadable date belong to no run.
+    mark = AgingMark(row.get_datetime_text("DateLastAging"), row.get_datetime_text("AgingBeginDateTime"))
     return mark, DatabaseIdentity._make(map(row.get_integer, _IDENTITY))
 
 
@@ -295,24 +291,6 @@ def _parse_control_row(row: Row, elsewhere: tuple[AgingMark, DatabaseIdentity] |
         identity,
         touched,
     )
-
-
-def _get_mark(row: Row, name: str) -> str:
-    """A preference of aging as stored; the balances of an unreadable one belong to no run."""
-    text = row.get_optional_text(name)
-    try:
-        parse_datetime(text)
-    except ValueError as error:
-        raise MalformedValue(f"column {name} {error}") from None
-    return text
-
-
-def _parse_group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:
-    count = row.get_integer("N")
-    if count < 0:
-        raise MalformedValue("the count of a group is negative")
-    columns = {lane: row.get_packed(name) for lane, name in enumerate(_PACKED_COLUMN_NAMES[: packing.lanes])}
-    return row.get_integer("G"), count, columns
 
 
 def _parse_balances(texts: Sequence[str]) -> list[Balance]:

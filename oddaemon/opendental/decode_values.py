@@ -110,6 +110,15 @@ class Row:
             return _parse_decimal(value)
         return Decimal(value) if isinstance(value, int) or math.isfinite(value) else None
 
+    def get_datetime_text(self, name: str) -> str:
+        """The text of a date and time that may be empty, as the office's database has it."""
+        text = self.get_optional_text(name)
+        try:
+            parse_datetime(text)
+        except ValueError as error:
+            raise MalformedValue(f"column {name} {error}") from None
+        return text
+
     def get_datetime(self, name: str) -> datetime:
         """The naive date and time of a clock."""
         try:

@@ -8,6 +8,7 @@ interpreter lock for a few milliseconds.
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +35,7 @@ _DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _ROW_BORDER = re.compile(rb"\}\s*,\s*(?=\{)")
 _BLANK = b"\0 \t\r\n"
+_PLAIN_CHARSETS = {None, "utf-8", "utf8", "us-ascii"}
 _CONTROL_CHARACTERS = bytes.maketrans(bytes(range(32)), b" " * 32)
 """Between values a control character is as good as a space, and inside a text JSON does not allow it."""
 _ESCAPE = re.compile(
@@ -84,20 +86,24 @@ def to_utf8(body: bytes, charset: str | None = None) -> DecodedText:
     return _transcode(body, encoding)
 
 
-def decode_rows(body: bytes) -> list[Row]:
+def decode_rows(body: bytes, charset: str | None = None) -> list[Row]:
     """Decode a list of rows, in any of the forms that servers give it.
+
+    Args:
+        body: As received.
+        charset: The encoding that the server names.
 
     Raises:
         MalformedValue: It is none; the message names the encoding and the place, and never a value.
     """
+    encoding = "utf-8"
+    is_plain = (charset and charset.lower()) in _PLAIN_CHARSETS
+    if not is_plain or b"\0" in body[:4] or not body[:64].lstrip().startswith(b"["):
+        body, encoding = to_utf8(body, charset)
     _require_limit("objects", body.count(b"{"), OBJECTS_MAX)
     _require_limit("fields", body.count(b":"), FIELDS_MAX)
-    encoding = "utf-8"
     try:
-        if b"\0" in body[:4] or not body[:64].lstrip().startswith(b"["):
-            body, encoding = to_utf8(body)
-            body = _unwrap(body)
-        rows = [Row(cells) for piece in _split(body) for cells in piece]
+        rows = list(map(Row, chain.from_iterable(_split(_unwrap(body)))))
     except _DECODE_ERRORS as error:
         # The decoder's message has types, columns and positions, never values.
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

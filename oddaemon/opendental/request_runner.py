@@ -3,7 +3,8 @@
 Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the `Authorization` header.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,8 +23,8 @@ from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import PackedColumnTruncated
 from oddaemon.http_client.proxy import Proxy
 from oddaemon.opendental.circuit_breaker import CircuitBreaker, Outage
-from oddaemon.opendental.decode_values import MalformedValue
-from oddaemon.opendental.document import to_utf8
+from oddaemon.opendental.decode_values import MalformedValue, Row
+from oddaemon.opendental.document import decode_rows
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter
 from oddaemon.opendental.response import (
@@ -51,12 +52,11 @@ from oddaemon.telemetry.logging.traceback import format_traceback
 
 Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
-_PLAIN_CHARSETS = {"utf-8", "utf8", "us-ascii"}
+_WITHOUT_ROWS = {"query_upload"}
 THREAD_BYTES_MIN = 262_144
 """A body of this size is decoded in a few milliseconds; a larger one in a thread."""
 DECODER_THREADS = 2
 """Large bodies that are decoded at one instant: they bound the memory that decoding takes."""
-S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -87,6 +87,14 @@ class Request(NamedTuple):
     path: str
     params: dict[str, str] | None = None
     content: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What is known of a response so far."""
+
+    status: int | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +139,11 @@ class RequestRunner:
         self.response_seconds = 0.0
         """The duration of the requests, without the time spent waiting for the rate limiter."""
 
-    async def run(self, request: Request, parse: Callable[[bytes], T]) -> T:
-        """Send a request and parse the body of its response; the first request finds the key that is accepted.
+    async def run(self, request: Request, parse: Callable[[Sequence[Row]], T]) -> T:
+        """Send a request and parse the rows of its response; the first request finds the key that is accepted.
 
         Raises:
-            ApiError: The request failed, or the API accepts no key of the office.
+            ApiError: The request failed, the rows are not what `parse` expects, or the API accepts no key.
             ShuttingDown: The daemon is stopping.
         """
         if self._is_accepted:
@@ -178,7 +186,7 @@ class RequestRunner:
             raise error from None
         return error
 
-    async def _run_once(self, request: Request, parse: Callable[[bytes], T]) -> T:
+    async def _run_once(self, request: Request, parse: Callable[[Sequence[Row]], T]) -> T:
         """Send one request when the rate limiter and the circuit breaker allow it."""
         breaker = self._circuit_breaker
         self._require_closed_circuit()
@@ -187,28 +195,54 @@ class RequestRunner:
             breaker.record_start(self._office_id, anyio.current_time())
             self.requests += 1
             try:
-                return await self._run_observed(request, parse, waited)
+                with self._observe(request.kind, waited) as exchange:
+                    return await self._send(request, parse, exchange)
             except ApiError as error:
                 if error.failure.kind not in OUTAGE_FAILURES or breaker.outage is None or breaker.outage.is_ours:
                     raise
                 # Headquarters failed, not this office: it must not back off on its own account.
                 raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
 
-    async def _run_observed(self, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
-        """Send, parse, and report how the request started and finished."""
-        office, kind = self._office_id, request.kind
-        started = anyio.current_time()
-        outcome, status, size = "cancelled", None, 0
+    async def _send(self, request: Request, parse: Callable[[Sequence[Row]], T], exchange: _Exchange) -> T:
+        """Send the request and parse its response; a large one in a thread, so that other offices need not wait.
+
+        Raises:
+            ApiError: There is no response, or it is an error, reports one in spite of its status, or is malformed.
+        """
+        http_request = self._client.build_request(
+            request.method, request.path, params=request.params, content=request.content
+        )
+        response = await send_request(self._client, http_request, self._context.limits, self._context.proxy)
+        exchange.status, exchange.size = response.status, len(response.body)
+        secrets, is_query = self._auth.secrets, request.kind in _QUERY_KINDS
+        if not httpx.codes.is_success(response.status):
+            failure = classify_error_response(response, secrets, self._context.now(), is_query=is_query)
+            raise ApiError(failure, extract_error_text(response, secrets))
+        if request.kind in _WITHOUT_ROWS:
+            reported = find_error_in_success(response, secrets, is_query=is_query)
+            if reported is None:
+                return parse(())
+            raise ApiError(reported, extract_error_text(response, secrets))
+        call = partial(parse_response, response, parse)
+        try:
+            if len(response.body) <= THREAD_BYTES_MIN:
+                return call()
+            return await anyio.to_thread.run_sync(call, limiter=self._context.decoder_limiter)
+        except ApiError as error:
+            reported = find_error_in_success(response, secrets, is_query=is_query)
+            if reported is None or error.failure.kind is not FailureKind.MALFORMED:
+                raise
+        raise ApiError(reported, extract_error_text(response, secrets))
+
+    @contextmanager
+    def _observe(self, kind: str, waited: float) -> Iterator[_Exchange]:
+        """Report how a request started and finished, and share what it showed about the API's host."""
+        office, exchange, started = self._office_id, _Exchange(), anyio.current_time()
+        outcome = "cancelled"
         failure: Failure | None = None
         try:
             self._context.observe(RequestStarted(office, kind))
-            http_request = self._client.build_request(
-                request.method, request.path, params=request.params, content=request.content
-            )
-            response = await send_request(self._client, http_request, self._context.limits, self._context.proxy)
-            status, size = response.status, len(response.body)
-            self._require_success(response, is_query=kind in _QUERY_KINDS)
-            result = await self._parse(request, response, parse)
+            yield exchange
             outcome = "ok"
         except MemoryError:
             failure = Failure(FailureKind.MEMORY_EXHAUSTED)
@@ -216,7 +250,7 @@ class RequestRunner:
             raise ApiError(failure) from None
         except ApiError as error:
             failure = error.failure
-            outcome, status = failure.kind.value, failure.status or status
+            outcome, exchange.status = failure.kind.value, failure.status or exchange.status
             if (unforeseen := error.unforeseen) is not None:
                 self._context.observe(
                     PeerErrorUnforeseen(f"office {office}", type(unforeseen).__name__, format_traceback(unforeseen))
@@ -225,9 +259,10 @@ class RequestRunner:
         finally:
             seconds = anyio.current_time() - started
             self.response_seconds += seconds
-            self._context.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
+            self._context.observe(
+                RequestFinished(office, kind, outcome, exchange.status, seconds, waited, exchange.size)
+            )
             self._update_circuit_breaker(failure, is_over=outcome != "cancelled")
-        return result
 
     def _require_closed_circuit(self) -> None:
         if (refusal := self._circuit_breaker.refuse(self._office_id, anyio.current_time())) is not None:
@@ -259,53 +294,20 @@ class RequestRunner:
                 ApiHostUnusable(host, cause.kind, cause.sentence) if after.is_ours else HeadquartersDown(host)
             )
 
-    def _require_success(self, response: Response, *, is_query: bool) -> None:
-        if not httpx.codes.is_success(response.status):
-            now = self._context.now()
-            failure = classify_error_response(response, self._auth.secrets, now, is_query=is_query)
-            raise ApiError(failure, extract_error_text(response, self._auth.secrets))
-
-    async def _parse(self, request: Request, response: Response, parse: Callable[[bytes], T]) -> T:
-        """Parse the body of a success; a large one in a thread, so that other offices need not wait.
-
-        Raises:
-            ApiError: It is malformed, or reports an error in spite of its status.
-        """
-        is_query = request.kind in _QUERY_KINDS
-        secrets = self._auth.secrets
-        if request.kind == "query_upload" and (failure := find_error_in_success(response, secrets, is_query=True)):
-            raise ApiError(failure, extract_error_text(response, secrets))
-        call = partial(_parse_body, parse, response)
-        try:
-            if len(response.body) <= THREAD_BYTES_MIN:
-                return call()
-            return await anyio.to_thread.run_sync(call, limiter=self._context.decoder_limiter)
-        except ApiError as error:
-            reported = find_error_in_success(response, secrets, is_query=is_query)
-            if reported is None or error.failure.kind is not FailureKind.MALFORMED:
-                raise
-        raise ApiError(reported, extract_error_text(response, secrets))
-
-
-def _parse_body(parse: Callable[[bytes], T], response: Response) -> T:
-    # A body without a declared encoding, or in UTF-8, is decoded as it is unless that fails.
-    is_plain = response.charset is None or response.charset.lower() in _PLAIN_CHARSETS
-    return parse_response(parse, response.body if is_plain else to_utf8(response.body, response.charset).body)
-
 
 def get_host(base_url: str) -> str:
     """The host of a URL as written: httpx raises for some that cannot be host names."""
     return urlsplit(base_url).hostname or ""
 
 
-def parse_response(parse: Callable[[S], T], response: S) -> T:
-    """Parse a response.
+def parse_response(response: Response, parse: Callable[[Sequence[Row]], T]) -> T:
+    """Decode and parse the rows of a response.
 
     Raises:
         ApiError: It is malformed, or the server cut a packed column.
     """
     try:
-        return parse(response)
+        return parse(decode_rows(response.body, response.charset))
     except PackedColumnTruncated as error:
         raise ApiError(Failure(FailureKind.COLUMN_TRUNCATED, str(error))) from None
     except MalformedValue as error:

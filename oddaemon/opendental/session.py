@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
-from typing import TypeVar, overload
+from functools import partial
+from typing import TypeVar
 from zlib import crc32
 
 import httpx
@@ -14,7 +15,7 @@ from oddaemon.core.model import AgingMark, ControlQueryResult, DatabaseIdentity,
 from oddaemon.core.snapshot.aging_report import PAGE_ROWS_MIN, ReportRow
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_values import Row
-from oddaemon.opendental.request_runner import Request, RequestRunner, parse_response
+from oddaemon.opendental.request_runner import Request, RequestRunner
 from oddaemon.opendental.response import ApiError
 
 LIST_PAGES_MAX = 30
@@ -51,7 +52,7 @@ class Session(RequestRunner):
         async def fetch(offset: int) -> tuple[str | None, Sequence[str]]:
             params = {"PrefName": name, **({"Offset": str(offset)} if offset else {})}
             request = Request("preferences", "GET", "/preferences", params)
-            page = await self.run(request, lambda body: decode.parse_preference_page(body, name))
+            page = await self.run(request, partial(decode.parse_preference_page, name=name))
             if not offset and page.value is None and len(page.names) == 1:
                 # No list of all preferences has one row: this is the answer to another question.
                 raise ApiError(Failure(FailureKind.MALFORMED, f"the one row is not preference {name}"))
@@ -59,13 +60,7 @@ class Session(RequestRunner):
 
         return await self._find(fetch, f"preference {name}") or ""
 
-    @overload
-    async def query(self, sql: str) -> list[Row]: ...
-
-    @overload
-    async def query(self, sql: str, parse: Callable[[Sequence[Row]], T]) -> T: ...
-
-    async def query(self, sql: str, parse: Callable[[Sequence[Row]], object] | None = None) -> object:
+    async def query(self, sql: str, parse: Callable[[Sequence[Row]], T]) -> T:
         """The rows of a ShortQuery, parsed where they were decoded: with many rows, in a thread.
 
         Raises:
@@ -73,10 +68,7 @@ class Session(RequestRunner):
             ShuttingDown: The daemon is stopping.
         """
         content = msgspec.json.encode({"SqlCommand": sql})
-        request = Request("short_query", "PUT", "/queries/ShortQuery", content=content)
-        if parse is None:
-            return await self.run(request, decode.parse_json_rows)
-        return await self.run(request, lambda body: parse(decode.parse_json_rows(body)))
+        return await self.run(Request("short_query", "PUT", "/queries/ShortQuery", content=content), parse)
 
     async def get_report_page(self, as_of: date, offset: int, clinic_num: int | None = None) -> list[ReportRow]:
         """One page of the aging report of a day, ordered by name; empty past its end.
@@ -182,12 +174,11 @@ class Session(RequestRunner):
 
         The identity comes from GETs if the office's query user may not read the preferences.
         """
-        rows = await self._query_unless_restricted(sql.select_clocks())
-        if rows is not None:
-            return parse_response(decode.parse_clocks, rows)
+        reading = await self._query_unless_restricted(sql.select_clocks(), decode.parse_clocks)
+        if reading is not None:
+            return reading
         identity = await self.read_identity()
-        rows = await self.query(sql.select_clocks(preferences=False))
-        return parse_response(lambda found: decode.parse_clocks(found, identity), rows)
+        return await self.query(sql.select_clocks(preferences=False), partial(decode.parse_clocks, identity=identity))
 
     async def read_control(self, office: OfficeSpec, since: datetime | None) -> ControlQueryResult:
         """The office's own totals, with its aging, clocks and identity of the same instant. Raises as `query` does.
@@ -195,21 +186,22 @@ class Session(RequestRunner):
         If the office's query user may not read the preferences, GETs read them, and the state of aging before and
         after the query must be the same.
         """
-        rows = await self._query_unless_restricted(sql.select_control(office, since))
-        if rows is not None:
-            return parse_response(decode.parse_control, rows)
+        control = await self._query_unless_restricted(sql.select_control(office, since), decode.parse_control)
+        if control is not None:
+            return control
         identity, mark = await self.read_identity(), await self.read_aging_mark()
-        rows = await self.query(sql.select_control(office, since, preferences=False))
+        statement = sql.select_control(office, since, preferences=False)
+        control = await self.query(statement, partial(decode.parse_control, elsewhere=(mark, identity)))
         if await self.read_aging_mark() != mark:
             raise ApiError(Failure(FailureKind.AGING_CHANGED))
-        return parse_response(lambda found: decode.parse_control(found, (mark, identity)), rows)
+        return control
 
-    async def _query_unless_restricted(self, statement: str) -> list[Row] | None:
-        """The rows of a query on the preferences; None: the office's query user may not read them."""
+    async def _query_unless_restricted(self, statement: str, parse: Callable[[Sequence[Row]], T]) -> T | None:
+        """The result of a query on the preferences; None: the office's query user may not read them."""
         if self._is_restricted:
             return None
         try:
-            return await self.query(statement)
+            return await self.query(statement, parse)
         except ApiError as error:
             if error.failure.kind is not FailureKind.QUERY_USER_RESTRICTED:
                 raise

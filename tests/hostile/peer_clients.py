@@ -33,7 +33,7 @@ async def ask_api(url: str, tls: ssl.SSLContext) -> str:
     harness.api._tls = tls
     try:
         async with harness.office.session() as session:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
     except ApiError as error:
         _require_foreseen(error.unforeseen)
         return str(error)

@@ -95,7 +95,7 @@ async def test_an_answer_may_be_as_large_as_allowed(framed: Callable[[bytes, str
         loopback_server(framed(make_rows(BYTES_MAX), "200 OK")) as port,
         connect_to(port, SMALL).office.session() as session,
     ):
-        assert len(str((await session.query("SELECT 1 AS One"))[0].cells["Text"])) == BYTES_MAX - 13
+        assert len(str((await session.query("SELECT 1 AS One", list))[0].cells["Text"])) == BYTES_MAX - 13
 
 
 @every_framing
@@ -192,7 +192,7 @@ async def test_the_environment_s_proxies_and_passwords_are_not_used(
             monkeypatch.setenv(name, f"http://127.0.0.1:{other}")
             monkeypatch.setenv(name.lower(), f"http://127.0.0.1:{other}")
         async with connect_to(port, LONG_TIMEOUT).office.session() as session:
-            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+            assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
     assert diverted == []
     assert b"Authorization: ODFHIR " in heard[0]
 

@@ -7,6 +7,7 @@ from oddaemon.core.snapshot.packing import Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_values import Row
+from oddaemon.opendental.document import decode_rows
 from oddaemon.simulator.api import responses
 
 STATEMENTS_MAX = 400
@@ -21,7 +22,7 @@ class QueryableOffice(Protocol):
 
 def query(source: QueryableOffice, statement: str) -> list[Row]:
     """What comes back over the wire."""
-    return decode.parse_json_rows(responses.make_rows(source.short_query(statement)).body)
+    return decode_rows(responses.make_rows(source.short_query(statement)).body)
 
 
 def read_by_statements(

@@ -96,7 +96,7 @@ def make_response(body: bytes | str, status: int = 200, *headers: tuple[str, str
 
 async def get_query_failure(session: Session) -> Failure:
     with pytest.raises(ApiError) as caught:
-        await session.query("SELECT 1 AS One")
+        await session.query("SELECT 1 AS One", list)
     return caught.value.failure
 
 

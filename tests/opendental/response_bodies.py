@@ -8,6 +8,7 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.packing import Packing, format_row
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode
+from oddaemon.opendental.document import decode_rows
 
 JsonRow = dict[str, Any]
 RowChange = Callable[[list[JsonRow]], Any]
@@ -23,12 +24,12 @@ BALANCES = [
     Balance(9, 0, 7, 0, 0, 7, 0, 2500, 7),
 ]
 READERS: dict[str, Callable[[bytes], object]] = {
-    "control": lambda body: decode.parse_control(decode.parse_json_rows(body)),
-    "packed": lambda body: decode.parse_packed(decode.parse_json_rows(body), PACKING),
-    "page": lambda body: decode.parse_page(decode.parse_json_rows(body), 0, 100),
-    "moved": lambda body: decode.parse_changed(decode.parse_json_rows(body), None),
-    "clocks": lambda body: decode.parse_clocks(decode.parse_json_rows(body)),
-    "preference": lambda body: decode.parse_preference_page(body, "DateLastAging"),
+    "control": lambda body: decode.parse_control(decode_rows(body)),
+    "packed": lambda body: decode.parse_packed(decode_rows(body), PACKING),
+    "page": lambda body: decode.parse_page(decode_rows(body), 0, 100),
+    "moved": lambda body: decode.parse_changed(decode_rows(body), None),
+    "clocks": lambda body: decode.parse_clocks(decode_rows(body)),
+    "preference": lambda body: decode.parse_preference_page(decode_rows(body), "DateLastAging"),
 }
 
 

@@ -46,7 +46,7 @@ async def test_no_local_variable_on_the_way_to_the_transport_holds_a_key() -> No
     transport = _FailingTransport(RuntimeError("planted"))
     with pytest.raises(ApiError) as caught:
         async with make_harness(lambda: transport).office.session() as session:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
     assert transport.authorizations == [AUTHORIZATION]
     assert find_leaks(caught.value.__traceback__) == []
     assert caught.value.unforeseen is not None
@@ -58,7 +58,7 @@ async def test_no_local_variable_of_a_failed_request_holds_a_key(error: Exceptio
     transport = _FailingTransport(error)
     with pytest.raises(ApiError) as caught:
         async with make_harness(lambda: transport).office.session() as session:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
     assert find_leaks(caught.value.__traceback__) == find_leaks(error.__traceback__) == []
 
 
@@ -66,5 +66,5 @@ async def test_no_local_variable_of_a_rejected_request_holds_a_key() -> None:
     site = ScriptedServer(make_response("no", 401))
     with pytest.raises(ApiError) as caught:
         async with make_harness(site.make_transport).office.session() as session:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
     assert find_leaks(caught.value.__traceback__) == []

@@ -38,7 +38,7 @@ async def test_every_request_carries_the_headers_that_the_api_asks_for_and_a_get
     site = ScriptedServer(make_response(PREFERENCE), make_response(ROWS))
     async with open_session(site) as (session, _):
         await session.get_preference("DateLastAging")
-        await session.query("SELECT 1 AS One")
+        await session.query("SELECT 1 AS One", list)
     assert [request.method for request in site.requests] == ["GET", "PUT"]
     for request in site.requests:
         assert request.headers["authorization"] == AUTHORIZATION
@@ -60,7 +60,7 @@ async def test_addresses_are_joined_to_the_base_url(base_url: str) -> None:
     site = ScriptedServer(make_response(PREFERENCE), make_response(ROWS))
     async with open_session(site, base_url=base_url) as (session, _):
         await session.get_preference("DateLastAging")
-        await session.query("SELECT 'é' AS One")
+        await session.query("SELECT 'é' AS One", list)
     asked_for, queried = site.requests
     assert (asked_for.path, asked_for.query, asked_for.body) == (
         "/api/v1/preferences",
@@ -82,7 +82,7 @@ async def test_answers_are_read() -> None:
     site = ScriptedServer(make_response(PREFERENCE), make_response(ROWS), make_response(encode_rows(make_clock_rows())))
     async with open_session(site) as (session, world):
         assert await session.get_preference("DateLastAging") == "2026-03-03"
-        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+        assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
         office_now, utc_now, *_ = await session.read_clocks()
         assert session.requests == 3
     assert (office_now.hour, utc_now.hour) == (2, 10)
@@ -138,7 +138,7 @@ async def test_a_request_that_is_cancelled_has_ended_too() -> None:
     world = make_harness(lambda: drip)
     async with world.office.session() as session:
         with anyio.move_on_after(3) as scope:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
         assert drip.closed, "before the session ends"
     assert scope.cancelled_caught
     assert world.outcomes == [("cancelled", None)]
@@ -148,11 +148,11 @@ async def test_a_request_waiting_in_the_rate_limiter_has_not_begun() -> None:
     world = make_harness(ScriptedServer(make_response(ROWS)).make_transport, interval_seconds=60.0)
     async with world.office.session() as session:
         with anyio.move_on_after(3):
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
         assert world.events == []
         world.rate_limiter.close()
         with pytest.raises(ShuttingDown):
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
         with pytest.raises(ShuttingDown):
             await session.get_preference("DateLastAging")
     assert world.events == []
@@ -164,7 +164,7 @@ async def test_sessions_of_one_office_share_its_spacing() -> None:
     await anyio.sleep(60)
     for _ in range(3):
         async with world.office.session() as session:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
     assert [event.wait_seconds for event in world.finished] == pytest.approx([0, 5 * SPACING_SLACK, 5 * SPACING_SLACK])
 
 
@@ -183,7 +183,7 @@ async def test_every_outcome_is_reported_exactly_once() -> None:
     async with open_session(ScriptedServer(*sent)) as (session, world):
         for ending in sent:
             with nullcontext() if endings[ending] == "ok" else pytest.raises(ApiError):
-                await session.query("SELECT 1 AS One")
+                await session.query("SELECT 1 AS One", list)
         assert session.requests == 60
     assert [outcome for outcome, _ in world.outcomes] == [endings[ending] for ending in sent]
 
@@ -192,7 +192,7 @@ async def test_secrets_are_in_no_repr_no_message_no_log_and_no_traceback(caplog:
     caplog.set_level(0)
     async with open_session(ScriptedServer(make_response(f'"{AUTHORIZATION}"', 401))) as (session, world):
         with pytest.raises(ApiError) as caught:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
         shown = [repr(session), str(session), repr(world.api), repr(world.office), repr(world.events)]
     shown += [
         repr(world.credentials),

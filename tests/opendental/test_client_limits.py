@@ -44,7 +44,7 @@ async def test_an_answer_may_be_as_large_as_allowed_and_no_byte_larger(packed: b
         session,
         world,
     ):
-        assert len(await session.query("SELECT 1 AS One")) == 1
+        assert len(await session.query("SELECT 1 AS One", list)) == 1
         found = await get_query_failure(session)
     assert (found.kind, found.message, found.status) == (FailureKind.OVERSIZED, "more than 1000 bytes", 200)
     assert world.outcomes == [("ok", 200), ("oversized", 200)]
@@ -71,7 +71,7 @@ async def test_a_few_bytes_that_unpack_to_very_many_are_never_held() -> None:
 async def test_a_packed_answer_is_unpacked_and_only_gzip_is_asked_for() -> None:
     site = ScriptedServer(make_response(gzip.compress(ROWS), 200, ("content-encoding", "GZIP")))
     async with open_session(site) as (session, world):
-        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+        assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
     assert site.requests[0].headers["accept-encoding"] == "gzip"
     assert world.finished[0].bytes == len(ROWS)
 
@@ -109,7 +109,7 @@ async def test_an_answer_that_drips_is_cut_by_the_limit_over_all() -> None:
 async def test_an_answer_that_drips_fast_enough_is_read() -> None:
     world = make_harness(lambda: DrippingTransport(pause_seconds=1.0))
     async with world.office.session() as session:
-        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+        assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
 
 
 @pytest.mark.parametrize(

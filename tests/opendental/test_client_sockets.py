@@ -66,7 +66,7 @@ async def test_an_office_is_read_over_sockets() -> None:
     async with simulated_headquarters() as (port, site), connect_to(port).office.session() as session:
         assert await session.get_preference("DateLastAging") == "2026-03-02"
         assert await session.get_preference("NoSuchPreference") == ""
-        answer = await session.query(sql.select_packed(OfficeSpec("elm", "Elm"), FIRST_PACKING, None))
+        answer = await session.query(sql.select_packed(OfficeSpec("elm", "Elm"), FIRST_PACKING, None), list)
         packed = decode.parse_packed(answer, FIRST_PACKING)
         assert packed.balances == [Balance._make(row) for row in site.practices["elm"].balances.get_true_balances()]
         assert find_difference(packed.balances, packed.control.totals) is None
@@ -80,7 +80,7 @@ async def test_a_session_keeps_one_connection_and_closes_it() -> None:
         for _ in range(2):
             async with world.office.session() as session:
                 for _ in range(4):
-                    await session.query(sql.select_clocks())
+                    await session.query(sql.select_clocks(), list)
         connections = [request.connection for request in site.traffic]
     assert connections == ["connection 1"] * 4 + ["connection 2"] * 4
 
@@ -97,7 +97,7 @@ async def test_the_connection_is_closed_when_the_session_ends() -> None:
 
     async with loopback_server(talk) as port:
         async with connect_to(port).office.session() as session:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
             assert not hung_up.is_set()
         with anyio.fail_after(120):
             await hung_up.wait()
@@ -106,7 +106,7 @@ async def test_the_connection_is_closed_when_the_session_ends() -> None:
 async def test_a_connection_that_the_server_closed_is_opened_again() -> None:
     async with loopback_server(respond_with_body(ROWS)) as port, connect_to(port).office.session() as session:
         for _ in range(3):
-            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+            assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
             await anyio.sleep(0.01)
 
 
@@ -128,7 +128,7 @@ async def test_proxies_and_credentials_of_the_environment_are_ignored(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     async with loopback_server(talk) as port, connect_to(port).office.session() as session:
-        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+        assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
     assert f"Authorization: {AUTHORIZATION}\r\n".encode() in heard[0]
     assert heard[0].startswith(b"PUT /api/v1/queries/ShortQuery HTTP/1.1\r\n")
 
@@ -185,7 +185,7 @@ async def test_a_connection_that_breaks_is_named_and_the_next_session_works(
     async with simulated_headquarters() as (port, _):
         client = connect_to(port)
         async with client.office.session() as session:
-            await session.query(sql.select_clocks())
+            await session.query(sql.select_clocks(), list)
     assert world.outcomes == [(kind.value, None)]
 
 
@@ -235,7 +235,7 @@ async def test_chunks_and_odd_headers_are_fine() -> None:
     chunked = make_head("200 OK", "Transfer-Encoding: chunked", "Set-Cookie: \xff=;;;", "Retry-After: \xff\xfe")
     chunks = respond_with(chunked, b'5\r\n[{"On\r\n', b'6\r\ne":1}]\r\n0\r\n\r\n')
     async with loopback_server(chunks) as port, connect_to(port).office.session() as session:
-        assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+        assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
 
 
 async def test_a_retry_after_that_is_no_text_says_nothing() -> None:
@@ -270,7 +270,7 @@ async def test_a_body_that_unpacks_without_end_is_left_at_its_limit() -> None:
 async def cancel_request(harness: ClientHarness, seconds: float) -> None:
     async with harness.api.make_office_api(harness.credentials).session() as session:
         with anyio.move_on_after(seconds):
-            await session.query(sql.select_clocks())
+            await session.query(sql.select_clocks(), list)
 
 
 async def test_after_two_hundred_cuts_twenty_of_twenty_sessions_work() -> None:
@@ -286,7 +286,7 @@ async def test_after_two_hundred_cuts_twenty_of_twenty_sessions_work() -> None:
         site.faults.clear()
         for _ in range(20):
             async with world.office.session() as session:
-                assert len(await session.query(sql.select_clocks())) == 1
+                assert len(await session.query(sql.select_clocks(), list)) == 1
     kinds = [type(event).__name__ for event in world.events]
     assert kinds.count("RequestStarted") == kinds.count("RequestFinished")
     assert [event.outcome for event in world.finished[-20:]] == ["ok"] * 20

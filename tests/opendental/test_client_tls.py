@@ -36,7 +36,7 @@ async def test_a_certificate_that_is_trusted_is_accepted(certificate: Path) -> N
         world = connect_to(port, scheme="https")
         world.api._tls.load_verify_locations(certificate / "certificate.pem")
         async with world.office.session() as session:
-            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+            assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
 
 
 async def test_a_certificate_of_another_name_is_refused(certificate: Path) -> None:

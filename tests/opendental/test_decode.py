@@ -10,6 +10,7 @@ from oddaemon.core.snapshot.packing import PackedColumnTruncated
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental import decode
 from oddaemon.opendental.decode_values import MalformedValue, Row
+from oddaemon.opendental.document import decode_rows
 from tests.opendental.response_bodies import (
     BALANCES,
     CANARY,
@@ -85,8 +86,7 @@ def test_what_is_not_an_answer_is_refused_without_a_value_of_it(reader: str, sen
 
 def test_the_sentence_says_what_came_instead_of_rows() -> None:
     assert (
-        get_error_text(decode.parse_json_rows, b'"text"')
-        == "the response is not a JSON list of rows: Expected `array`, got `str`"
+        get_error_text(decode_rows, b'"text"') == "the response is not a JSON list of rows: Expected `array`, got `str`"
     )
 
 
@@ -212,7 +212,7 @@ def test_a_truncated_column_is_distinguished_from_other_failures() -> None:
 def test_a_truncated_number_still_parses_and_the_totals_reveal_it() -> None:
     rows = make_packed_rows()
     rows[0]["L2"] = rows[0]["L2"][:-1]
-    packed = decode.parse_packed(decode.parse_json_rows(encode_rows(rows)), PACKING)
+    packed = decode.parse_packed(decode_rows(encode_rows(rows)), PACKING)
     assert (
         find_difference(packed.balances, packed.control.totals) == "the sums of bal_total differ from the office's own"
     )
@@ -220,7 +220,7 @@ def test_a_truncated_number_still_parses_and_the_totals_reveal_it() -> None:
 
 def test_of_a_repeated_name_the_last_counts_and_the_totals_reveal_it() -> None:
     sent = encode_rows(make_packed_rows()).replace(b'"Guarantors": 4', b'"Guarantors": 4, "Guarantors": 5', 1)
-    packed = decode.parse_packed(decode.parse_json_rows(sent), PACKING)
+    packed = decode.parse_packed(decode_rows(sent), PACKING)
     assert find_difference(packed.balances, packed.control.totals) == "4 guarantors were read where the office counts 5"
 
 
@@ -230,7 +230,7 @@ def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> 
     for convert in (int, float, str):
         names = [name for name in sent if name.startswith("Sum") or name in {"Guarantors", "Checksum"}]
         row = {**sent, **{name: convert(int(sent[name])) for name in names}}
-        assert decode.parse_control(decode.parse_json_rows(encode_rows([row]))) == (
+        assert decode.parse_control(decode_rows(encode_rows([row]))) == (
             *(wanted, "2026-03-03", "", OFFICE_NOW, UTC_NOW),
             *((1_111, 2_222, 0), 3),
         )
@@ -238,7 +238,7 @@ def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> 
 
 def test_a_preference_that_is_null_in_the_control_is_empty() -> None:
     row = {**make_control_row(), "DateLastAging": None, "AgingBeginDateTime": None}
-    control = decode.parse_control(decode.parse_json_rows(encode_rows([row])))
+    control = decode.parse_control(decode_rows(encode_rows([row])))
     assert (control.date_last_aging, control.aging_begin) == ("", "")
 
 
@@ -251,19 +251,19 @@ def test_a_clock_with_fractions_or_a_zone_is_the_wall_clock() -> None:
 
 
 def test_packed_rows_are_the_balances() -> None:
-    packed = decode.parse_packed(decode.parse_json_rows(encode_rows(make_packed_rows())), PACKING)
+    packed = decode.parse_packed(decode_rows(encode_rows(make_packed_rows())), PACKING)
     assert (packed.balances, packed.groups, packed.last_group) == (BALANCES, 2, 1)
     assert find_difference(packed.balances, packed.control.totals) is None
 
 
 def test_a_page_may_be_empty_and_the_first_begins_anywhere() -> None:
     assert decode.parse_page([], 5, 100) == []
-    assert decode.parse_page(decode.parse_json_rows(encode_rows(make_page_rows())), None, 4) == BALANCES
+    assert decode.parse_page(decode_rows(encode_rows(make_page_rows())), None, 4) == BALANCES
 
 
 def test_a_changed_row_without_a_balance_does_not_belong_any_more() -> None:
     rows = [{"PatNum": 3, "Balance": None}, {"PatNum": 4.0, "Balance": "4,0,1,0,0,0,0,0,1"}]
-    assert decode.parse_changed(decode.parse_json_rows(encode_rows(rows)), 2) == [
+    assert decode.parse_changed(decode_rows(encode_rows(rows)), 2) == [
         (3, None),
         (4, Balance(4, 0, 1, 0, 0, 0, 0, 0, 1)),
     ]
@@ -291,10 +291,10 @@ OTHERS = [
 def test_a_preference_is_found_by_its_name_and_unknown_where_it_is_not_on_the_page(
     rows: Any, value: str | None
 ) -> None:
-    assert decode.parse_preference_page(encode_rows(rows), "DateLastAging").value == value
+    assert decode.parse_preference_page(decode_rows(encode_rows(rows)), "DateLastAging").value == value
 
 
 def test_rows_of_nothing_are_refused_before_they_fill_the_memory() -> None:
     with pytest.raises(MalformedValue, match="more than 20,000 rows"):
-        decode.parse_json_rows(b"[" + b"{}," * 30_000 + b"{}]")
-    assert len(decode.parse_json_rows(b"[" + b"{}," * 9_999 + b"{}]")) == 10_000
+        decode_rows(b"[" + b"{}," * 30_000 + b"{}]")
+    assert len(decode_rows(b"[" + b"{}," * 9_999 + b"{}]")) == 10_000

@@ -12,6 +12,7 @@ from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated,
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_values import Row
+from oddaemon.opendental.document import decode_rows
 from oddaemon.simulator.api import responses
 from oddaemon.simulator.practice.practice import Practice
 from tests.simulator.sample_practice import TEN_TO_TWO, make_practice
@@ -33,7 +34,7 @@ PRACTICES: dict[str, dict[str, Any]] = {
 
 def run_statement(office: Practice, statement: str) -> list[Row]:
     """What comes back over the wire, in the documented JSON."""
-    return decode.parse_json_rows(responses.make_rows(office.run_short_query(statement)).body)
+    return decode_rows(responses.make_rows(office.run_short_query(statement)).body)
 
 
 def get_true_balances(office: Practice, spec: OfficeSpec) -> list[Balance]:

@@ -13,6 +13,7 @@ from oddaemon.core.snapshot.packing import PackedColumnTruncated, Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode
 from oddaemon.opendental.decode_values import MalformedValue, to_printable
+from oddaemon.opendental.document import decode_rows
 from tests.opendental.response_bodies import CANARY, GOOD, PACKING, READERS, JsonRow, encode_rows, make_packed_rows
 
 counts = (
@@ -116,7 +117,7 @@ balances = st.lists(
 @quickly
 @given(true=balances, packing=st.builds(Packing, st.integers(1, 9), st.integers(1, 5)))
 def test_what_was_packed_comes_out_again_and_adds_up(true: list[Balance], packing: Packing) -> None:
-    packed = decode.parse_packed(decode.parse_json_rows(encode_rows(make_packed_rows(true, packing))), packing)
+    packed = decode.parse_packed(decode_rows(encode_rows(make_packed_rows(true, packing))), packing)
     assert packed.balances == true
     assert find_difference(packed.balances, packed.control.totals) is None
 
@@ -131,7 +132,7 @@ def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], 
     at = data.draw(st.integers(0, len(text) - 1))
     row[column] = text[:at] + data.draw(st.sampled_from(["", "0", "1", "9", "-", ",", "|"])) + text[at + 1 :]
     try:
-        packed = decode.parse_packed(decode.parse_json_rows(encode_rows(rows)), PACKING)
+        packed = decode.parse_packed(decode_rows(encode_rows(rows)), PACKING)
     except (MalformedValue, PackedColumnTruncated):
         return
     assert packed.balances == true or find_difference(packed.balances, packed.control.totals) is not None
@@ -142,4 +143,4 @@ def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], 
 def test_a_preference_is_found_among_any_others(name: str, value: str, others: list[str]) -> None:
     rows = [{"PrefName": other, "ValueString": "wrong"} for other in others if other.lower() != name.lower()]
     sent = json.dumps([*rows, {"PrefName": name, "ValueString": value}, *rows]).encode()
-    assert decode.parse_preference_page(sent, name).value == to_printable(value)
+    assert decode.parse_preference_page(decode_rows(sent), name).value == to_printable(value)

@@ -15,12 +15,11 @@ from oddaemon.core.snapshot.packing import (
     Packing,
     format_row,
     plan_packing,
-    unpack,
 )
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental.decode import parse_balance_text
 from oddaemon.opendental.decode_values import MalformedValue
-from tests.core.snapshot.packing_server import pack_columns, pack_truncated
+from tests.core.snapshot.packing_server import pack_columns, pack_truncated, unpack_all
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC).replace(tzinfo=None)
 
@@ -45,7 +44,7 @@ def test_a_row_has_an_inverse(rows: list[Balance]) -> None:
 
 @given(balances, packings)
 def test_packing_has_an_inverse(rows: list[Balance], packing: Packing) -> None:
-    assert parse_balance_text(unpack(pack_truncated(rows, packing), packing)) == rows
+    assert parse_balance_text(unpack_all(pack_truncated(rows, packing), packing)) == rows
 
 
 @given(balances, packings, st.integers(1, 1_100))
@@ -53,7 +52,7 @@ def test_a_server_that_cuts_never_brings_a_wrong_snapshot_that_verifies(
     rows: list[Balance], packing: Packing, column_bytes_max: int
 ) -> None:
     try:
-        found = parse_balance_text(unpack(pack_truncated(rows, packing, column_bytes_max), packing))
+        found = parse_balance_text(unpack_all(pack_truncated(rows, packing, column_bytes_max), packing))
     except (PackedColumnTruncated, MalformedValue):
         return
     if find_difference(found, make_control(rows).totals) is None:
@@ -68,7 +67,7 @@ def test_one_column_truncated_anywhere_is_noticed(rows: list[Balance], packing: 
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     damaged = [(group, count, {**columns, column: cut}) if each[0] == group else each for each in groups]
     try:
-        found = parse_balance_text(unpack(damaged, packing))
+        found = parse_balance_text(unpack_all(damaged, packing))
     except (PackedColumnTruncated, MalformedValue):
         return
     assert find_difference(found, make_control(rows).totals) is not None

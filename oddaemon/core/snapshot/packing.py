@@ -5,7 +5,7 @@ of its guarantors. A server cuts a GROUP_CONCAT silently at `group_concat_max_le
 below, and whatever comes back is counted again.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import sub
 
@@ -90,31 +90,29 @@ def format_row(balance: Balance) -> str:
     return ",".join(map(str, balance))
 
 
-def unpack(groups: Iterable[tuple[int, int, Mapping[int, str | None]]], packing: Packing) -> str:
-    """Take the row texts out of packed rows.
+def unpack(group: int, count: int, lanes: Iterable[str | None]) -> str:
+    """Take the row texts out of a packed row.
 
     A number cut short still is a number: only the control totals tell, so nothing here is true before them.
 
     Args:
-        groups: For each row its group number, its count of guarantors and its lanes by number (None: empty).
-        packing: What the statement was made with.
+        group: Its number.
+        count: Its count of guarantors.
+        lanes: In their order; None: empty.
 
     Returns:
         The texts in the order of their PatNums, with a separator between them.
 
     Raises:
-        LaneCutError: A group holds other guarantors than it counted, or a lane ends in the middle of a row.
+        PackedColumnTruncated: It holds other guarantors than it counted, or a lane ends in the middle of a row.
     """
-    texts: list[str] = []
-    for group, count, columns in groups:
-        text = ROW_SEPARATOR.join(filter(None, map(columns.get, range(packing.lanes))))
-        found = text.count(ROW_SEPARATOR) + 1 if text else 0
-        if found != count:
-            raise PackedColumnTruncated(f"group {group} counted {count} guarantors and held {found}")
-        if text.count(",") != found * _COMMAS_PER_ROW:
-            raise PackedColumnTruncated(f"a lane of group {group} is broken in the middle of a row")
-        texts.append(text)
-    return ROW_SEPARATOR.join(filter(None, texts))
+    text = ROW_SEPARATOR.join(filter(None, lanes))
+    found = text.count(ROW_SEPARATOR) + 1 if text else 0
+    if found != count:
+        raise PackedColumnTruncated(f"group {group} counted {count} guarantors and held {found}")
+    if text.count(",") != found * _COMMAS_PER_ROW:
+        raise PackedColumnTruncated(f"a lane of group {group} is broken in the middle of a row")
+    return text
 
 
 class PackedColumnTruncated(ValueError):

@@ -16,15 +16,14 @@ from oddaemon.core.diagnostics.diagnosis import CheckedOffice, Clocks, Diagnosis
 from oddaemon.core.diagnostics.network_checks import is_blocking
 from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE
 from oddaemon.core.failures.classify import refine_unproven_key
-from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.failure import Failure
 from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
 from oddaemon.core.model import ControlQueryResult, Include, OfficeSpec, Reader
 from oddaemon.core.office.aging import parse_version
 from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths, make_balances
-from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated
+from oddaemon.core.snapshot.packing import FIRST_PACKING
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import Api, ApiError, OfficeApi, Session
-from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.rate_limiter import ShuttingDown
 from oddaemon.settings import OfficeSettings
 from oddaemon.settings.tables.office import SPACING_SECONDS
@@ -219,8 +218,6 @@ class _DiagnosticRun:
                 self._pause_seconds = STATEMENT_PAUSE.total_seconds()
             has_authenticated = self._target.has_authenticated or self._responses
             return error.failure if has_authenticated else refine_unproven_key(error.failure)
-        except (MalformedValue, PackedColumnTruncated) as error:
-            return Failure(FailureKind.MALFORMED, str(error))
         finally:
             self._requests += 1
             self._progress(self._requests, max(self._requests, REQUESTS_MAX))
@@ -236,14 +233,15 @@ async def _fetch_preference(name: str, session: Session) -> str:
 
 
 async def _fetch_clinic_shares(session: Session, office: OfficeSpec) -> object:
-    return decode.parse_clinic_shares(await session.query(sql.select_clinic_shares(office)))
+    return await session.query(sql.select_clinic_shares(office), decode.parse_clinic_shares)
 
 
 async def _fetch_density(session: Session, office: OfficeSpec) -> object:
-    return decode.parse_density(await session.query(sql.select_density(office)))
+    return await session.query(sql.select_density(office), decode.parse_density)
 
 
 async def _fetch_control(session: Session, office: OfficeSpec) -> ControlQueryResult:
     """The control columns of the same statement that every night uses, without balances."""
     statement = sql.select_packed(office, FIRST_PACKING, sql.PAT_NUM_MAX)
-    return decode.parse_packed(await session.query(statement), FIRST_PACKING).control
+    packed = await session.query(statement, partial(decode.parse_packed, packing=FIRST_PACKING))
+    return packed.control

@@ -1,10 +1,10 @@
-"""What an office's server makes of a packed statement; shares no code with the packing under test."""
+"""What an office's server makes of a packed statement, without code of the packing under test; and its way back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from oddaemon.core.model import Balance
-from oddaemon.core.snapshot.packing import Packing
+from oddaemon.core.snapshot.packing import ROW_SEPARATOR, Packing, unpack
 
 PackedGroup = tuple[int, int, dict[int, str | None]]
 
@@ -31,3 +31,9 @@ def pack_truncated(
         (group, count, {column: text and text[:column_bytes_max] for column, text in columns.items()})
         for group, count, columns in pack_columns(balances, packing)
     ]
+
+
+def unpack_all(groups: Iterable[PackedGroup], packing: Packing) -> str:
+    """The rows of all groups, taken out by the code under test."""
+    texts = (unpack(group, count, map(columns.get, range(packing.lanes))) for group, count, columns in groups)
+    return ROW_SEPARATOR.join(filter(None, texts))

@@ -16,11 +16,10 @@ from oddaemon.core.snapshot.packing import (
     Packing,
     format_row,
     plan_packing,
-    unpack,
 )
 from oddaemon.opendental.decode import parse_balance_text
 from oddaemon.opendental.decode_values import MalformedValue
-from tests.core.snapshot.packing_server import pack_columns, pack_truncated
+from tests.core.snapshot.packing_server import pack_columns, pack_truncated, unpack_all
 
 API_ROWS_MAX = 100
 
@@ -111,13 +110,13 @@ def test_what_was_packed_is_unpacked_in_order() -> None:
     balances = make_dense_balances(900)
     for packing in (FIRST_PACKING, Packing(1, 1), Packing(5, 3), plan_packing(balances)):
         assert packing is not None
-        assert parse_balance_text(unpack(pack_truncated(balances, packing), packing)) == balances
+        assert parse_balance_text(unpack_all(pack_truncated(balances, packing), packing)) == balances
 
 
 def test_a_column_cut_between_two_rows_is_found_by_the_count() -> None:
     cut = [(4, 3, {0: "8,0,1,1,1,1,1,1,1|9,0,1,1,1,1,1,1,1", 1: None})]
     with pytest.raises(PackedColumnTruncated, match=r"^group 4 counted 3 guarantors and held 2$"):
-        parse_balance_text(unpack(cut, Packing(2, 2)))
+        parse_balance_text(unpack_all(cut, Packing(2, 2)))
 
 
 @pytest.mark.parametrize(
@@ -137,21 +136,21 @@ def test_a_column_cut_between_two_rows_is_found_by_the_count() -> None:
 )
 def test_a_broken_column_is_reported_without_a_balance(text: str) -> None:
     with pytest.raises((PackedColumnTruncated, MalformedValue)) as caught:
-        parse_balance_text(unpack([(4, 1, {1: text})], Packing(2, 2)))
+        parse_balance_text(unpack_all([(4, 1, {1: text})], Packing(2, 2)))
     assert "777" not in str(caught.value)
 
 
 def test_rows_that_lack_a_number_do_not_borrow_it_from_others() -> None:
     uneven = "1,0,1,1,1,1,1,1|2,0,1,1,1,1,1,1,1,1"
     with pytest.raises(MalformedValue, match="nine integers"):
-        parse_balance_text(unpack([(0, 2, {0: uneven})], Packing(4, 1)))
+        parse_balance_text(unpack_all([(0, 2, {0: uneven})], Packing(4, 1)))
 
 
 def test_an_empty_group_adds_nothing() -> None:
     row = "1,0,1,1,1,1,1,1,1"
-    assert unpack([(0, 0, {0: None}), (1, 1, {0: row}), (2, 0, {})], Packing(2, 2)) == row
+    assert unpack_all([(0, 0, {0: None}), (1, 1, {0: row}), (2, 0, {})], Packing(2, 2)) == row
 
 
 def test_more_guarantors_than_counted_are_not_taken() -> None:
     with pytest.raises(PackedColumnTruncated, match="counted 0"):
-        parse_balance_text(unpack([(0, 0, {0: "1,0,1,1,1,1,1,1,1"})], Packing(2, 2)))
+        parse_balance_text(unpack_all([(0, 0, {0: "1,0,1,1,1,1,1,1,1"})], Packing(2, 2)))
