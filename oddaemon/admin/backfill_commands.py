@@ -11,10 +11,11 @@ from oddaemon.core.backfill.custom_sql import InvalidQuery
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarget, InvalidDate, JobState
 from oddaemon.core.model import Condition
 from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.backfill.queue import JobProgress
 from oddaemon.engine.backfill.reader import OfficeRemoved
 from oddaemon.engine.backfill.service import BackfillAccepted, BackfillService
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import backfill_jobs, backfilled_days

@@ -12,7 +12,7 @@ from oddaemon.admin.office_details import DataSource, OfficeDetails, build_offic
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.reporting.status_document import StatusDocument, make_status_document
 from oddaemon.engine.journal.recorder import JournalRecorder
-from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.engine.offices.fleet_state import FleetState, make_office_status
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
@@ -78,7 +78,7 @@ class StatusService:
         except StoreError:
             entries = []
         return build_office_details(
-            runtime.to_status(),
+            make_office_status(runtime),
             self.fleet.now(),
             DataSource.DAEMON,
             spec=runtime.spec,

@@ -13,8 +13,9 @@ from oddaemon.admin.commands import CommandLog, CommandRejected, Document, Rejec
 from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.office.evidence import can_accept
 from oddaemon.core.office.state import OfficeCommand, OfficeState
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.config.active_config import RemovalsRefused
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.settings import BadConfiguration, LoadResult
 from oddaemon.settings.files.problem import make_problem_document

@@ -53,14 +53,6 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviousDelivery:
-    """The end of the previous delivery of the same office to the same sink."""
-
-    state: DeliveryState
-    snapshot_id: int
-
-
-@dataclass(frozen=True, slots=True)
 class SinkState:
     """The recent failures of a sink, over all offices."""
 
@@ -93,10 +85,12 @@ class DeliveryFailure:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """A delivery and the state of its sink."""
+    """A delivery, the state of its sink, and what the sink received before it."""
 
     delivery: Delivery
     sink_state: SinkState
+    previous_snapshot_id: int | None = None
+    """The snapshot of the office's previous delivery, if that is done; None: what the consumer has is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +116,6 @@ def compute_attempt_at(attempt: DeliveryAttempt, now: datetime, retry_policy: Re
 def get_max_in_flight(sink_state: SinkState, in_flight_max: int) -> int:
     """How many deliveries may be in flight at once: one if the sink's last attempt failed."""
     return 1 if sink_state.failures else in_flight_max
-
-
-def find_diff_base(content: Content, previous: PreviousDelivery | None) -> int | None:
-    """The snapshot that the consumer has and the changes start from; None: send the whole snapshot."""
-    if content is Content.SNAPSHOT or previous is None or previous.state is not DeliveryState.DONE:
-        return None
-    return previous.snapshot_id
 
 
 def fail_attempt(

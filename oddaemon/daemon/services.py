@@ -12,20 +12,18 @@ import anyio
 import anyio.abc
 
 from oddaemon.daemon.lifecycle import Lifecycle
-from oddaemon.engine.backfill.reader import BackfillContext
 from oddaemon.engine.backfill.service import BackfillService
 from oddaemon.engine.config.active_config import ActiveConfig
-from oddaemon.engine.delivery.courier import CourierContext
+from oddaemon.engine.context import EngineContext
 from oddaemon.engine.delivery.courier_pool import CourierPool, SinkFactory
 from oddaemon.engine.journal.recorder import JournalRecorder
-from oddaemon.engine.maintenance.jobs import MaintenanceContext, build_jobs
+from oddaemon.engine.maintenance.jobs import build_jobs
 from oddaemon.engine.maintenance.scheduler import run_maintenance
 from oddaemon.engine.monitoring.freshness_monitor import FreshnessMonitor
 from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
 from oddaemon.engine.offices.api_factory import create_api
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
-from oddaemon.engine.offices.worker import WorkerContext
 from oddaemon.engine.tasks import BackgroundTasks, CrashBudget
 from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import Settings
@@ -85,21 +83,10 @@ class Services:
         self._fleet = fleet
         self.api = create_api(api, self._observe, fleet.now, context.transport)
         self._rate_limiter = self.api.rate_limiter
-        courier_context = CourierContext(database, fleet.now, rng, emit)
-        self.couriers = CourierPool(tasks, courier_context, context.make_sink, budget, sleep=self._rate_limiter.sleep)
-        worker_context = WorkerContext(database, self._rate_limiter, fleet.now, rng, self.couriers, receiver)
-        self.registry = Registry(tasks, worker_context, self.api, fleet, emit, budget=budget)
-        self.backfill = BackfillService(
-            BackfillContext(
-                database,
-                self.registry,
-                fleet,
-                self._rate_limiter,
-                emit,
-                rng,
-                receiver,
-            )
-        )
+        shared = EngineContext(database, fleet.now, self._rate_limiter, rng, emit, receiver)
+        self.couriers = CourierPool(tasks, shared, context.make_sink, budget)
+        self.registry = Registry(tasks, shared, fleet, self.api, self.couriers, budget=budget)
+        self.backfill = BackfillService(shared, fleet, self.registry)
 
     async def drain(self) -> None:
         """Start nothing new, and wait for what is running, at most `drain_seconds`."""
@@ -119,7 +106,7 @@ class Services:
 def start_background_tasks(context: DaemonContext, database: SqliteDatabase, background: BackgroundTasks) -> None:
     """Start what runs beside the offices: journal, store health, maintenance, freshness monitor, heartbeat pings."""
     settings, fleet, emit, health = context.settings, context.fleet, context.telemetry.emit, context.lifecycle.health
-    jobs = build_jobs(settings, MaintenanceContext(database, fleet, health.report_failure, emit))
+    jobs = build_jobs(settings, database, fleet, health.report_failure, emit)
     pinger = HeartbeatPinger(lambda: context.settings.alerts, emit)
     monitor = FreshnessMonitor(fleet, emit, pinger.on_result)
     background.start_soon("journal", partial(context.journal.run, database))

@@ -97,13 +97,14 @@ def decode_rows(body: bytes, charset: str | None = None) -> list[Row]:
         MalformedValue: It is none; the message names the encoding and the place, and never a value.
     """
     encoding = "utf-8"
-    is_plain = (charset and charset.lower()) in _PLAIN_CHARSETS
-    if not is_plain or b"\0" in body[:4] or not body[:64].lstrip().startswith(b"["):
+    is_plain_charset = (charset and charset.lower()) in _PLAIN_CHARSETS
+    is_plain = is_plain_charset and b"\0" not in body[:4] and body[:64].lstrip().startswith(b"[")
+    if not is_plain:
         body, encoding = to_utf8(body, charset)
     _require_limit("objects", body.count(b"{"), OBJECTS_MAX)
     _require_limit("fields", body.count(b":"), FIELDS_MAX)
     try:
-        rows = list(map(Row, chain.from_iterable(_split(_unwrap(body)))))
+        rows = list(map(Row, chain.from_iterable(_split(body if is_plain else _unwrap(body)))))
     except _DECODE_ERRORS as error:
         # The decoder's message has types, columns and positions, never values.
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

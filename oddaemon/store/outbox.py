@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, PreviousDelivery, SinkState
+from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, SinkState
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.values import encode_json, format_instant, parse_instant
@@ -74,7 +74,7 @@ _IS_UNRESOLVED = text(
 )
 _NEXT_DUE = f"""
 SELECT delivery.number, delivery.delivery_id, office.id, delivery.snapshot, delivery.queued_at, delivery.not_before,
-    delivery.attempts, previous.state, previous.snapshot, sink.failures, sink.not_before
+    delivery.attempts, CASE WHEN previous.state = 'done' THEN previous.snapshot END, sink.failures, sink.not_before
 FROM delivery JOIN office ON office.key = delivery.office
 LEFT JOIN sink ON sink.name = delivery.sink
 LEFT JOIN delivery AS previous ON previous.number = (
@@ -101,8 +101,6 @@ class SinkQueue:
     next_attempt: DeliveryAttempt | None
     """What to try next: of the first due delivery of each office the one that may be tried soonest. Offices with a
     delivery in flight are left out."""
-    previous: PreviousDelivery | None
-    """The delivery before it, of the same office."""
     pending: int
     oldest_at: datetime | None
     """Since when the oldest of them waits."""
@@ -144,8 +142,7 @@ async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -
     # Two of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
     (backlog,) = await db.fetch(_BACKLOG, (sink,), lambda row: (row[0], parse_instant(row[1])))
     next_due = await db.fetch(_NEXT_DUE, (sink, encode_json(list(in_flight))), _parse_next_due)
-    attempt, previous = next_due[0] if next_due else (None, None)
-    return SinkQueue(attempt, previous, *backlog)
+    return SinkQueue(next_due[0] if next_due else None, *backlog)
 
 
 async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: datetime) -> None:
@@ -241,14 +238,13 @@ async def load_sink_states(db: Database) -> dict[str, SinkState]:
     return dict(await db.select(query, lambda row: (row.name, SinkState(row.failures, row.not_before))))
 
 
-def _parse_next_due(row: Sequence[Any]) -> tuple[DeliveryAttempt, PreviousDelivery | None]:
+def _parse_next_due(row: Sequence[Any]) -> DeliveryAttempt:
     number, delivery_id, office_id, snapshot_id, queued_at, not_before, attempts, *other = row
-    previous_state, previous_id, failures, sink_not_before = other
+    previous_snapshot_id, failures, sink_not_before = other
     instants = datetime.fromisoformat(queued_at), datetime.fromisoformat(not_before)
     delivery = Delivery(number, delivery_id, office_id, snapshot_id, *instants, attempts)
     sink_state = SinkState(failures or 0, parse_instant(sink_not_before))
-    previous = None if previous_state is None else PreviousDelivery(DeliveryState(previous_state), previous_id)
-    return DeliveryAttempt(delivery, sink_state), previous
+    return DeliveryAttempt(delivery, sink_state, previous_snapshot_id)
 
 
 def _select_deliveries() -> Any:  # noqa: ANN401 - a select of eleven types

@@ -7,7 +7,7 @@ from statistics import median
 
 from oddaemon.core.model import OfficeSpec, Preferences
 from oddaemon.core.office.state import Intent, OfficeState
-from oddaemon.engine.offices.fleet_state import OfficeRuntime
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.web.pages.fleet_feed import render_fleet
 from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer

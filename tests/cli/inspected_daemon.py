@@ -11,8 +11,9 @@ from anyio.from_thread import start_blocking_portal
 from oddaemon.admin.app import serve_control
 from oddaemon.admin.inspection import StatusService
 from oddaemon.core.model import OfficeSpec
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.journal.recorder import JournalRecorder
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.store import offices
 from oddaemon.store.sqlite.connection import SqliteDatabase

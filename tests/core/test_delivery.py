@@ -1,20 +1,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from oddaemon.core.delivery import (
-    Content,
     Delivery,
     DeliveryAttempt,
     DeliveryFailure,
     DeliveryState,
-    PreviousDelivery,
     RetryPolicy,
     SinkState,
     compute_attempt_at,
     fail_attempt,
-    find_diff_base,
     get_max_in_flight,
 )
 
@@ -41,22 +36,6 @@ def test_a_wait_that_no_rule_ever_sets_comes_of_a_clock_that_was_set_and_is_over
 def test_who_has_refused_is_tried_with_one() -> None:
     assert get_max_in_flight(SinkState(), 4) == 4
     assert get_max_in_flight(SinkState(1, NOW), 4) == 1
-
-
-@pytest.mark.parametrize(
-    ("content", "previous", "base"),
-    [
-        (Content.SNAPSHOT, PreviousDelivery(DeliveryState.DONE, 11), None),
-        (Content.CHANGES, None, None),
-        (Content.CHANGES, PreviousDelivery(DeliveryState.DEAD, 11), None),
-        (Content.CHANGES, PreviousDelivery(DeliveryState.SKIPPED, 11), None),
-        (Content.CHANGES, PreviousDelivery(DeliveryState.DONE, 11), 11),
-    ],
-)
-def test_changes_are_sent_only_to_who_is_known_to_hold_what_they_start_from(
-    content: Content, previous: PreviousDelivery | None, base: int | None
-) -> None:
-    assert find_diff_base(content, previous) == base
 
 
 def test_waits_double_to_a_limit_and_count_the_sink_apart_from_the_delivery() -> None:

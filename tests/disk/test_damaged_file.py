@@ -9,14 +9,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.engine.maintenance.jobs import MaintenanceContext, _check_integrity
-from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.engine.maintenance.jobs import _check_integrity
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from oddaemon.store.sqlite.maintenance.integrity import verify
-from oddaemon.telemetry.events.base import Event
 from tests.store.configured import register_offices
 from tests.store.filled_database import make_filled_database, make_true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
@@ -146,9 +144,7 @@ async def test_a_file_that_another_program_made_smaller_is_sound(database: Sqlit
 
 async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: SqliteDatabase) -> None:
     incidents: list[StoreError] = []
-    emitted: list[Event] = []
-    context = MaintenanceContext(database, FleetState(lambda: NOW), incidents.append, emitted.append)
-    assert await _check_integrity(context) == "The database is intact."
+    assert await _check_integrity(database, incidents.append) == "The database is intact."
     assert incidents == []
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
@@ -156,7 +152,7 @@ async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: 
         file.seek((page - 1) * PAGE_BYTES)
         file.write(b"\xff" * PAGE_BYTES)
     with pytest.raises(DatabaseUnusable, match="the file is damaged"):
-        await _check_integrity(context)
+        await _check_integrity(database, incidents.append)
     assert [error.is_transient for error in incidents] == [False]
 
 

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from oddaemon.core.delivery import DeliveryAttempt, DeliveryState, FailedAttempt, PreviousDelivery, SinkState
+from oddaemon.core.delivery import DeliveryAttempt, DeliveryState, FailedAttempt, SinkState
 from oddaemon.core.model import Balance, Reader
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta, diff
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING
@@ -60,7 +60,8 @@ async def test_the_soonest_of_each_office_s_first_comes_first(database: SqliteDa
     assert harbor.delivery.office_id == HARBOR
     assert harbor.sink_state == SinkState(1, LATER)
     queue = await outbox.load_queue(database, "lake")
-    assert (queue.pending, queue.oldest_at, queue.previous) == (3, NOW + timedelta(days=1), None)
+    assert (queue.pending, queue.oldest_at) == (3, NOW + timedelta(days=1))
+    assert harbor.previous_snapshot_id is None
 
 
 async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: SqliteDatabase) -> None:
@@ -73,19 +74,32 @@ async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: Sql
     assert (queue.next_attempt, queue.pending, queue.oldest_at) == (None, 3, NOW + timedelta(days=1))
 
 
-async def test_the_previous_delivery_is_reported_with_its_outcome(database: SqliteDatabase) -> None:
+async def test_changes_start_from_the_previous_delivery_only_if_it_is_done(database: SqliteDatabase) -> None:
     one = await publish_night(database, 1, "lake")
     two = await publish_night(database, 2, "lake", seed=2)
     await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
     queue = await outbox.load_queue(database, "lake")
     assert queue.next_attempt is not None
-    assert (queue.previous, queue.next_attempt.delivery.snapshot_id) == (PreviousDelivery(DeliveryState.DONE, one), two)
+    assert (queue.next_attempt.previous_snapshot_id, queue.next_attempt.delivery.snapshot_id) == (one, two)
     payload = await load_payload(database, queue.next_attempt.delivery, one)
     assert payload is not None
     before, after = ({each.pat_num: each for each in make_balances(9, seed)} for seed in (1, 2))
     assert payload.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
     assert (payload.balances, payload.missing_columns) == ((), NONE_MISSING)
     assert (payload.snapshot.id, payload.office_name) == (two, "Elm Street Dental")
+
+
+async def test_after_a_delivery_that_was_skipped_or_given_up_nothing_is_known_of_the_consumer(
+    database: SqliteDatabase,
+) -> None:
+    for day in (1, 2, 3):
+        await publish_night(database, day, "lake")
+    await outbox.skip_first(database, "lake", ELM, NOW)
+    second = await get_first_attempt(database)
+    assert second.previous_snapshot_id is None
+    failed = FailedAttempt(DeliveryState.DEAD, second.delivery, SinkState())
+    await outbox.record_failure(database, "lake", failed, "No.", NOW)
+    assert (await get_first_attempt(database)).previous_snapshot_id is None
 
 
 async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(database: SqliteDatabase) -> None:
@@ -153,8 +167,7 @@ async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(datab
     await publish_night(database, 3 + RETENTION.days + 1, "lake", seed=9)
     [(numbers,)] = await database.fetch("SELECT group_concat(snapshot) FROM delivery", (), tuple)
     assert numbers == "3,4"
-    queue = await outbox.load_queue(database, "lake")
-    assert queue.previous == PreviousDelivery(DeliveryState.DONE, 3)
+    assert (await get_first_attempt(database)).previous_snapshot_id == 3
 
 
 async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabase) -> None:
@@ -172,4 +185,4 @@ async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabas
 
 async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: SqliteDatabase) -> None:
     await reconcile_sinks(database, {"push": [ELM]}, LATER)
-    assert await outbox.load_queue(database, "push") == outbox.SinkQueue(None, None, 0, None)
+    assert await outbox.load_queue(database, "push") == outbox.SinkQueue(None, 0, None)

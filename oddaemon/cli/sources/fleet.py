@@ -15,6 +15,8 @@ from oddaemon.cli.sources.database import read_database
 from oddaemon.cli.sources.removed_offices import describe_removed_office
 from oddaemon.core.model import Condition, OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.reporting.deadlines import get_known_since
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
 from oddaemon.engine.offices.fleet_state import make_office_status
 from oddaemon.settings import Settings
@@ -90,7 +92,8 @@ async def require_office(db: Database, settings: Settings, office_id: str) -> Kn
 
 def make_status(spec: OfficeSpec, row: OfficeRow, now: datetime) -> OfficeStatus:
     """The office as `status` shows it."""
-    return make_office_status(spec, row.state or make_initial_state(now), row.snapshot)
+    state = row.state or make_initial_state(now)
+    return make_office_status(OfficeRuntime(spec, state, get_known_since(state), row.snapshot))
 
 
 def make_details(

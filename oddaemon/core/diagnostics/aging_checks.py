@@ -32,7 +32,7 @@ def check_clock(observations: Observations) -> CheckResult:
     """Compare the office server's clock with our own and with the configured zone."""
     if not isinstance(observations.clocks, Clocks):
         return skip_check("Not known: reading the office's time needs a query.")
-    clocks, zone = observations.clocks, observations.office.spec.zone
+    clocks, zone = observations.clocks, observations.spec.zone
     error = clocks.utc_now - clocks.at.replace(tzinfo=None)
     offset = clocks.office_now - clocks.utc_now
     office_time = f"{clocks.office_now:%H:%M} at the office (UTC{_format_utc_offset(offset)})"
@@ -69,7 +69,7 @@ def _get_office_now(observations: Observations) -> datetime | None:
 
 
 def _make_office_clock(observations: Observations) -> OfficeClock | None:
-    zone = observations.office.spec.zone
+    zone = observations.spec.zone
     if isinstance(observations.clocks, Clocks):
         clocks = observations.clocks
         skew = compute_skew(zone, clocks.office_now, clocks.utc_now, clocks.at)
@@ -145,7 +145,7 @@ def check_aging(observations: Observations) -> CheckResult:
         program_version=values.get("ProgramVersion", ""),
         read_at=at,
     )
-    aging = evaluate_aging(preferences, clock, at, observations.office.spec.cadence)
+    aging = evaluate_aging(preferences, clock, at, observations.spec.cadence)
     if aging.status is AgingStatus.NOT_CONFIGURED:
         return skip_check(aging.reason)
     if aging.status in BLOCKING_STATUSES or aging.status is AgingStatus.MISSED:

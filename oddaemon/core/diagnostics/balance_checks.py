@@ -5,7 +5,6 @@ from math import ceil
 from typing import NamedTuple
 
 from oddaemon.core.diagnostics.diagnosis import (
-    CheckedOffice,
     CheckResult,
     ClinicShare,
     Observations,
@@ -16,7 +15,7 @@ from oddaemon.core.diagnostics.diagnosis import (
     skip_check,
 )
 from oddaemon.core.failures.failure import Failure
-from oddaemon.core.model import ControlQueryResult, Include, Owner, Reader
+from oddaemon.core.model import ControlQueryResult, Include, OfficeSpec, Owner, Reader
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.snapshot.aging_report import ReportLength, count_report_requests
 from oddaemon.core.snapshot.packing import GROUPS_PLANNED, GUARANTORS_PER_GROUP_MIN
@@ -62,14 +61,14 @@ def check_clinics(observations: Observations) -> CheckResult:
     if unassigned and len(shares) > 1:
         parts.append(f"{format_count(unassigned, 'guarantor')} without a clinic (ClinicNum 0).")
     known = {0, *(listed or ()), *(share.clinic_num for share in shares)}
-    return _check_configured_clinics(observations.office, " ".join(parts), known, shares)
+    return _check_configured_clinics(observations.spec, " ".join(parts), known, shares)
 
 
 def _check_configured_clinics(
-    office: CheckedOffice, sentence: str, known: set[int], shares: Sequence[ClinicShare]
+    office: OfficeSpec, sentence: str, known: set[int], shares: Sequence[ClinicShare]
 ) -> CheckResult:
     """Compare the clinics with `clinics` in the configuration."""
-    wanted = office.spec.clinics
+    wanted = office.clinics
     unknown = [clinic for clinic in wanted if clinic not in known]
     if unknown:
         return fail_check(
@@ -103,7 +102,7 @@ def check_guarantors(observations: Observations) -> CheckResult:
 
 def check_reader(observations: Observations) -> CheckResult:
     """Which reader the office will be read with."""
-    configured = observations.office.spec.reader
+    configured = observations.spec.reader
     if configured is Reader.STATEMENT and isinstance(observations.control, Failure):
         advice = 'Set `reader = "auto"` so that oddaemon reads the office in pages.'
         return fail_check(
@@ -112,7 +111,7 @@ def check_reader(observations: Observations) -> CheckResult:
             advice,
         )
     if configured is Reader.REPORT:
-        wants_credits = observations.office.spec.include is Include.ALL
+        wants_credits = observations.spec.include is Include.ALL
         if wants_credits and observations.report_rows >= MANY_REPORT_ROWS and not observations.report_credits:
             return pass_check(
                 f"{BY_REPORT} No credit among {observations.report_rows:,} rows of it:"
@@ -132,7 +131,7 @@ def check_cost(observations: Observations) -> CheckResult:
     estimate = _estimate_pull(observations)
     if estimate is None:
         return skip_check("Not known: it can only be estimated with queries.")
-    cadence = observations.office.spec.cadence
+    cadence = observations.spec.cadence
     probes = PROBE_REQUESTS * ceil(cadence.start_window_seconds / 2 / cadence.probe_seconds)
     requests = SURVEY_REQUESTS + probes
     seconds = requests * _get_request_interval(observations) + estimate.seconds
@@ -147,14 +146,14 @@ def check_cost(observations: Observations) -> CheckResult:
 
 def _estimate_pull(observations: Observations) -> PullEstimate | None:
     """Estimate how this office will be read; None: not known."""
-    number, rows = _get_guarantor_count(observations), observations.office.spec.page_rows
-    configured = observations.office.spec.reader
+    number, rows = _get_guarantor_count(observations), observations.spec.page_rows
+    configured = observations.spec.reader
     if number is None:
         return None
     interval_seconds = _get_request_interval(observations)
     if configured is Reader.REPORT:
         # Each clinic has its own list, whose last page may be empty.
-        pages = count_report_requests(number, rows) + 2 * max(0, len(observations.office.spec.clinics) - 1)
+        pages = count_report_requests(number, rows) + 2 * max(0, len(observations.spec.clinics) - 1)
         # The office computes the whole report for each of its pages.
         page_seconds = (
             max(interval_seconds, observations.report_seconds)
@@ -178,7 +177,7 @@ def _estimate_pull(observations: Observations) -> PullEstimate | None:
 
 def _get_request_interval(observations: Observations) -> float:
     """Seconds from one request to the next."""
-    return max(observations.office.min_interval_seconds, observations.seconds_per_request)
+    return max(observations.min_interval_seconds, observations.seconds_per_request)
 
 
 def _is_sparse(density: PatNumDensity) -> bool:

@@ -146,25 +146,18 @@ Observed: TypeAlias = T | Failure | None
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedOffice:
-    """The configuration of the office that is checked."""
+class Observations:
+    """How one office is configured, and everything that was observed of it."""
 
     spec: OfficeSpec
     remote: bool
     min_interval_seconds: float
+    at: datetime
+    connectivity: Connectivity
     previous_key_for: timedelta = timedelta()
     """How long the previous key is still used while the configured key is not accepted."""
     developer_name: str = ""
     """The name under which an office lists our keys; empty: not configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observations:
-    """Everything that was observed of one office."""
-
-    office: CheckedOffice
-    at: datetime
-    connectivity: Connectivity
     clocks: Observed[Clocks] = None
     zones: tuple[str, ...] = ()
     """Names of time zones that match the office's clock, likeliest first."""

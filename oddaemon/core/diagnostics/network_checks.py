@@ -86,7 +86,7 @@ def find_failed_check(name: CheckName, observations: Observations) -> CheckResul
         advice = "Check `[api] developer_key` in the developer portal."
         return fail_check(to_sentence(failure.sentence), Owner.US, advice, format_failure_message(failure))
     check = fail_check_due_to(failure)
-    minutes = ceil(observations.office.previous_key_for / timedelta(minutes=1))
+    minutes = ceil(observations.previous_key_for / timedelta(minutes=1))
     if name is CheckName.CUSTOMER_KEY and minutes:
         rotation_text = "Open Dental takes up to 15 minutes to activate a key. oddaemon uses the previous key"
         return replace(
@@ -192,6 +192,6 @@ def check_customer_key(observations: Observations) -> CheckResult:
 
 def check_econnector(observations: Observations) -> CheckResult:
     """Whether the office's eConnector forwards requests."""
-    if not observations.office.remote:
+    if not observations.remote:
         return skip_check("Not needed: oddaemon reaches the office on its own network.")
     return pass_check("It forwards requests to the office.")

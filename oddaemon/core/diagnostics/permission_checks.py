@@ -64,7 +64,7 @@ def check_preferences_permission(observations: Observations) -> CheckResult:
 
 def check_queries_permission(observations: Observations) -> CheckResult:
     """Whether the key may run a ShortQuery."""
-    by_report = observations.office.spec.reader is Reader.REPORT
+    by_report = observations.spec.reader is Reader.REPORT
     match observations.clocks:
         case Failure() as failure if failure.kind is FailureKind.VERSION_TOO_OLD:
             return skip_blocked_check(CheckName.VERSION)
@@ -130,7 +130,7 @@ def check_our_key(observations: Observations) -> CheckResult:
             advice = (
                 "Check that `[api] developer_name` is spelled as in the developer portal. The list may also be old."
             )
-            return skip_check(f"The office lists no key of “{observations.office.developer_name}”.", advice)
+            return skip_check(f"The office lists no key of “{observations.developer_name}”.", advice)
         case RegisteredKeys(count=count):
             # Open Dental copies its keys into this table when that window is opened: a missing row proves nothing.
             return skip_check(
@@ -141,7 +141,7 @@ def check_our_key(observations: Observations) -> CheckResult:
             )
         case Failure() as failure:
             return skip_check(format_failure(failure))
-        case None if not observations.office.developer_name:
+        case None if not observations.developer_name:
             advice = "Set `[api] developer_name` as the developer portal shows it to enable this check."
             return skip_check("Skipped: `[api] developer_name` is not configured.", advice)
         case _:

@@ -3,7 +3,7 @@
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeSpec, Reader, SnapshotSummary
-from oddaemon.core.office.state import Intent, OfficeState, Pulled
+from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.plausibility import find_implausibility, is_confirmed
 
 KEY_FAILURES = frozenset(
@@ -47,11 +47,11 @@ def is_maybe_caused_by_statement(state: OfficeState, failure: Failure, spec: Off
     return is_packed_pull and failure.kind in _MAYBE_CAUSED_BY_STATEMENT
 
 
-def find_doubt(state: OfficeState, summary: SnapshotSummary, pulled: Pulled, spec: OfficeSpec) -> str | None:
+def find_doubt(state: OfficeState, summary: SnapshotSummary, touched: int, spec: OfficeSpec) -> str | None:
     """Why a verified snapshot must not be published yet, as a clause; None: publish it."""
     last = state.published.outline if state.published else None
     if state.accepted or last is None:
         return None
     if state.held is not None and is_confirmed(state.held, summary, spec.plausibility):
         return None
-    return find_implausibility(last, summary, pulled.control.touched, spec.plausibility)
+    return find_implausibility(last, summary, touched, spec.plausibility)

@@ -16,25 +16,16 @@ from enum import StrEnum
 from functools import lru_cache
 
 from oddaemon.core.dates import parse_due_time
-from oddaemon.core.model import Condition, OfficeSpec
+from oddaemon.core.model import Condition
 from oddaemon.core.office.aging import is_monthly
 from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 
 DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 _CLOCKS_MAX = 8192
 """Offices with the same zone and due time share one computation; without it a large fleet stalls the event loop."""
-
-
-@dataclass(slots=True)
-class MonitoredOffice:
-    """What the deadlines of one office depend on."""
-
-    spec: OfficeSpec
-    state: OfficeState
-    known_since: datetime
-    """Since when balances are expected: it was added, resumed, or its selection changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +86,7 @@ def get_known_since(state: OfficeState) -> datetime:
     return since if state.published is None else min(since, state.published.published_at)
 
 
-def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
+def find_next_deadline(runtime: OfficeRuntime) -> datetime | None:
     """Find the first deadline that the office has not met. A missed deadline is in the past.
 
     Only a published snapshot advances it: one day after the missed deadline, two nights are missed. After an office was
@@ -104,15 +95,15 @@ def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
     Returns:
         The deadline; None: the office has none.
     """
-    office, state = monitored.spec, monitored.state
-    if office.fresh_by is None or not _has_deadline(monitored):
+    office, state = runtime.spec, runtime.state
+    if office.fresh_by is None or not _has_deadline(runtime):
         return None
     clock = make_office_clock(state, office)
-    first = clock.find_next(office.fresh_by, monitored.known_since)
+    first = clock.find_next(office.fresh_by, runtime.known_since)
     if state.published is None:
         return first
     pending = _compute_deadline_at(clock, office.fresh_by, _get_due_preference(state), state.published.aging_date + DAY)
-    return pending if state.published.published_at >= monitored.known_since else max(pending, first)
+    return pending if state.published.published_at >= runtime.known_since else max(pending, first)
 
 
 def count_missed_nights(first_missed: datetime, now: datetime) -> int:
@@ -120,55 +111,55 @@ def count_missed_nights(first_missed: datetime, now: datetime) -> int:
     return 0 if now < first_missed else 1 + (now - first_missed) // DAY
 
 
-def get_deadline(monitored: MonitoredOffice, day: date) -> Deadline | None:
+def get_deadline(runtime: OfficeRuntime, day: date) -> Deadline | None:
     """The deadline of the office for this night; None: the office has none."""
-    office, state = monitored.spec, monitored.state
-    if office.fresh_by is None or not _has_deadline(monitored):
+    office, state = runtime.spec, runtime.state
+    if office.fresh_by is None or not _has_deadline(runtime):
         return None
     return _compute_deadline(make_office_clock(state, office), office.fresh_by, _get_due_preference(state), day)
 
 
-def summarize_night(day: date, fleet: Iterable[MonitoredOffice]) -> FleetNight:
+def summarize_night(day: date, fleet: Iterable[OfficeRuntime]) -> FleetNight:
     """Summarize this night over all offices."""
     fresh = late = blocked = exempt = 0
     missing: list[str] = []
     deadlines: list[datetime] = []
-    for monitored in fleet:
-        deadline = get_deadline(monitored, day)
-        published = monitored.state.published
-        if deadline is None or _has_joined_after(monitored, deadline):
+    for runtime in fleet:
+        deadline = get_deadline(runtime, day)
+        published = runtime.state.published
+        if deadline is None or _has_joined_after(runtime, deadline):
             exempt += 1
             continue
         if published is not None and published.aging_date >= deadline.aging_date:
             fresh += 1
             late += published.published_at > deadline.at
-        elif _was_already_blocked(monitored, deadline):
+        elif _was_already_blocked(runtime, deadline):
             blocked += 1
             continue
         else:
-            missing.append(monitored.spec.id)
+            missing.append(runtime.spec.id)
         deadlines.append(deadline.at)
     return FleetNight(day, fresh, late, tuple(missing), blocked, exempt, max(deadlines, default=None))
 
 
-def _has_deadline(monitored: MonitoredOffice) -> bool:
-    state = monitored.state
-    if not monitored.spec.enabled or state.standing.condition is Condition.PAUSED:
+def _has_deadline(runtime: OfficeRuntime) -> bool:
+    state = runtime.state
+    if not runtime.spec.enabled or state.standing.condition is Condition.PAUSED:
         return False
     return state.preferences is None or not is_monthly(state.preferences)
 
 
-def _has_joined_after(monitored: MonitoredOffice, deadline: Deadline) -> bool:
+def _has_joined_after(runtime: OfficeRuntime, deadline: Deadline) -> bool:
     """Whether the office was added, or added again, after this deadline. Then the next deadline is its first."""
-    published, known_since = monitored.state.published, monitored.known_since
+    published, known_since = runtime.state.published, runtime.known_since
     was_published_before = (
         published is not None and published.published_at < known_since and published.aging_date >= deadline.aging_date
     )
     return deadline.at <= known_since and not was_published_before
 
 
-def _was_already_blocked(monitored: MonitoredOffice, deadline: Deadline) -> bool:
-    status = monitored.state.standing
+def _was_already_blocked(runtime: OfficeRuntime, deadline: Deadline) -> bool:
+    status = runtime.state.standing
     return status.condition is Condition.BLOCKED and status.since <= deadline.due_at
 
 

@@ -4,8 +4,8 @@ The report has no totals of its own, and the office computes the list again for 
 report twice and accepts it only if both readings are equal row for row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from oddaemon.core.model import Balance, ControlTotals, Include
@@ -69,16 +69,6 @@ class ReportCursor:
     def is_complete(self, lists: int) -> bool:
         """Whether both readings are complete."""
         return self.again is not None and self.place == lists
-
-
-@dataclass(frozen=True, slots=True)
-class ReportResult:
-    """The verified balances of one day."""
-
-    balances: Mapping[int, Balance] = field(repr=False)
-    """By pat_num, in ascending order."""
-    totals: ControlTotals
-    """The totals of the balances; for a report, those of its second reading."""
 
 
 def has_inconsistent_row(rows: Iterable[ReportRow]) -> bool:

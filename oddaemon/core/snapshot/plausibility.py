@@ -5,9 +5,10 @@ aging run could zero every balance, a key may be moved to another office, a serv
 implausible snapshot is held, read a second time, and published if it is confirmed: it must never be lost.
 """
 
+from datetime import date
 from zlib import crc32
 
-from oddaemon.core.model import ControlQueryResult, DatabaseIdentity, Plausibility, Snapshot, SnapshotSummary
+from oddaemon.core.model import ControlQueryResult, DatabaseIdentity, Plausibility, SnapshotSummary
 
 EMPTIED_MIN = 5
 """Fewer guarantors may all pay on one day."""
@@ -16,13 +17,11 @@ TOUCHED_SHARE_MIN = 0.05
 """Fewer rows that were written without a changed balance may be, for example, new telephone numbers."""
 
 
-def summarize_snapshot(snapshot: Snapshot, control: ControlQueryResult) -> SnapshotSummary:
-    """Summarize a snapshot that was verified with this control."""
+def summarize_snapshot(aging_date: date, control: ControlQueryResult) -> SnapshotSummary:
+    """Summarize the snapshot of this aging that was verified with this control."""
     totals = control.totals
     aged = totals.bal_0_30 + totals.bal_31_60 + totals.bal_61_90 + totals.bal_over_90
-    return SnapshotSummary(
-        snapshot.aging_date, control.office_now, totals.guarantors, aged, totals.bal_total, totals.checksum
-    )
+    return SnapshotSummary(aging_date, control.office_now, totals.guarantors, aged, totals.bal_total, totals.checksum)
 
 
 def find_implausibility(last: SnapshotSummary, new: SnapshotSummary, touched: int, limits: Plausibility) -> str | None:

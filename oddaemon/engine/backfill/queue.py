@@ -42,7 +42,7 @@ def _make_set_event() -> anyio.Event:
 
 
 @dataclass(slots=True)
-class OfficeQueue:
+class BackfillQueue:
     """The jobs of one office, in the order in which they were requested."""
 
     entries: list[JobProgress] = field(default_factory=list)

@@ -1,25 +1,21 @@
 """Reads one backfill job by its method, and lets the night's pull go first."""
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
 
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, UploadStep, clear_failures
 from oddaemon.core.model import Condition
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.backfill.queue import JobProgress
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.engine.context import EngineContext
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.pull.report_reader import ReportReader
 from oddaemon.engine.pull.upload_reader import create_upload_reader
 from oddaemon.opendental.client import OfficeApi, Session
-from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import backfill_jobs
-from oddaemon.store.database import Database
-from oddaemon.telemetry.events.base import Event
 
 CHECK_INTERVAL_SECONDS = 1.0
 """Between two checks whether a job may run: its office is being pulled or is paused, or all its jobs back off."""
@@ -29,18 +25,27 @@ class OfficeRemoved(Exception):
     """The office is not in the active configuration."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillContext:
-    """What all jobs share."""
+class BackfillReader:
+    """Reads for one daemon.
 
-    database: Database
-    registry: Registry
-    fleet: FleetState
-    rate_limiter: RateLimiter
-    emit: Callable[[Event], None]
-    rng: random.Random
-    receiver: UploadReceiver | None
-    """Receives uploads; None: the SFTP receiver is disabled."""
+    Args:
+        context: What all jobs share.
+        fleet: The offices' present state.
+        registry: Has the workers of the offices.
+        is_wanted: Whether a job is still open: neither cancelled nor replaced by another one for the same day.
+    """
+
+    def __init__(
+        self,
+        context: EngineContext,
+        fleet: FleetState,
+        registry: Registry,
+        is_wanted: Callable[[JobProgress], bool],
+    ) -> None:
+        self._context = context
+        self._fleet = fleet
+        self._registry = registry
+        self._is_wanted = is_wanted
 
     def get_runtime(self, office_id: str) -> OfficeRuntime:
         """The office's runtime state.
@@ -48,18 +53,18 @@ class BackfillContext:
         Raises:
             OfficeRemoved: It is not in the active configuration.
         """
-        runtime = self.fleet.offices.get(office_id)
+        runtime = self._fleet.offices.get(office_id)
         if runtime is None:
             raise OfficeRemoved
         return runtime
 
-    def get_api(self, office_id: str) -> OfficeApi:
+    def _get_api(self, office_id: str) -> OfficeApi:
         """The office's API.
 
         Raises:
             OfficeRemoved: The office has no worker.
         """
-        worker = self.registry.get_worker(office_id)
+        worker = self._registry.get_worker(office_id)
         if worker is None:
             raise OfficeRemoved
         return worker.api
@@ -70,24 +75,11 @@ class BackfillContext:
         An office has no worker for a moment while its settings change, for longer after crashes, and at the end when
         the daemon stops. None of these ends a job.
         """
-        runtime = self.fleet.offices.get(office_id)
+        runtime = self._fleet.offices.get(office_id)
         if runtime is None:
             return False
-        has_worker = self.registry.get_worker(office_id) is not None
+        has_worker = self._registry.get_worker(office_id) is not None
         return not has_worker or runtime.state.standing.condition in {Condition.PULLING, Condition.PAUSED}
-
-
-class BackfillReader:
-    """Reads for one daemon.
-
-    Args:
-        context: What all jobs share.
-        is_wanted: Whether a job is still open: neither cancelled nor replaced by another one for the same day.
-    """
-
-    def __init__(self, context: BackfillContext, is_wanted: Callable[[JobProgress], bool]) -> None:
-        self._context = context
-        self._is_wanted = is_wanted
 
     async def read(self, progress: JobProgress) -> BackfillResult | None:
         """Read and prove the balances of a job.
@@ -103,7 +95,7 @@ class BackfillReader:
             ShuttingDown: The daemon is stopping; stored pages stay.
         """
         target = progress.job.target
-        runtime, api = self._context.get_runtime(target.office_id), self._context.get_api(target.office_id)
+        runtime, api = self.get_runtime(target.office_id), self._get_api(target.office_id)
         async with api.session() as session:
             if target.via is BackfillMethod.SFTP:
                 return await self._read_upload(progress, session, runtime)
@@ -125,13 +117,12 @@ class BackfillReader:
                 return None
             progress.job = clear_failures(progress.job)
             await self._wait_while_busy(progress)
-            if not self._is_wanted(progress) or self._context.get_api(target.office_id) is not api:
+            if not self._is_wanted(progress) or self._get_api(target.office_id) is not api:
                 return None
-        result = reader.verify()
-        return BackfillResult(result.balances, result.totals, progress.requests)
+        return BackfillResult(*reader.verify(), progress.requests)
 
     async def _wait_while_busy(self, progress: JobProgress) -> None:
-        while self._is_wanted(progress) and self._context.is_busy(progress.job.target.office_id):
+        while self._is_wanted(progress) and self.is_busy(progress.job.target.office_id):
             await self._context.rate_limiter.sleep(CHECK_INTERVAL_SECONDS)
 
     async def _read_upload(
@@ -140,7 +131,7 @@ class BackfillReader:
         target, context = progress.job.target, self._context
 
         async def on_step(step: UploadStep) -> None:
-            progress.set_step(step, context.fleet.now())
+            progress.set_step(step, context.now())
             if not self._is_wanted(progress):
                 scope.cancel()
             await anyio.lowlevel.checkpoint()  # ends a cancelled reading here, between two requests
@@ -150,8 +141,8 @@ class BackfillReader:
                 progress.wait_scope = scope
                 preferences = runtime.state.preferences
                 reader = create_upload_reader(session, context.rate_limiter, context.receiver, preferences, on_step)
-                result = await reader.read_day(target.query, target.as_of)
-                return BackfillResult(result.balances, result.totals, session.requests)
+                balances, totals = await reader.read_day(target.query, target.as_of)
+                return BackfillResult(balances, totals, session.requests)
             return None
         finally:
             progress.wait_scope = progress.step = None

@@ -26,15 +26,17 @@ from oddaemon.core.backfill.job import (
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Cadence
 from oddaemon.core.office.clock import make_office_clock
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.core.snapshot.aging_report import count_report_requests
-from oddaemon.engine.backfill.queue import JobProgress, OfficeQueue
+from oddaemon.engine.backfill.queue import BackfillQueue, JobProgress
 from oddaemon.engine.backfill.reader import (
     CHECK_INTERVAL_SECONDS,
-    BackfillContext,
     BackfillReader,
     OfficeRemoved,
 )
-from oddaemon.engine.offices.fleet_state import OfficeRuntime
+from oddaemon.engine.context import EngineContext
+from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.opendental.client import ApiError
 from oddaemon.opendental.rate_limiter import ShuttingDown
@@ -65,10 +67,11 @@ class BackfillAccepted(NamedTuple):
 class BackfillService:
     """The backfill jobs of one daemon."""
 
-    def __init__(self, context: BackfillContext) -> None:
+    def __init__(self, context: EngineContext, fleet: FleetState, registry: Registry) -> None:
         self._context = context
-        self._reader = BackfillReader(context, self._is_wanted)
-        self._queues: defaultdict[str, OfficeQueue] = defaultdict(OfficeQueue)
+        self._fleet = fleet
+        self._reader = BackfillReader(context, fleet, registry, self._is_wanted)
+        self._queues: defaultdict[str, BackfillQueue] = defaultdict(BackfillQueue)
         self._wakeup = anyio.Event()
 
     async def submit(self, targets: Sequence[BackfillTarget]) -> list[BackfillAccepted]:
@@ -82,10 +85,8 @@ class BackfillService:
         """
         context = self._context
         for target in targets:
-            runtime = context.get_runtime(target.office_id)
-            validate_day(
-                target.as_of, make_office_clock(runtime.state, runtime.spec).to_local(context.fleet.now()).date()
-            )
+            runtime = self._reader.get_runtime(target.office_id)
+            validate_day(target.as_of, make_office_clock(runtime.state, runtime.spec).to_local(context.now()).date())
             if target.via is BackfillMethod.SFTP:
                 prepare_query(target.query, target.as_of)
         return [await self._submit_one(day) for day in targets]
@@ -131,7 +132,7 @@ class BackfillService:
 
     async def _submit_one(self, target: BackfillTarget) -> BackfillAccepted:
         context = self._context
-        now = context.fleet.now()
+        now = context.now()
         job = await backfill_jobs.get_or_create(context.database, target, now)
         if (progress := self._queues[target.office_id].find(job.number)) is not None:
             return BackfillAccepted(progress, is_new=False)
@@ -151,21 +152,21 @@ class BackfillService:
 
     def get_runtime(self, office_id: str) -> OfficeRuntime | None:
         """The runtime state of an office."""
-        return self._context.fleet.offices.get(office_id)
+        return self._fleet.offices.get(office_id)
 
     def estimate_requests(self, job: BackfillJob) -> int | None:
         """About how many requests a job takes. None: unknown, for an office that was never pulled."""
-        runtime = self._context.fleet.offices.get(job.target.office_id)
+        runtime = self._fleet.offices.get(job.target.office_id)
         if runtime is None or runtime.snapshot is None or job.target.via is not BackfillMethod.REPORT:
             return None
         return count_report_requests(runtime.snapshot.totals.guarantors, runtime.spec.page_rows)
 
-    async def _serve_queue(self, queue: OfficeQueue, office_id: str) -> None:
+    async def _serve_queue(self, queue: BackfillQueue, office_id: str) -> None:
         context = self._context
         try:
             with queue.scope:
                 while queue.entries:
-                    progress = None if context.is_busy(office_id) else queue.get_next_due(context.fleet.now())
+                    progress = None if self._reader.is_busy(office_id) else queue.get_next_due(context.now())
                     if progress is None:
                         await context.rate_limiter.sleep(CHECK_INTERVAL_SECONDS)
                         continue
@@ -222,12 +223,12 @@ class BackfillService:
 
     async def _attempt(self, progress: JobProgress) -> None:
         context = self._context
-        progress.started_at = progress.started_at or context.fleet.now()
+        progress.started_at = progress.started_at or context.now()
         try:
             result = await self._reader.read(progress)
             if result is None:
                 return
-            if await backfilled_days.publish(context.database, progress.job, result, context.fleet.now()):
+            if await backfilled_days.publish(context.database, progress.job, result, context.now()):
                 self._report_published(progress, result)
             else:
                 self._queues[progress.job.target.office_id].remove(progress)
@@ -243,7 +244,7 @@ class BackfillService:
 
     async def _handle_failure(self, progress: JobProgress, failure: Failure) -> None:
         context = self._context
-        runtime, now = self.get_runtime(progress.job.target.office_id), context.fleet.now()
+        runtime, now = self.get_runtime(progress.job.target.office_id), context.now()
         # A removed office ends the job at its next attempt.
         cadence = Cadence() if runtime is None else runtime.spec.cadence
         await self._save_failed_job(progress, apply_failure(progress.job, failure, now, cadence, context.rng.random()))
@@ -266,7 +267,7 @@ class BackfillService:
     def _report_published(self, progress: JobProgress, result: BackfillResult) -> None:
         context, target = self._context, progress.job.target
         progress.job = replace(progress.job, state=JobState.DONE, why="")
-        elapsed = context.fleet.now() - (progress.started_at or progress.job.created_at)
+        elapsed = context.now() - (progress.started_at or progress.job.created_at)
         context.emit(
             BackfillPublished(
                 office=target.office_id,

@@ -6,9 +6,7 @@ Deliveries of different offices run in parallel, up to the sink's limit; those o
 delivery that was not acknowledged is delivered again under the same id. Couriers do not wait for each other.
 """
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -17,24 +15,23 @@ import anyio.abc
 import anyio.to_thread
 
 from oddaemon.core.delivery import (
+    Content,
     Delivery,
     DeliveryAttempt,
     DeliveryFailure,
     DeliveryState,
-    PreviousDelivery,
     compute_attempt_at,
     fail_attempt,
-    find_diff_base,
     get_max_in_flight,
 )
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.office.status import to_sentence
+from oddaemon.engine.context import EngineContext
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.settings import SinkSettings
 from oddaemon.sinks.payload import DeliveryFailed, Sink
 from oddaemon.store import outbox
-from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.outbox import SinkQueue
 from oddaemon.store.payloads import load_payload
@@ -58,20 +55,10 @@ _OUT_OF = frozenset({FailureKind.FILES_EXHAUSTED, FailureKind.MEMORY_EXHAUSTED})
 NOT_RETAINED = "The snapshot is no longer retained."
 
 
-@dataclass(frozen=True, slots=True)
-class CourierContext:
-    """What all couriers share."""
-
-    database: Database
-    now: Callable[[], datetime]
-    rng: random.Random
-    emit: Callable[[Event], None]
-
-
 class Courier:
     """Delivers to one sink."""
 
-    def __init__(self, settings: SinkSettings, sink: Sink, context: CourierContext) -> None:
+    def __init__(self, settings: SinkSettings, sink: Sink, context: EngineContext) -> None:
         self._settings = settings
         self._name = settings.name
         self._sink = sink
@@ -125,11 +112,11 @@ class Courier:
             await self._sleep(min(seconds, SLEEP_SECONDS_MAX))
         else:
             self._in_flight.add(first.delivery.office_id)
-            tasks.start_soon(self._run_attempt, first, queue.previous)
+            tasks.start_soon(self._run_attempt, first)
 
-    async def _run_attempt(self, attempt: DeliveryAttempt, previous: PreviousDelivery | None) -> None:
+    async def _run_attempt(self, attempt: DeliveryAttempt) -> None:
         try:
-            await self._deliver(attempt, previous)
+            await self._deliver(attempt)
         except StoreError:
             # The result was not recorded: the snapshot is delivered again under the same id.
             await anyio.sleep(STORE_PAUSE_SECONDS)
@@ -140,9 +127,10 @@ class Courier:
         with anyio.move_on_after(seconds):
             await self._wakeup.wait()
 
-    async def _deliver(self, attempt: DeliveryAttempt, previous: PreviousDelivery | None) -> None:
+    async def _deliver(self, attempt: DeliveryAttempt) -> None:
         delivery, database = attempt.delivery, self._context.database
-        payload = await load_payload(database, delivery, find_diff_base(self._settings.get_content(), previous))
+        sends_changes = self._settings.get_content() is Content.CHANGES
+        payload = await load_payload(database, delivery, attempt.previous_snapshot_id if sends_changes else None)
         if payload is None:
             await outbox.mark_skipped(database, delivery, NOT_RETAINED, self._context.now())
             self._emit_event(DeliverySkipped, delivery, reason=NOT_RETAINED)

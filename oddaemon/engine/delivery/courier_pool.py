@@ -1,12 +1,12 @@
 """All couriers of a daemon: one for each configured sink."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-import anyio
 import anyio.abc
 
-from oddaemon.engine.delivery.courier import Courier, CourierContext
+from oddaemon.engine.context import EngineContext
+from oddaemon.engine.delivery.courier import Courier
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.settings import Settings, SinkSettings
 from oddaemon.sinks.payload import Sink
@@ -25,17 +25,14 @@ class CourierPool:
         context: What they share.
         make_sink: Makes a sink from its settings.
         budget: How often each courier may be restarted.
-        sleep: Waits before a restart; may raise ShuttingDown.
     """
 
     def __init__(
         self,
         tasks: anyio.abc.TaskGroup,
-        context: CourierContext,
+        context: EngineContext,
         make_sink: SinkFactory,
         budget: CrashBudget,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._context = context
         self._make_sink = make_sink
@@ -50,7 +47,13 @@ class CourierPool:
             crashed=lambda sink, error, left: CourierCrashed(sink, type(error).__name__, left, format_traceback(error)),
         )
         self._supervisor = TaskSupervisor[SinkSettings](
-            tasks, "sink", self._run_courier, events=events, emit=context.emit, budget=budget, sleep=sleep
+            tasks,
+            "sink",
+            self._run_courier,
+            events=events,
+            emit=context.emit,
+            budget=budget,
+            sleep=context.rate_limiter.sleep,
         )
 
     @property

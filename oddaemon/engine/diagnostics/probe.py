@@ -12,7 +12,7 @@ from typing import TypeVar
 from oddaemon.core.backoff import STATEMENT_PAUSE
 from oddaemon.core.dates import parse_date
 from oddaemon.core.diagnostics.checks import PREFERENCES, run_checks
-from oddaemon.core.diagnostics.diagnosis import CheckedOffice, Clocks, Diagnosis, Observations
+from oddaemon.core.diagnostics.diagnosis import Clocks, Diagnosis, Observations
 from oddaemon.core.diagnostics.network_checks import is_blocking
 from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE
 from oddaemon.core.failures.classify import refine_unproven_key
@@ -61,15 +61,16 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         api: The API of all offices.
         progress: Called with the number of requests done, and of all requests at most.
     """
-    credentials = target.settings.credentials
-    office = CheckedOffice(
-        target.settings.spec,
+    office, credentials = target.settings.spec, target.settings.credentials
+    observations = Observations(
+        office,
         credentials.remote,
         credentials.min_interval_seconds,
+        api.now(),
+        await api.check_connectivity(credentials),
         previous_key_for=target.api.previous_key_time_left,
         developer_name=target.developer_name,
     )
-    observations = Observations(office, api.now(), await api.check_connectivity(credentials))
     if observations.connectivity.failed_at is None:
         run = _DiagnosticRun(target, api, observations, progress)
         try:
@@ -77,8 +78,8 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         except ShuttingDown:
             run.record(interrupted=True)
         observations = run.observations
-    name, results = office.spec.name, run_checks(observations)
-    return Diagnosis(office.spec.id, name, observations.at, target.asked_by, results, observations.zones)
+    results = run_checks(observations)
+    return Diagnosis(office.id, office.name, observations.at, target.asked_by, results, observations.zones)
 
 
 class _DiagnosticRun:

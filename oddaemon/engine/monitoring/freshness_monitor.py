@@ -17,7 +17,8 @@ from oddaemon.core.reporting.deadlines import (
     find_next_deadline,
     summarize_night,
 )
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.telemetry.events import DeadlineMissed, DeadlineRecovered, NightComplete, NightMissed, NightRecovered
 from oddaemon.telemetry.events.base import Event
 

@@ -4,42 +4,13 @@ The engine's tasks write it and all others read it, on one event loop and theref
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
-from oddaemon.core.model import OfficeSpec, PublishedSnapshot
-from oddaemon.core.office.state import OfficeState
-from oddaemon.core.reporting.deadlines import MonitoredOffice, find_next_deadline
+from oddaemon.core.reporting.deadlines import find_next_deadline
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.core.reporting.status_document import KeyRotation, OfficeStatus
 from oddaemon.telemetry.events import KeyRejectedDuringRotation, KeyRotated, RequestFinished, RequestStarted
-
-
-@dataclass(slots=True)
-class OfficeRuntime(MonitoredOffice):
-    """One office: its state, its last snapshot, and its counters since the process started."""
-
-    snapshot: PublishedSnapshot | None = None
-    requests: int = 0
-    failures: int = 0
-    is_quarantined: bool = False
-    """Its worker crashed too often and rests."""
-    key_rotation: KeyRotation | None = None
-    """Known to this process only, like the previous key."""
-    error_text: str = ""
-    """That of the last action, as it was received; "": it did not fail. It may quote a patient's data, so it is neither
-    stored nor logged, and only `explain` shows it."""
-
-    def to_status(self) -> OfficeStatus:
-        """The office for the status document."""
-        return replace(
-            make_office_status(self.spec, self.state, self.snapshot),
-            key_rotation=self.key_rotation,
-            requests=self.requests,
-            failures=self.failures,
-            is_quarantined=self.is_quarantined,
-            fresh_deadline=find_next_deadline(self),
-        )
 
 
 class FleetState:
@@ -70,19 +41,25 @@ class FleetState:
 
     def get_statuses(self) -> list[OfficeStatus]:
         """All offices for the status document."""
-        return [runtime.to_status() for runtime in self.offices.values()]
+        return [make_office_status(runtime) for runtime in self.offices.values()]
 
 
-def make_office_status(office: OfficeSpec, state: OfficeState, snapshot: PublishedSnapshot | None) -> OfficeStatus:
-    """The summary of an office, from its stored state."""
+def make_office_status(runtime: OfficeRuntime) -> OfficeStatus:
+    """The office for the status document."""
+    office, state = runtime.spec, runtime.state
     return OfficeStatus(
         id=office.id,
         name=office.name,
         status=state.standing,
         aging_date=_parse_date_or_none(state.preferences.date_last_aging) if state.preferences else None,
-        snapshot=snapshot,
+        snapshot=runtime.snapshot,
         requests_last_pull=state.published.requests if state.published else None,
         labels=office.labels,
+        key_rotation=runtime.key_rotation,
+        requests=runtime.requests,
+        failures=runtime.failures,
+        fresh_deadline=find_next_deadline(runtime),
+        is_quarantined=runtime.is_quarantined,
     )
 
 

@@ -1,6 +1,6 @@
 """Creates and runs the workers of the configured offices, one guarded task each, and keeps what survives a worker."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +13,14 @@ from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeCommand
 from oddaemon.core.office.transition import quarantine
 from oddaemon.core.reporting.deadlines import get_known_since
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.core.stall_detection import WorkerActivity
+from oddaemon.engine.context import EngineContext
+from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.crash_groups import CrashGroups
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
-from oddaemon.engine.offices.worker import Worker, WorkerContext
+from oddaemon.engine.offices.worker import Worker
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.settings import OfficeSettings
@@ -53,27 +56,28 @@ class Registry:
     Args:
         tasks: The task group in which the workers run.
         context: What the workers share.
-        api: Sends their requests.
         fleet: The offices' present state.
-        emit: Takes the events.
+        api: Sends their requests.
+        couriers: Deliver their snapshots.
         budget: How often each worker may be restarted.
     """
 
     def __init__(
         self,
         tasks: anyio.abc.TaskGroup,
-        context: WorkerContext,
-        api: Api,
+        context: EngineContext,
         fleet: FleetState,
-        emit: Callable[[Event], None],
+        api: Api,
+        couriers: CourierPool,
         *,
         budget: CrashBudget,
     ) -> None:
         self._context = context
         self._database = context.database
         self._api = api
+        self._couriers = couriers
         self._fleet = fleet
-        self._emit = emit
+        self._emit = emit = context.emit
         self._records: dict[str, _OfficeRecord] = {}
         self._crash_groups = CrashGroups(emit)
         events = TaskEvents(
@@ -89,7 +93,7 @@ class Registry:
             emit=emit,
             budget=budget,
             on_quarantine=self.quarantine,
-            sleep=api.rate_limiter.sleep,
+            sleep=context.rate_limiter.sleep,
         )
 
     async def save(self, names: Mapping[str, str], sinks: Mapping[str, Sequence[str]]) -> dict[str, OfficeRow]:
@@ -158,7 +162,7 @@ class Registry:
         runtime.is_quarantined = False
         emitter = OfficeEventEmitter(runtime, self._emit)
         record.api = self._api.make_office_api(settings.credentials, record.api)
-        record.worker = worker = Worker(settings.spec, record.api, emitter, self._context)
+        record.worker = worker = Worker(settings.spec, record.api, emitter, self._context, self._couriers)
         if record.api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(OfficeCommand.SYNC)

@@ -9,7 +9,7 @@ from oddaemon.core.office.aging import AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import refine_failure
 from oddaemon.core.office.state import Failed, Observation, OfficeState
-from oddaemon.engine.offices.fleet_state import OfficeRuntime
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.telemetry.events import (
     AgingStatusChanged,
     ClockMismatch,

@@ -4,10 +4,8 @@
 before each action and, for a snapshot, in the snapshot's own transaction, so a killed process continues from there.
 """
 
-import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -41,6 +39,7 @@ from oddaemon.core.office.state import (
 )
 from oddaemon.core.office.transition import adjust_for_clock_step
 from oddaemon.core.stall_detection import WorkerActivity
+from oddaemon.engine.context import EngineContext
 from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.pull.checkpoint import PullStaging
@@ -48,10 +47,7 @@ from oddaemon.engine.pull.reader import read_office
 from oddaemon.engine.pull.report_reader import read_by_report
 from oddaemon.engine.pull.upload_reader import create_upload_reader
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
-from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import offices, open_pulls, snapshots
-from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import PullStarted
 
@@ -64,23 +60,25 @@ _READERS = {Reader.REPORT: read_by_report}
 """Readers without control queries; all others use `read_office`."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerContext:
-    """What all workers share."""
-
-    database: Database
-    rate_limiter: RateLimiter
-    now: Callable[[], datetime]
-    rng: random.Random
-    couriers: CourierPool
-    receiver: UploadReceiver | None = None
-    """Receives uploads. None: the SFTP receiver is disabled."""
-
-
 class Worker:
-    """The loop of one office."""
+    """The loop of one office.
 
-    def __init__(self, spec: OfficeSpec, api: OfficeApi, emitter: OfficeEventEmitter, context: WorkerContext) -> None:
+    Args:
+        spec: Its configuration.
+        api: Sends its requests.
+        emitter: Emits its events, and has its present state.
+        context: What all workers share.
+        couriers: Deliver its snapshots.
+    """
+
+    def __init__(
+        self,
+        spec: OfficeSpec,
+        api: OfficeApi,
+        emitter: OfficeEventEmitter,
+        context: EngineContext,
+        couriers: CourierPool,
+    ) -> None:
         self.commands = deque[OfficeCommand]()
         """Commands that were not executed yet."""
         self.is_waiting = False
@@ -91,11 +89,13 @@ class Worker:
         self.api = api
         self._emitter = emitter
         self._context = context
+        self._couriers = couriers
+        self._now = context.now
         self._saved: OfficeState | None = None
         self._sleep_scope = anyio.CancelScope()
         self._epoch: datetime | None = None
         """The wall clock's time at zero of the monotonic clock, as of the last turn."""
-        self._pull_started_at = context.now()
+        self._pull_started_at = self._now()
 
     @property
     def _id(self) -> str:
@@ -122,7 +122,7 @@ class Worker:
         observation: Observation = Started()
         while True:
             self.activity = WorkerActivity(self._id, anyio.current_time())
-            now = context.now()
+            now = self._now()
             previous = self._correct_clock_step(state, now)
             state, action = next_action(previous, observation, now, self._spec, context.rng.random())
             if isinstance(action, Publish):
@@ -144,7 +144,7 @@ class Worker:
         except StoreError as error:
             self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
             return self._emitter.runtime.state
-        return self._saved or make_initial_state(self._context.now())
+        return self._saved or make_initial_state(self._now())
 
     def _correct_clock_step(self, state: OfficeState, now: datetime) -> OfficeState:
         """The state, with its waits adjusted if the wall clock was set since the last turn."""
@@ -169,7 +169,7 @@ class Worker:
     async def _request(self, session: Session, action: Action) -> Observation:
         match action:
             case Survey():
-                return Surveyed(await _read_preferences(session, self._context.now))
+                return Surveyed(await _read_preferences(session, self._now))
             case Probe():
                 mark = await session.read_aging_mark()
                 return Probed(mark.date_last_aging, mark.aging_begin)
@@ -177,7 +177,7 @@ class Worker:
                 return ClockMeasured(0.0, await session.read_identity())
             case MeasureClock():
                 clocks = await session.read_clocks()
-                skew = compute_skew(self._spec.zone, clocks.office_now, clocks.utc_now, self._context.now())
+                skew = compute_skew(self._spec.zone, clocks.office_now, clocks.utc_now, self._now())
                 return ClockMeasured(skew.total_seconds(), clocks.identity, clocks.mark)
             case Pull():
                 return await self._pull(session, action)
@@ -186,7 +186,7 @@ class Worker:
 
     async def _wait(self, until: datetime) -> TimerFired | TurnCame | OfficeCommand:
         """Sleep until then, or until a command arrives, the deadline passes, or the API is to be asked again."""
-        now = self._context.now()
+        now = self._now()
         state = self._emitter.runtime.state
         late_at = state.standing.late_at
         if late_at is not None and now < late_at < until:
@@ -217,7 +217,7 @@ class Worker:
     async def _pull(self, session: Session, action: Pull) -> Pulled:
         context = self._context
         staging = PullStaging(context.database, self._id, self._spec.scope, self._emitter.emit)
-        self._pull_started_at = context.now()
+        self._pull_started_at = self._now()
         resumed = await staging.load()
         self._emitter.emit(PullStarted(self._id, action.reader, len(resumed.balances) if resumed else 0))
         read = partial(_READERS.get(action.reader, read_office), session, self._spec, action)
@@ -225,14 +225,14 @@ class Worker:
             preferences = self._saved.preferences if self._saved else None
             upload = create_upload_reader(session, context.rate_limiter, context.receiver, preferences)
             read = partial(read, upload=upload.read_query)
-        return await read(staging=staging, resumed=resumed, now=context.now)
+        return await read(staging=staging, resumed=resumed, now=self._now)
 
     async def _publish(
         self, previous: OfficeState, current: OfficeState, action: Publish
     ) -> tuple[OfficeState, Observation]:
-        now = self._context.now()
+        now = self._now()
         try:
-            sinks = self._context.couriers.get_sinks(self._id)
+            sinks = self._couriers.get_sinks(self._id)
             published = await snapshots.publish(
                 self._context.database,
                 self._id,
@@ -246,7 +246,7 @@ class Worker:
         except StoreError as error:
             return previous, Failed(Failure(FailureKind.STORE, error.what))
         self._saved = current
-        self._context.couriers.notify(sinks)
+        self._couriers.notify(sinks)
         self._emitter.emit_transition(previous, current, PublishSucceeded(), now)
         self._emitter.emit_published(published)
         return current, PublishSucceeded()

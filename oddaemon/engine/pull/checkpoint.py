@@ -1,12 +1,26 @@
 """Stores the rows of a pull that takes several requests, so that a restart can continue it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Checkpoint
+from oddaemon.opendental.client import ApiError
 from oddaemon.store import open_pulls
 from oddaemon.store.database import Database
 from oddaemon.store.open_pulls import OpenPull
 from oddaemon.telemetry.events import PageStored
+
+_INVALIDATES_ROWS = frozenset(
+    {
+        FailureKind.INCOMPLETE,
+        FailureKind.AGING_CHANGED,
+        FailureKind.OTHER_DATABASE,
+        FailureKind.TOO_MANY_GUARANTORS,
+        FailureKind.TOO_SPARSE,
+    }
+)
+"""After one of these, the next attempt begins again."""
 
 
 class PullStaging:
@@ -41,6 +55,16 @@ class PullStaging:
         await store(self._database, self._office_id, page, checkpoint)
         self._is_open = True
         self._emit(PageStored(self._office_id, rows, checkpoint.first.totals.guarantors))
+
+    @asynccontextmanager
+    async def discard_if_invalid(self) -> AsyncIterator[None]:
+        """Delete the stored rows if the block fails in a way that makes them useless."""
+        try:
+            yield
+        except ApiError as error:
+            if error.failure.kind in _INVALIDATES_ROWS:
+                await self.discard()
+            raise
 
     async def discard(self) -> None:
         """Delete the stored rows."""

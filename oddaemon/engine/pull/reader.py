@@ -26,7 +26,7 @@ from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import ApiError, Session
-from oddaemon.opendental.decode_values import MalformedValue, Row
+from oddaemon.opendental.decode_values import Row
 from oddaemon.store.open_pulls import OpenPull
 
 PATCHES_MAX = 3
@@ -73,7 +73,7 @@ async def read_office(
         StoreError: The checkpoint could not be stored.
     """
     reader = _PullReader(session, office, action, staging, now)
-    try:
+    async with staging.discard_if_invalid():
         if resumed is not None:
             await reader.resume(resumed)
         if upload is not None:
@@ -83,8 +83,6 @@ async def read_office(
         else:
             await reader.read_pages()
         return await reader.verify()
-    except MalformedValue as error:
-        raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
 
 
 class _PullReader:
@@ -131,31 +129,17 @@ class _PullReader:
         while True:
             statement = sql.select_packed(self._office, self._packing, self._after_pat_num, self._action.since)
             packed = await self._query(statement, partial(decode.parse_packed, packing=self._packing))
-            await self._accept_control(packed.control)
+            self._accept_control(packed.control)
             if self._after_pat_num is not None:
-                _require_all_after(packed.balances, self._after_pat_num)
+                _require_later_rows(packed.balances, self._after_pat_num)
             self._add_balances(packed.balances)
             self._checksum = packed.checksum if self._parts == 1 and self._first_control is self._last_control else None
             if packed.last_group is None or len(self._balances) >= packed.control.totals.guarantors:
                 return
             self._after_pat_num = (packed.last_group + 1) * self._packing.group_span - 1
             if len(packed.balances) < GUARANTORS_PER_GROUP_MIN * packed.groups:
-                self._packing = await self._widen_packing(self._packing, packed)
+                self._packing = _widen_packing(self._packing, packed)
             await self._store_checkpoint(packed.balances)
-
-    async def _widen_packing(self, packing: Packing, packed: decode.PackedRows) -> Packing:
-        """A packing that fits these sparse rows, for the next statement.
-
-        Raises:
-            ApiError: They are too sparse for any packing.
-        """
-        wider = plan_packing(packed.balances)
-        if wider is None or wider.group_span <= packing.group_span:
-            await self._staging.discard()
-            raise ApiError(
-                Failure(FailureKind.TOO_SPARSE, f"{len(packed.balances)} guarantors in {packed.groups} rows")
-            )
-        return wider
 
     async def read_pages(self) -> None:
         """Read key-set pages between two control queries."""
@@ -181,7 +165,6 @@ class _PullReader:
         patches = 0
         while (mismatch := self._find_difference()) is not None:
             if patches == PATCHES_MAX or self._is_one_instant():
-                await self._staging.discard()
                 raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
             patches += 1
             await self._reread_changed()
@@ -194,14 +177,15 @@ class _PullReader:
             control.totals,
             sort_balances(self._balances),
         )
-        return make_pulled(self._office, snapshot, control, self._plan_next(snapshot), self._now())
+        skew = compute_skew(self._office.zone, control.office_now, control.utc_now, self._observed_at)
+        return Pulled(snapshot, control, self._plan_next(), skew.total_seconds())
 
-    def _plan_next(self, snapshot: Snapshot) -> Packing | None:
+    def _plan_next(self) -> Packing | None:
         """The packing of the office's next statement: planned from all of its rows, unless one statement was enough."""
         action = self._action
         if action.reader is Reader.SFTP or (action.packing != FIRST_PACKING and self._parts == 1):
             return action.packing
-        return plan_packing(snapshot.balances.values())
+        return plan_packing(self._balances.values())
 
     def _find_difference(self) -> str | None:
         return find_difference(self._balances.values(), self._require(self._last_control).totals, self._checksum)
@@ -226,7 +210,6 @@ class _PullReader:
                 break
             after = changed[-1].pat_num
         else:
-            await self._staging.discard()
             raise ApiError(Failure(FailureKind.INCOMPLETE, "too many rows changed during the pull"))
         # Guarantors who came back into the selection may have pushed others beyond the end of the last page.
         await self._read_remaining(self._require(self._last_control).totals.guarantors)
@@ -245,33 +228,22 @@ class _PullReader:
             await self._store_checkpoint(page)
 
     async def _read_control(self) -> None:
-        await self._require_bounds()
-        await self._accept_control(await self._session.read_control(self._office, self._action.since))
+        require_bounds(self._session, self._started_at, self._now())
+        self._accept_control(await self._session.read_control(self._office, self._action.since))
 
     async def _query(self, statement: str, parse: Callable[[Sequence[Row]], T]) -> T:
-        await self._require_bounds()
+        require_bounds(self._session, self._started_at, self._now())
         return await self._session.query(statement, parse)
 
-    async def _require_bounds(self) -> None:
-        """Discard a pull that exceeds its bounds."""
-        try:
-            require_bounds(self._session, self._started_at, self._now())
-        except ApiError:
-            await self._staging.discard()
-            raise
-
-    async def _accept_control(self, control: ControlQueryResult) -> None:
+    def _accept_control(self, control: ControlQueryResult) -> None:
         """Check that the same database answered and that aging has not changed."""
         identity = self._action.identity or (self._first_control or control).identity
         if is_other_database(identity, control.identity):
-            await self._staging.discard()
             raise ApiError(Failure(FailureKind.OTHER_DATABASE))
         if control.totals.guarantors > self._session.max_guarantors:
-            await self._staging.discard()
             raise ApiError(make_size_failure(self._session, control.totals.guarantors))
         changed = find_aging_change(self._action.expected, control)
         if changed is not None:
-            await self._staging.discard()
             raise ApiError(Failure(FailureKind.AGING_CHANGED, changed))
         self._first_control = self._first_control or control
         self._last_control = control
@@ -298,14 +270,6 @@ class _PullReader:
         return value
 
 
-def make_pulled(
-    office: OfficeSpec, snapshot: Snapshot, control: ControlQueryResult, packing: Packing | None, now: datetime
-) -> Pulled:
-    """A verified snapshot, with the skew of the office's clock by the control query that proves it."""
-    skew = compute_skew(office.zone, control.office_now, control.utc_now, now)
-    return Pulled(snapshot, control, packing, skew.total_seconds())
-
-
 def require_bounds(session: Session, started_at: datetime, now: datetime) -> None:
     """End a pull that goes on for ever: a peer may send a row a request.
 
@@ -330,6 +294,19 @@ def _get_spans(packing: Packing) -> tuple[int, int]:
     return packing.lane_span, packing.lanes
 
 
-def _require_all_after(balances: Sequence[Balance], after_pat_num: int) -> None:
+def _widen_packing(packing: Packing, packed: decode.PackedRows) -> Packing:
+    """A packing that fits these sparse rows, for the next statement.
+
+    Raises:
+        ApiError: They are too sparse for any packing.
+    """
+    wider = plan_packing(packed.balances)
+    if wider is None or wider.group_span <= packing.group_span:
+        raise ApiError(Failure(FailureKind.TOO_SPARSE, f"{len(packed.balances)} guarantors in {packed.groups} rows"))
+    return wider
+
+
+def _require_later_rows(balances: Sequence[Balance], after_pat_num: int) -> None:
     if balances and balances[0].pat_num <= after_pat_num:
-        raise MalformedValue("rows are repeated: they precede the end of the previous statement")
+        message = "rows are repeated: they precede the end of the previous statement"
+        raise ApiError(Failure(FailureKind.MALFORMED, message))

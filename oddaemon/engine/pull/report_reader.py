@@ -5,7 +5,7 @@ read twice, page by page, and accepted when both readings agree row for row. Dur
 checked before and after.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple, Self
 
@@ -15,16 +15,17 @@ from oddaemon.core.model import (
     Balance,
     Checkpoint,
     ControlQueryResult,
+    ControlTotals,
     OfficeSpec,
     Snapshot,
     sort_balances,
 )
 from oddaemon.core.office.state import Pull, Pulled
-from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, ReportResult, make_balances
+from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, make_balances
 from oddaemon.core.snapshot.plausibility import is_other_database
 from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
-from oddaemon.engine.pull.reader import make_pulled, make_size_failure, require_bounds
+from oddaemon.engine.pull.reader import make_size_failure, require_bounds
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.store.open_pulls import OpenPull
 
@@ -91,8 +92,8 @@ class ReportReader:
         self._cursor = cursor.advance(len(rows), office.page_rows, len(self._clinics), page)
         return ReportPage(page if cursor.again is None else (), self._cursor)
 
-    def verify(self) -> ReportResult:
-        """The balances, after all pages were read.
+    def verify(self) -> tuple[Mapping[int, Balance], ControlTotals]:
+        """The balances by pat_num, in ascending order, and their totals, after all pages were read.
 
         Raises:
             ApiError: The two readings differ.
@@ -102,7 +103,7 @@ class ReportReader:
         mismatch = find_difference(self._balances.values(), second)
         if mismatch is not None:
             raise _make_mismatch_error(f"two readings of the report differ: {mismatch}")
-        return ReportResult(sort_balances(self._balances), second)
+        return sort_balances(self._balances), second
 
 
 async def read_by_report(
@@ -126,24 +127,19 @@ async def read_by_report(
             session.resume(resumed.checkpoint.requests)
     rows, started_at = len(balances), now()
     reader = ReportReader(session, office, action.aging_date, cursor, balances.values())
-    try:
+    async with staging.discard_if_invalid():
         async for page, reached in reader:
             rows += len(page)
             position = (reached.place, reached.offset, reached.again)
             checkpoint = Checkpoint(started_at, first, 0, session.requests, staging.scope, report=position)
             await staging.add(page, checkpoint, rows=rows)
             require_bounds(session, started_at, now())
-        result = reader.verify()
+        verified, totals = reader.verify()
         _require_unchanged(action, await session.read_aging_mark())
-    except ApiError as error:
-        if error.failure.kind in {FailureKind.INCOMPLETE, FailureKind.AGING_CHANGED}:
-            await staging.discard()
-        raise
     observed_at = now()
-    control = _set_office_time(first, office, observed_at)._replace(totals=result.totals)
-    requests = session.requests
-    snapshot = Snapshot(action.aging_date, observed_at, action.reader, requests, result.totals, result.balances)
-    return make_pulled(office, snapshot, control, action.packing, now())
+    control = _set_office_time(first, office, observed_at)._replace(totals=totals)
+    snapshot = Snapshot(action.aging_date, observed_at, action.reader, session.requests, totals, verified)
+    return Pulled(snapshot, control, action.packing, skew_seconds=0.0)
 
 
 async def _read_control(session: Session, office: OfficeSpec, action: Pull, now: datetime) -> ControlQueryResult:

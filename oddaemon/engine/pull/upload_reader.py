@@ -28,7 +28,6 @@ from oddaemon.core.backfill.custom_sql import InvalidQuery, make_count_query, pr
 from oddaemon.core.backfill.job import UploadStep
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Balance, ControlTotals, Preferences
-from oddaemon.core.snapshot.aging_report import ReportResult
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
@@ -96,8 +95,8 @@ class UploadReader:
         async with self._open_file(query, _ROW_STEPS) as path:
             return (await _parse_file(path, partial(parse_balances, rows_max=rows_max))).values()
 
-    async def read_day(self, query: str, as_of: date) -> ReportResult:
-        """The balances of a custom query for a past day, checked against the office's own counts.
+    async def read_day(self, query: str, as_of: date) -> tuple[Mapping[int, Balance], ControlTotals]:
+        """The balances of a custom query for a past day by pat_num, and their totals, checked against its counts.
 
         Raises:
             ApiError: No readable file arrived, or it differs from the counts.
@@ -189,11 +188,11 @@ async def _parse_file(path: Path, parse: Callable[[Iterator[str]], T]) -> T:
         raise _make_unreadable_error(InvalidUpload(f"the file cannot be read: {error.strerror}")) from error
 
 
-def _verify(balances: Mapping[int, Balance], totals: ControlTotals) -> ReportResult:
+def _verify(balances: Mapping[int, Balance], totals: ControlTotals) -> tuple[Mapping[int, Balance], ControlTotals]:
     rows = balances.values()
     if (mismatch := find_difference(rows, totals, totals.checksum)) is not None:
         raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
-    return ReportResult(balances, compute_totals(rows))
+    return balances, compute_totals(rows)
 
 
 def _find_last_line(lines: Iterator[str]) -> str:

@@ -68,7 +68,7 @@ class WorldClock:
         self._elapsed_seconds = loop_seconds - self._loop_seconds_at_base
 
 
-class OfficeClock:
+class ServerClock:
     """The clock that `NOW()` and the nightly service read.
 
     Args:

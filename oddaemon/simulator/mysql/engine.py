@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from oddaemon.simulator.model.world_clock import OfficeClock
+from oddaemon.simulator.model.world_clock import ServerClock
 from oddaemon.simulator.mysql.functions import FUNCTIONS, GroupConcat
 from oddaemon.simulator.mysql.query_filter import SqlFailed, make_syntax_error, tokenize_query
 from oddaemon.simulator.mysql.scope import Columns
@@ -39,7 +39,7 @@ class SqlEngine:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        office_clock: OfficeClock,
+        office_clock: ServerClock,
         *,
         group_concat_max_len: int,
         refuses: Sequence[str],

@@ -17,7 +17,7 @@ import anyio.lowlevel
 
 from oddaemon.simulator.model.balances import Money, StoredBalance
 from oddaemon.simulator.model.ledger import Family, compute_aged_row
-from oddaemon.simulator.model.world_clock import OfficeClock
+from oddaemon.simulator.model.world_clock import ServerClock
 from oddaemon.simulator.mysql.tables import format_mysql_datetime
 from oddaemon.simulator.practice.balance_table import BalanceTable
 from oddaemon.simulator.practice.postings import PostingClerk
@@ -104,7 +104,7 @@ class AgingProcess:
         table: BalanceTable,
         preferences: Preferences,
         posting_clerk: PostingClerk,
-        office_clock: OfficeClock,
+        office_clock: ServerClock,
         *,
         run_seconds: float,
         last_aging_day: date,

@@ -16,7 +16,7 @@ from oddaemon.simulator.model.balances import (
     to_true_balance,
 )
 from oddaemon.simulator.model.ledger import Family
-from oddaemon.simulator.model.world_clock import OfficeClock, TimePoint
+from oddaemon.simulator.model.world_clock import ServerClock, TimePoint
 from oddaemon.simulator.mysql.tables import Tables
 
 
@@ -37,7 +37,7 @@ class BalanceTable:
         office_clock: The office's time, for `DateTStamp`, and the world's, for the history.
     """
 
-    def __init__(self, families: Sequence[Family], tables: Tables, office_clock: OfficeClock) -> None:
+    def __init__(self, families: Sequence[Family], tables: Tables, office_clock: ServerClock) -> None:
         self.families = families
         self._tables = tables
         self._office_clock = office_clock

@@ -7,7 +7,7 @@ from typing import Literal
 
 import anyio
 
-from oddaemon.simulator.model.world_clock import OfficeClock
+from oddaemon.simulator.model.world_clock import ServerClock
 from oddaemon.simulator.practice.aging_run import AgingInProgressError, AgingProcess
 from oddaemon.simulator.practice.preferences import (
     AGING_BEGIN_DATE_TIME,
@@ -37,7 +37,7 @@ class NightlyService:
         self,
         aging: AgingProcess,
         preferences: Preferences,
-        office_clock: OfficeClock,
+        office_clock: ServerClock,
         *,
         start_delay_seconds: float,
         crashes: Collection[date] | Literal["always"],

@@ -13,7 +13,7 @@ import anyio.abc
 
 from oddaemon.simulator.model.ledger import recalculate
 from oddaemon.simulator.model.spec import PracticeSpec
-from oddaemon.simulator.model.world_clock import OfficeClock, WorldClock
+from oddaemon.simulator.model.world_clock import ServerClock, WorldClock
 from oddaemon.simulator.mysql.engine import SqlEngine
 from oddaemon.simulator.mysql.tables import Tables, format_mysql_datetime
 from oddaemon.simulator.practice.aging_report import ReportLine, build_report
@@ -51,7 +51,7 @@ class Practice:
     def __init__(self, spec: PracticeSpec, clock: WorldClock) -> None:
         self.spec = spec
         self.clock = clock
-        self._office_clock = OfficeClock(clock, spec.zone, spec.clock_skew_seconds)
+        self._office_clock = ServerClock(clock, spec.zone, spec.clock_skew_seconds)
         self.tables = Tables()
         last_aging = spec.find_last_aging_day(self._office_clock.now())
         self.preferences = Preferences(self.tables, make_initial_preferences(spec, last_aging))

@@ -13,9 +13,10 @@ from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.forecast import ForecastInput, make_forecast
 from oddaemon.core.reporting.night_history import NIGHTS, PendingNight, build_night_history
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.journal.format import Formatters, render_entry
 from oddaemon.engine.journal.recorder import JournalRecorder
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.settings import Settings
 from oddaemon.store import snapshots

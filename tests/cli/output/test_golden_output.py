@@ -10,15 +10,12 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from oddaemon.cli.output.diagnostics import show_diagnoses, show_diagnosis
-from oddaemon.core.diagnostics.diagnosis import Observations
 from oddaemon.core.failures.failure import Failure, FailureKind
 from tests.cli.sample_fleet import CONFIGURATION, make_fleet
-from tests.core.diagnostics.sample_observations import NOW, OFFICE, REACH, make_diagnosis
+from tests.core.diagnostics.sample_observations import make_diagnosis, observe_only
 
 GOLDEN = Path(__file__).parent / "golden"
-REJECTED = make_diagnosis(
-    Observations(OFFICE, NOW, REACH, clocks=Failure(FailureKind.KEY_REJECTED, "API key is disabled.", 401)), "oak"
-)
+REJECTED = make_diagnosis(observe_only(clocks=Failure(FailureKind.KEY_REJECTED, "API key is disabled.", 401)), "oak")
 INVALID = CONFIGURATION.replace("customer_key_env", "custmer_key_env", 1).replace("Chicago", "Chicgo")
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from oddaemon.core.diagnostics.checks import run_checks
 from oddaemon.core.diagnostics.diagnosis import (
-    CheckedOffice,
     CheckName,
     CheckOutcome,
     CheckResult,
@@ -57,17 +57,23 @@ def make_checked_office(
     developer_name: str = "Elm",
     previous_key_for: timedelta = timedelta(),
     **overrides: Any,
-) -> CheckedOffice:
-    return CheckedOffice(
-        OfficeSpec("elm", "Elm", zone=zone, **overrides), remote, 1.0, previous_key_for, developer_name
-    )
+) -> dict[str, Any]:
+    """How an office is configured, by the fields of `Observations`."""
+    return {
+        "spec": OfficeSpec("elm", "Elm", zone=zone, **overrides),
+        "remote": remote,
+        "min_interval_seconds": 1.0,
+        "previous_key_for": previous_key_for,
+        "developer_name": developer_name,
+    }
 
 
-OFFICE = make_checked_office()
-WELL = Observations(
-    office=OFFICE,
-    at=NOW,
-    connectivity=REACH,
+def observe_only(connectivity: Connectivity = REACH, **observed: Any) -> Observations:
+    """What was observed of an office of which nothing else was asked."""
+    return Observations(**make_checked_office(), at=NOW, connectivity=connectivity, **observed)
+
+
+WELL = observe_only(
     clocks=Clocks(LOCAL, NOW.replace(tzinfo=None), NOW),
     zones=("America/Chicago", "America/Regina"),
     preferences=PREFERENCES,
@@ -92,12 +98,16 @@ def observe_preferences(**preferences: str) -> Observations:
     return make_observations(preferences={**PREFERENCES, **preferences})
 
 
-def find_check(name: CheckName, observed: Observations = WELL, who: CheckedOffice | None = None) -> CheckResult:
-    return run_checks(observed if who is None else replace(observed, office=who))[name]
+def find_check(
+    name: CheckName, observed: Observations = WELL, who: Mapping[str, Any] = MappingProxyType({})
+) -> CheckResult:
+    return run_checks(replace(observed, **who))[name]
 
 
-def list_outcomes(observed: Observations, who: CheckedOffice | None = None) -> dict[CheckName, CheckOutcome]:
-    results = run_checks(observed if who is None else replace(observed, office=who))
+def list_outcomes(
+    observed: Observations, who: Mapping[str, Any] = MappingProxyType({})
+) -> dict[CheckName, CheckOutcome]:
+    results = run_checks(replace(observed, **who))
     return {name: each.outcome for name, each in results.items()}
 
 

@@ -20,7 +20,6 @@ from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Owner
 from tests.core.diagnostics.sample_observations import (
     NOW,
-    OFFICE,
     REACH,
     WELL,
     find_check,
@@ -28,6 +27,7 @@ from tests.core.diagnostics.sample_observations import (
     make_checked_office,
     make_diagnosis,
     make_observations,
+    observe_only,
 )
 
 CHECK_ORDER = list(CheckName)
@@ -36,7 +36,7 @@ NETWORK_CHECKS = CHECK_ORDER[: CHECK_ORDER.index(CheckName.VERSION)]
 
 def observe_failure(kind: FailureKind, message: str = "said") -> Observations:
     """An office whose first answer was this failure."""
-    return Observations(OFFICE, NOW, REACH, clocks=Failure(kind, message))
+    return observe_only(clocks=Failure(kind, message))
 
 
 def test_a_healthy_office_passes_every_check() -> None:
@@ -50,8 +50,8 @@ def test_every_check_has_a_title_and_comes_once_in_its_order() -> None:
 
 @pytest.mark.parametrize("at", [CheckName.DNS, CheckName.CONNECTION, CheckName.TLS])
 def test_what_keeps_us_from_the_host_is_ours_to_fix_and_ends_it(at: CheckName) -> None:
-    observed = Observations(
-        OFFICE, NOW, Connectivity("api.opendental.com", 443, secure=True, failed_at=at, message="the system says so")
+    observed = observe_only(
+        Connectivity("api.opendental.com", 443, secure=True, failed_at=at, message="the system says so")
     )
     found = find_check(at, observed)
     assert (found.outcome, found.owner) == (CheckOutcome.FAILED, Owner.US)
@@ -172,7 +172,7 @@ def test_an_office_on_its_own_network_needs_no_econnector() -> None:
 
 
 def test_what_was_not_come_to_before_the_daemon_stopped_says_so() -> None:
-    nothing = list_outcomes(Observations(OFFICE, NOW, REACH, interrupted=True))
+    nothing = list_outcomes(observe_only(interrupted=True))
     assert {nothing[name] for name in CHECK_ORDER[3:]} == {CheckOutcome.SKIPPED}
     begun = make_observations(interrupted=True, preferences={})
     assert find_check(CheckName.API, begun).outcome is CheckOutcome.OK

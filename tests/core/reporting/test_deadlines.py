@@ -13,13 +13,13 @@ from oddaemon.core.reporting.deadlines import (
     Deadline,
     DeadlineOutcome,
     FleetNight,
-    MonitoredOffice,
     count_missed_nights,
     find_next_deadline,
     get_deadline,
     get_known_since,
     summarize_night,
 )
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from tests.core.builders import DUE, SPEC, make_instant, make_preferences
 
 DAY_5 = date(2026, 5, 5)
@@ -41,13 +41,13 @@ def make_monitored_office(
     published_at: datetime | None = None,
     condition: Status | None = None,
     known_since: datetime = KNOWN,
-) -> MonitoredOffice:
+) -> OfficeRuntime:
     state: OfficeState = make_initial_state(KNOWN)
     if aged is not None:
         day = date.fromisoformat(aged)
         state = replace(state, published=Published(day, published_at or make_instant(f"{aged} 02:10"), 40, 1, "all:"))
     known = make_preferences(aged or "", due=due, monthly=monthly, version=version)
-    return MonitoredOffice(office, replace(state, preferences=known, standing=condition or state.standing), known_since)
+    return OfficeRuntime(office, replace(state, preferences=known, standing=condition or state.standing), known_since)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_deadline_in_the_hour_that_spring_leaves_out_is_when_the_gap_ends() ->
     ],
     ids=["no fresh_by", "disabled", "paused", "monthly"],
 )
-def test_of_some_nothing_is_expected(free: MonitoredOffice) -> None:
+def test_of_some_nothing_is_expected(free: OfficeRuntime) -> None:
     assert find_next_deadline(free) is None
     assert get_deadline(free, DAY_5) is None
     assert summarize_night(DAY_5, [free]) == FleetNight(DAY_5, exempt=1)
@@ -196,7 +196,7 @@ def test_an_office_added_after_the_deadline_is_not_part_of_this_night() -> None:
 
 
 @pytest.mark.parametrize("before", [make_monitored_office(), make_monitored_office(None)])
-def test_a_restart_makes_no_office_new(before: MonitoredOffice) -> None:
+def test_a_restart_makes_no_office_new(before: OfficeRuntime) -> None:
     restarted = replace(before, known_since=get_known_since(before.state))
     assert summarize_night(DAY_5, [restarted]).missing == ("mesa",)
     late = make_monitored_office(

@@ -142,6 +142,6 @@ def test_a_title_identifies_a_database_as_its_own_control_does() -> None:
 
 def test_an_outline_is_taken_from_the_control_that_proved_the_snapshot() -> None:
     read = make_snapshot(date(2026, 5, 4), MANY)
-    outline = summarize_snapshot(read, make_control(read, make_instant("2026-05-04 20:00")))
+    outline = summarize_snapshot(read.aging_date, make_control(read, make_instant("2026-05-04 20:00")))
     assert (outline.guarantors, outline.aged, outline.bal_total) == (40, 40 * 12_345, 40 * 12_345)
     assert (outline.checksum, outline.office_now.hour) == (read.totals.checksum, 20)

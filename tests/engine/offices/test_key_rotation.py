@@ -10,6 +10,7 @@ from oddaemon.core.diagnostics.diagnosis import CheckName, parse_diagnosis
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.reporting.status_document import make_status_document
+from oddaemon.engine.offices.fleet_state import make_office_status
 from oddaemon.simulator.api.keys import ApiKey
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.admin.test_diagnostics_commands import wait_for_diagnosis
@@ -76,7 +77,7 @@ async def test_a_wrong_new_key_is_shown_during_the_rotation_and_ours_afterwards(
         assert view.key_rotation is not None
         assert view.key_rotation.previous_accepted
         assert timedelta() <= view.key_rotation.ends_at - (CHANGED_AT + GRACE) < timedelta(minutes=1)
-        [document] = make_status_document([view.to_status()], world.get_daemon_now())["offices"]
+        [document] = make_status_document([make_office_status(view)], world.get_daemon_now())["offices"]
         assert document["key_trial"] is not None
         office_view = await world.daemon.view_builder.build_office("smile")
         assert office_view is not None

@@ -7,7 +7,7 @@ from typing import Any
 from oddaemon.core.model import Preferences
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import PublishSucceeded
-from oddaemon.engine.offices.fleet_state import OfficeRuntime
+from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.telemetry.events import AgingStatusChanged
 from oddaemon.telemetry.events.base import Event

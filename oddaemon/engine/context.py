@@ -1,0 +1,27 @@
+"""What the workers, couriers and backfill jobs of one daemon share."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from oddaemon.opendental.rate_limiter import RateLimiter
+from oddaemon.sftp.upload_slot import UploadReceiver
+from oddaemon.store.database import Database
+from oddaemon.telemetry.events.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class EngineContext:
+    """What all tasks of the engine share."""
+
+    database: Database
+    now: Callable[[], datetime]
+    """The wall clock."""
+    rate_limiter: RateLimiter
+    """Its closing ends every wait: the daemon is stopping."""
+    rng: random.Random
+    """For back-off."""
+    emit: Callable[[Event], None]
+    receiver: UploadReceiver | None = None
+    """Receives uploads. None: the SFTP receiver is disabled."""
