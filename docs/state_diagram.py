@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import (
+    AgingMark,
     ControlQueryResult,
     ControlTotals,
     DatabaseIdentity,
@@ -101,7 +102,7 @@ def _list_observations(state: OfficeState) -> Iterator[Observation]:
         case Intent.SURVEY:
             yield from map(Surveyed, _list_preferences())
         case Intent.PROBE:
-            yield from itertools.starmap(Probed, itertools.product(DATES, BEGINS))
+            yield from (Probed(AgingMark(*mark)) for mark in itertools.product(DATES, BEGINS))
         case Intent.MEASURE_CLOCK:
             yield from (ClockMeasured(0.0, identity) for identity in (HERE, ELSEWHERE))
         case Intent.PULL if state.preferences is not None:

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_unknown_office
 from oddaemon.core.backfill.custom_sql import InvalidQuery
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarget, InvalidDate, JobState
 from oddaemon.core.model import Condition
-from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.core.reporting.formatting import format_instant, format_optional_instant
 from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.backfill.queue import JobProgress
 from oddaemon.engine.backfill.reader import OfficeRemoved
@@ -127,6 +127,7 @@ class BackfillCommands:
     ) -> dict[str, Any]:
         target = job.target
         current = progress.job if progress is not None else job
+        step = None if progress is None else progress.step
         requests, rows = _get_counts(current, progress, outcome)
         return {
             "office": target.office_id,
@@ -134,16 +135,12 @@ class BackfillCommands:
             "via": BackfillMethod(target.via).value,
             "stage": current.state.value,
             "requested_at": format_instant(job.created_at),
-            "not_before": _format_instant(current.not_before),
+            "not_before": format_optional_instant(current.not_before),
             "attempts": current.attempts,
-            "reason": current.why
-            if current.state is not JobState.OPEN
-            else self._get_waiting_reason(current, progress),
+            "reason": self._get_waiting_reason(current, progress) if current.state is JobState.OPEN else current.why,
             "warning": OWES_NOTHING if current.state is JobState.DONE and outcome and outcome.owes_nothing else "",
-            "step": progress.step.value if progress is not None and progress.step is not None else None,
-            "step_since": _format_instant(progress.step_since)
-            if progress is not None and progress.step is not None
-            else None,
+            "step": None if step is None else step.value,
+            "step_since": None if step is None or progress is None else format_optional_instant(progress.step_since),
             "rows": rows,
             "requests": requests,
             "requests_expected": self.backfill.estimate_requests(job),
@@ -190,7 +187,3 @@ def _get_counts(
     if job.state is JobState.DONE and outcome is not None:
         return outcome.requests, outcome.guarantors
     return None, None
-
-
-def _format_instant(at: datetime | None) -> str | None:
-    return None if at is None else format_instant(at)

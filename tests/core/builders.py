@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import (
+    AgingMark,
     Balance,
     Cadence,
     Condition,
@@ -138,7 +139,7 @@ class OfficeRun:
 
     def answer_probe(self, last: str, begin: str = "") -> Action:
         assert isinstance(self.action, Probe), self.action
-        return self.observe(Probed(last, begin))
+        return self.observe(Probed(AgingMark(last, begin)))
 
     def answer_preferences(self, last: str, begin: str = "") -> Action:
         """The office answers whichever it is asked: all preferences or the two that move."""

@@ -54,7 +54,7 @@ async def test_a_request_goes_through_the_tunnel_and_the_proxy_sees_no_key(certi
     ):
         world = connect_through(make_proxy(proxy_port, CREDENTIALS), port, certificate)
         async with world.office.session() as session:
-            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+            assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
     assert proxy.tunnels == [f"127.0.0.1:{port}"]
     assert proxy.seen[:1] == b"\x16", "a TLS handshake"
     assert CUSTOMER_KEY.encode() not in proxy.seen
@@ -65,7 +65,7 @@ async def test_a_proxy_with_a_certificate_of_its_own_is_verified_too(certificate
     async with loopback_server(respond_with_body(ROWS), tls) as port, proxy.listening(tls) as proxy_port:
         secure = make_proxy(proxy_port, scheme="https")
         async with connect_through(secure, port, certificate).office.session() as session:
-            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+            assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
         refused = await get_failure_through(secure)
     assert (refused.kind, proxy.tunnels) == (FailureKind.PROXY, [f"127.0.0.1:{port}"])
     assert "certificate" in refused.message
@@ -130,7 +130,7 @@ async def test_an_office_on_its_own_network_is_reached_directly(certificate: Pat
     ):
         world = connect_through(make_proxy(proxy_port), port, certificate, remote=False)
         async with world.office.session() as session:
-            await session.query("SELECT 1 AS One")
+            await session.query("SELECT 1 AS One", list)
     assert proxy.tunnels == []
 
 
@@ -141,7 +141,7 @@ async def test_proxies_of_the_environment_are_not_used(certificate: Path, monkey
         world = make_harness(base_url=f"https://127.0.0.1:{port}/api/v1")
         world.api._tls.load_verify_locations(certificate / "certificate.pem")
         async with world.office.session() as session:
-            assert await session.query("SELECT 1 AS One") == [Row({"One": 1})]
+            assert await session.query("SELECT 1 AS One", list) == [Row({"One": 1})]
         found = await world.api.check_connectivity(world.credentials)
     assert (found.failed_at, found.proxy) == (None, "")
 

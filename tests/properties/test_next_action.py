@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import (
+    AgingMark,
     Balance,
     Cadence,
     Condition,
@@ -126,7 +127,7 @@ class Turn:
 turns = st.builds(
     Turn,
     preferences,
-    st.builds(Probed, dates, begins),
+    st.builds(Probed, st.builds(AgingMark, dates, begins)),
     skews,
     st.sampled_from([IDENTITY, IDENTITY, IDENTITY, OTHER_IDENTITY]),
     st.sampled_from([FEW, FEW, MANY, MANY, ()]),
@@ -349,7 +350,9 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
 def make_healthy_turn(today: date, now: datetime, identity: DatabaseIdentity) -> Turn:
     """An office that aged today and has nothing to complain of."""
     known = Preferences(today.isoformat(), "02:00:00", "", "0", "25.4.48.0", now)
-    return Turn(known, Probed(today.isoformat(), ""), 0.0, identity, FEW, 0, FIRST_PACKING, None, None, 0, 0.5)
+    return Turn(
+        known, Probed(AgingMark(today.isoformat(), "")), 0.0, identity, FEW, 0, FIRST_PACKING, None, None, 0, 0.5
+    )
 
 
 @slowly

@@ -55,16 +55,9 @@ class CsvHeader:
     positions: Mapping[str, int]
     """The index of each column that is read."""
 
-    @property
-    def first_text_index(self) -> int:
-        """The index of the first column that is not read and may hold anything."""
-        return next((at for at in range(len(self.names)) if at not in self.positions.values()), len(self.names))
-
-    @property
-    def last_text_index(self) -> int:
-        """The index of the last one; -1: there is none."""
-        others = [at for at in range(len(self.names)) if at not in self.positions.values()]
-        return others[-1] if others else -1
+    def list_text_indices(self) -> list[int]:
+        """List the indices of the columns that are not read and may hold anything."""
+        return [at for at in range(len(self.names)) if at not in self.positions.values()]
 
     def list_money_columns(self) -> tuple[str, ...]:
         """List the money columns that are read, as written, in the order of the file."""
@@ -199,11 +192,12 @@ def _split_cells(line: str, header: CsvHeader, number: int) -> dict[str, str]:
 
 def _find_shifted_index(at: int, header: CsvHeader, surplus: int, number: int) -> int:
     """Find the index of a column in a row that unquoted commas have made longer."""
-    if header.last_text_index < 0:
+    text_indices = header.list_text_indices()
+    if not text_indices:
         raise InvalidUpload(f"line {number} has too many columns")
-    if at < header.first_text_index:
+    if at < text_indices[0]:
         return at
-    if at > header.last_text_index:
+    if at > text_indices[-1]:
         return at + surplus
     raise InvalidUpload(
         f"line {number} has too many columns, with numbers between texts; put the numeric columns first"

@@ -124,8 +124,8 @@ def next_action(
             state = _take_turn(state, now)
         case Surveyed(preferences), Intent.SURVEY:
             state = _handle_survey(state, preferences, now, spec)
-        case Probed() as probed, Intent.PROBE:
-            state = _handle_probe(state, probed, now, spec)
+        case Probed(mark), Intent.PROBE:
+            state = _handle_probe(state, mark, now, spec)
         case ClockMeasured() as measured, Intent.MEASURE_CLOCK:
             state = _handle_clock_measurement(state, measured, now, spec)
         case Pulled() as pulled, Intent.PULL:
@@ -243,9 +243,9 @@ def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, 
     return _decide_from_aging(record_preferences(state, preferences, now, spec), now, spec)
 
 
-def _handle_probe(state: OfficeState, probed: Probed, now: datetime, spec: OfficeSpec) -> OfficeState:
+def _handle_probe(state: OfficeState, mark: AgingMark, now: datetime, spec: OfficeSpec) -> OfficeState:
     unconfirmed = state.confirming
-    state, mark = record_reported(state, AgingMark(probed.date_last_aging, probed.aging_begin))
+    state, mark = record_reported(state, mark)
     preferences = replace(
         require_preferences(state), date_last_aging=mark.date_last_aging, aging_begin=mark.aging_begin
     )

@@ -130,8 +130,7 @@ class Surveyed:
 class Probed:
     """The two preferences that change with aging were read."""
 
-    date_last_aging: str
-    aging_begin: str
+    mark: AgingMark
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,3 +53,8 @@ def format_instant(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError(f"{at.isoformat()} has no zone: only aware instants are published")
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def format_optional_instant(at: datetime | None) -> str | None:
+    """The same; None: there is none."""
+    return None if at is None else format_instant(at)

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import TypedDict
 
 from oddaemon.core.model import Condition, PublishedSnapshot, Status
-from oddaemon.core.reporting.formatting import format_instant, format_money
+from oddaemon.core.reporting.formatting import format_instant, format_money, format_optional_instant
 
 SUMMED_GUARANTORS_MIN = 5
 """The fewest guarantors whose sum is shown to a reader without authentication."""
@@ -141,8 +141,8 @@ def make_office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
         "advice": status.advice,
         "letter": status.letter,
         "next_action": status.next_action,
-        "next_action_at": _format_optional_instant(status.next_action_at),
-        "late_at": _format_optional_instant(status.late_at),
+        "next_action_at": format_optional_instant(status.next_action_at),
+        "late_at": format_optional_instant(status.late_at),
         "aging_date": None if office.aging_date is None else office.aging_date.isoformat(),
         "snapshot": None if office.snapshot is None else make_snapshot_document(office.snapshot),
         "requests_last_pull": office.requests_last_pull,
@@ -155,10 +155,6 @@ def _make_key_rotation_document(rotation: KeyRotation | None, now: datetime) -> 
     if rotation is None or now >= rotation.ends_at:
         return None
     return {"ends_at": format_instant(rotation.ends_at), "former_accepted": rotation.previous_accepted}
-
-
-def _format_optional_instant(at: datetime | None) -> str | None:
-    return None if at is None else format_instant(at)
 
 
 def make_snapshot_document(snapshot: PublishedSnapshot) -> SnapshotDocument:

@@ -18,12 +18,13 @@ from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
-from oddaemon.core.model import ControlQueryResult, Include, OfficeSpec, Reader
+from oddaemon.core.model import Include, Reader
 from oddaemon.core.office.aging import parse_version
 from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths, make_balances
 from oddaemon.core.snapshot.packing import FIRST_PACKING
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import Api, ApiError, OfficeApi, Session
+from oddaemon.opendental.decode_values import Row
 from oddaemon.opendental.rate_limiter import ShuttingDown
 from oddaemon.settings import OfficeSettings
 from oddaemon.settings.tables.office import SPACING_SECONDS
@@ -137,7 +138,7 @@ class _DiagnosticRun:
 
     async def _fetch_preferences(self) -> None:
         for name in PREFERENCES:
-            response = await self._request(partial(_fetch_preference, name))
+            response = await self._request(partial(Session.get_preference, name=name))
             if isinstance(response, Failure):
                 self.record(preferences_failure=response)
                 return
@@ -196,11 +197,17 @@ class _DiagnosticRun:
 
     async def _fetch_tables(self) -> None:
         office, name = self._office, self._target.developer_name
-        self.record(clinic_shares=await self._request(lambda session: _fetch_clinic_shares(session, office)))
-        self.record(control=await self._request(lambda session: _fetch_control(session, office)))
-        self.record(density=await self._request(lambda session: _fetch_density(session, office)))
+        self.record(clinic_shares=await self._query(sql.select_clinic_shares(office), decode.parse_clinic_shares))
+        # The statement of every night, past the last guarantor: its control columns without balances.
+        statement = sql.select_packed(office, FIRST_PACKING, sql.PAT_NUM_MAX)
+        packed = await self._query(statement, partial(decode.parse_packed, packing=FIRST_PACKING))
+        self.record(control=packed if isinstance(packed, Failure) else packed.control)
+        self.record(density=await self._query(sql.select_density(office), decode.parse_density))
         if name:
             self.record(registered_keys=await self._request(lambda session: session.check_registered_key(name)))
+
+    async def _query(self, statement: str, parse: Callable[[Sequence[Row]], T]) -> T | Failure:
+        return await self._request(lambda session: session.query(statement, parse))
 
     async def _request(self, request: Callable[[Session], Awaitable[T]]) -> T | Failure:
         """Send one request on a connection of its own, as a failure spoils the connection."""
@@ -227,22 +234,3 @@ class _DiagnosticRun:
         self._responses += 1
         self._response_seconds += seconds
         self.record(seconds_per_request=self._response_seconds / self._responses)
-
-
-async def _fetch_preference(name: str, session: Session) -> str:
-    return await session.get_preference(name)
-
-
-async def _fetch_clinic_shares(session: Session, office: OfficeSpec) -> object:
-    return await session.query(sql.select_clinic_shares(office), decode.parse_clinic_shares)
-
-
-async def _fetch_density(session: Session, office: OfficeSpec) -> object:
-    return await session.query(sql.select_density(office), decode.parse_density)
-
-
-async def _fetch_control(session: Session, office: OfficeSpec) -> ControlQueryResult:
-    """The control columns of the same statement that every night uses, without balances."""
-    statement = sql.select_packed(office, FIRST_PACKING, sql.PAT_NUM_MAX)
-    packed = await session.query(statement, partial(decode.parse_packed, packing=FIRST_PACKING))
-    return packed.control

@@ -5,7 +5,8 @@ before each action and, for a snapshot, in the snapshot's own transaction, so a 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -55,9 +56,6 @@ SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
 CLOCK_STEP_MIN = timedelta(seconds=60)
 """A larger difference between wall clock and monotonic clock from turn to turn means that the wall clock was set."""
-
-_READERS = {Reader.REPORT: read_by_report}
-"""Readers without control queries; all others use `read_office`."""
 
 
 class Worker:
@@ -134,17 +132,25 @@ class Worker:
                     # Only now: the command was acknowledged and must survive the end of this worker.
                     self.commands.popleft()
                 if isinstance(observation, Pulled):
-                    await self._discard_pull()
+                    # A second reading must be independent of the first.
+                    with self._report_store_errors():
+                        await open_pulls.discard(context.database, self._id)
                 observation = await self._perform(action)
 
     async def _load_state(self) -> OfficeState:
         """The stored state, or the fleet's if the database cannot be read."""
+        state: OfficeState | None = self._emitter.runtime.state
+        with self._report_store_errors():
+            state = self._saved = await offices.load_state(self._context.database, self._id)
+        return state or make_initial_state(self._now())
+
+    @contextmanager
+    def _report_store_errors(self) -> Iterator[None]:
+        """Report a failure of the database; monitoring continues without it."""
         try:
-            self._saved = await offices.load_state(self._context.database, self._id)
+            yield
         except StoreError as error:
             self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
-            return self._emitter.runtime.state
-        return self._saved or make_initial_state(self._now())
 
     def _correct_clock_step(self, state: OfficeState, now: datetime) -> OfficeState:
         """The state, with its waits adjusted if the wall clock was set since the last turn."""
@@ -171,8 +177,7 @@ class Worker:
             case Survey():
                 return Surveyed(await _read_preferences(session, self._now))
             case Probe():
-                mark = await session.read_aging_mark()
-                return Probed(mark.date_last_aging, mark.aging_begin)
+                return Probed(await session.read_aging_mark())
             case MeasureClock() if self._spec.reader is Reader.REPORT:
                 return ClockMeasured(0.0, await session.read_identity())
             case MeasureClock():
@@ -220,7 +225,7 @@ class Worker:
         self._pull_started_at = self._now()
         resumed = await staging.load()
         self._emitter.emit(PullStarted(self._id, action.reader, len(resumed.balances) if resumed else 0))
-        read = partial(_READERS.get(action.reader, read_office), session, self._spec, action)
+        read = partial(read_by_report if action.reader is Reader.REPORT else read_office, session, self._spec, action)
         if action.reader is Reader.SFTP:
             preferences = self._saved.preferences if self._saved else None
             upload = create_upload_reader(session, context.rate_limiter, context.receiver, preferences)
@@ -251,23 +256,12 @@ class Worker:
         self._emitter.emit_published(published)
         return current, PublishSucceeded()
 
-    async def _discard_pull(self) -> None:
-        """Delete stored rows: a second reading must be independent of the first."""
-        try:
-            await open_pulls.discard(self._context.database, self._id)
-        except StoreError as error:
-            self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
-
     async def _save_state(self, state: OfficeState) -> None:
-        """Store the state. If that fails, monitoring continues."""
-        if state == self._saved:
-            return
-        try:
-            await offices.save_state(self._context.database, self._id, state)
-        except StoreError as error:
-            self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
-        else:
-            self._saved = state
+        """Store the state if it has changed."""
+        if state != self._saved:
+            with self._report_store_errors():
+                await offices.save_state(self._context.database, self._id, state)
+                self._saved = state
 
 
 async def _read_preferences(session: Session, now: Callable[[], datetime]) -> Preferences:

@@ -10,7 +10,6 @@ import anyio.lowlevel
 from oddaemon.core.model import PublishedSnapshot, Reader
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import OfficeClock, make_office_clock
-from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.forecast import ForecastInput, make_forecast
 from oddaemon.core.reporting.night_history import NIGHTS, PendingNight, build_night_history
 from oddaemon.core.reporting.office_runtime import OfficeRuntime
@@ -188,7 +187,7 @@ def make_office_view(runtime: OfficeRuntime, nights: Sequence[PublishedSnapshot]
     """One office at a glance, as of `now` (aware); `nights` are its last ones, oldest first."""
     state, office = runtime.state, runtime.spec
     clock, status = make_office_clock(state, office), state.standing.evaluate_at(now)
-    aging = _evaluate_aging(state, runtime, now)
+    aging = _evaluate_aging(runtime, now)
     pull_seconds = tuple(night.pull_seconds for night in nights)
     forecast_input = ForecastInput(
         status, clock, aging.pending_due_at if aging else None, state.run_seconds, pull_seconds
@@ -214,18 +213,16 @@ def _compute_early_by(nights: Sequence[PublishedSnapshot]) -> timedelta | None:
     return next(night for night in nights if night.aging_date == nights[-1].aging_date).early_by
 
 
-def _evaluate_aging(state: OfficeState, runtime: OfficeRuntime, now: datetime) -> Aging | None:
+def _evaluate_aging(runtime: OfficeRuntime, now: datetime) -> Aging | None:
+    state, spec = runtime.state, runtime.spec
     if state.preferences is None:
         return None
-    return evaluate_aging(state.preferences, make_office_clock(state, runtime.spec), now, runtime.spec.cadence)
+    return evaluate_aging(state.preferences, make_office_clock(state, spec), now, spec.cadence)
 
 
 def _find_due_night(runtime: OfficeRuntime, now: datetime) -> tuple[date, PendingNight | None, bool]:
     """The night that was due last, the night that is due and not published, and whether aging runs every night."""
-    clock, aging = (
-        make_office_clock(runtime.state, runtime.spec),
-        _evaluate_aging(runtime.state, runtime, now),
-    )
+    clock, aging = make_office_clock(runtime.state, runtime.spec), _evaluate_aging(runtime, now)
     today = clock.to_local(now).date()
     published = runtime.snapshot.aging_date if runtime.snapshot else None
     if aging is None or aging.due_at is None:

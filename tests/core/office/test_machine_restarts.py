@@ -6,7 +6,7 @@ from datetime import date, time, timedelta
 import msgspec
 import pytest
 
-from oddaemon.core.model import Cadence, Condition, Include, OfficeSpec, Owner, Reader
+from oddaemon.core.model import AgingMark, Cadence, Condition, Include, OfficeSpec, Owner, Reader
 from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     ClockMeasured,
@@ -189,7 +189,7 @@ def test_no_deadline_means_never_late() -> None:
 OF_INTENT: dict[Intent, Observation] = {
     Intent.SURVEY: Surveyed(make_preferences()),
     Intent.MEASURE_CLOCK: ClockMeasured(0.0, IDENTITY),
-    Intent.PROBE: Probed("2026-05-04", ""),
+    Intent.PROBE: Probed(AgingMark("2026-05-04", "")),
     Intent.PULL: make_pulled(make_snapshot(date(2026, 5, 4))),
 }
 

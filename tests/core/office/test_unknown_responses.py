@@ -8,7 +8,7 @@ import pytest
 
 from oddaemon.core.failures.classify import classify_response, extract_message
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Cadence, Condition, Owner, Reader
+from oddaemon.core.model import AgingMark, Cadence, Condition, Owner, Reader
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import (
     Action,
@@ -89,7 +89,7 @@ class RejectingOffice:
             case Survey() if not self.rejects_gets:
                 return Surveyed(make_preferences(AGED))
             case Probe() if not self.rejects_gets:
-                return Probed(AGED, "")
+                return Probed(AgingMark(AGED, ""))
             case Survey() | Probe():
                 return make_failed(self.response, query=False)
             case _:
