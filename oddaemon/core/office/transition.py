@@ -157,7 +157,10 @@ def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec)
 
 
 def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> OfficeState:
-    """There is nothing to pull: probe again when the next run may be over, and survey every few hours."""
+    """There is nothing to pull: probe again when the next run may be over, and survey every few hours.
+
+    While no run time is set, each look is a survey: a probe does not read the run time.
+    """
     clock = make_office_clock(state, spec)
     late_at = compute_late_at(aging, clock, spec.fresh_by, spec.cadence)
     if aging.status is AgingStatus.RUNNING and state.standing.condition is Condition.AGING:
@@ -176,7 +179,8 @@ def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: Office
     )
     not_before = compute_next_probe(spec.id, aging, spec.cadence, state.run_seconds, now)
     is_survey_due = abs(not_before - require_preferences(state).read_at) >= SURVEY_INTERVAL
-    intent = Intent.SURVEY if condition is Condition.BLOCKED or is_survey_due else Intent.PROBE
+    is_unset = aging.status is AgingStatus.NOT_CONFIGURED
+    intent = Intent.SURVEY if condition is Condition.BLOCKED or is_unset or is_survey_due else Intent.PROBE
     return move_to(state, intent, not_before, status)
 
 
