@@ -131,4 +131,4 @@ def make_virtual_loop() -> asyncio.AbstractEventLoop:
 
 
 def _count_anyio_threads() -> int:
-    return anyio.to_thread.current_default_thread_limiter().statistics().borrowed_tokens
+    return anyio.to_thread.current_default_thread_limiter().borrowed_tokens

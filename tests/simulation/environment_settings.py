@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oddaemon.core.model import Cadence
 from oddaemon.settings import (
+    AlertSettings,
     ApiSettings,
     HttpSettings,
     MaintenanceSettings,
@@ -30,6 +31,10 @@ MAX_REQUESTS_PER_SECOND = 5.0
 """So low that a handful of offices meets them."""
 DISK_CHECK_SECONDS = 7200.0
 """Nothing ails the disk here, and to look at it every half minute of a week takes longer than all the rest."""
+DEADLINE_CHECK_SECONDS = 900.0
+"""A check a minute, as by default, was a quarter of a seed's time; its result is the same a little later."""
+MINUTELY_SHARE = 0.1
+"""Of seeds with the default all the same."""
 
 
 def make_key(member: FleetMember) -> ApiKey:
@@ -48,7 +53,7 @@ def make_options(seed: int) -> HeadquartersOptions:
     rng = make_rng(seed, "options")
     return HeadquartersOptions(
         developer_key=DEVELOPER_KEY,
-        offset_gives_everything=True,
+        offset_gives_everything=draw_chance(rng, 0.8),
         filters_ignored=draw_chance(rng, 0.1),
         absent_is_404=draw_chance(rng, 0.3),
         base_seconds=rng.choice((0.05, 0.3, 1.5)),
@@ -66,9 +71,15 @@ def make_settings(scenario: Scenario, directory: Path) -> Settings:
         ),
         state=StateSettings(database=str(directory / "state.db"), look_seconds=DISK_CHECK_SECONDS),
         http=HttpSettings(),
+        alerts=_make_alerts(scenario.seed),
         maintenance=MaintenanceSettings.make_disabled(),
         offices=tuple(set_cadence(member.settings, scenario.fleet.cadence) for member in scenario.fleet.members),
     )
+
+
+def _make_alerts(seed: int) -> AlertSettings:
+    is_minutely = draw_chance(make_rng(seed, "deadlines"), MINUTELY_SHARE)
+    return AlertSettings() if is_minutely else AlertSettings(look_seconds=DEADLINE_CHECK_SECONDS)
 
 
 def set_cadence(office: OfficeSettings, cadence: Cadence) -> OfficeSettings:

@@ -119,7 +119,8 @@ class _SystemdNotifier:
     def notify(self, health: DaemonHealth) -> None:
         """Report changes, and progress if nothing hangs."""
         stalled_on = health.stall
-        self._set_status(f"Stuck: {stalled_on}." if stalled_on else health.sentence)
+        if systemd.is_available():
+            self._set_status(f"Stuck: {stalled_on}." if stalled_on else health.sentence)
         if health.needs_more_time:
             systemd.extend_timeout(EXTEND_TIMEOUT_SECONDS)
         if stalled_on is None:

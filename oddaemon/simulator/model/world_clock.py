@@ -5,6 +5,7 @@ event loop makes a virtual night. The wall clock can be stepped, as NTP or an ad
 are measured on the loop, and a step does not change them.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -60,8 +61,8 @@ class WorldClock:
 
     def _read_loop(self) -> None:
         try:
-            loop_seconds = anyio.current_time()
-        except RuntimeError:  # anyio's NoEventLoopError, or asyncio's own in a thread that a loop started
+            loop_seconds = asyncio.get_running_loop().time()
+        except RuntimeError:  # outside a loop
             return
         if self._loop_seconds_at_base is None:
             self._loop_seconds_at_base = loop_seconds
