@@ -273,9 +273,9 @@ class ObservedPractice(Practice):
         super().__init__(spec, clock)
         self._event_log = event_log
 
-    def list_preferences(self, pref_name: str | None) -> list[dict[str, object]]:
+    def list_preferences(self, pref_name: str | None, age_seconds: float = 0.0) -> list[dict[str, object]]:
         """As in any practice."""
-        found = super().list_preferences(pref_name)
+        found = super().list_preferences(pref_name, age_seconds)
         values = {str(row["PrefName"]): str(row["ValueString"]) for row in found}
         observations = self._event_log.aging_observations[self.spec.office_id]
         if AGING_BEGIN_DATE_TIME in values or DATE_LAST_AGING in values:

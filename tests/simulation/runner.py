@@ -13,7 +13,15 @@ from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.simulation import time_limits
-from tests.simulation.checkers import blame, confidentiality, publication, rate_limits, resource_leaks, truth
+from tests.simulation.checkers import (
+    blame,
+    confidentiality,
+    outage_end,
+    publication,
+    rate_limits,
+    resource_leaks,
+    truth,
+)
 from tests.simulation.environment import SimulationEnvironment
 from tests.simulation.environment_settings import memory_directory, wait_for_database_threads
 from tests.simulation.event_log import Complaint
@@ -89,6 +97,7 @@ async def _run(scenario: Scenario, verbose: bool) -> SimulationOutcome:
             tasks.cancel_scope.cancel()
         published = await _read_published(environment)
         rate_limits.check(environment)
+        outage_end.check(environment)
     resource_leaks.check(
         before, resource_leaks.ProcessResources.capture(), environment.world.leaked_tasks, environment.event_log
     )

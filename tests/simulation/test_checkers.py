@@ -1,6 +1,6 @@
 """A checker that cannot fail is worth nothing: here each is shown what it must not let pass."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -11,39 +11,29 @@ import pytest
 
 from oddaemon.core.model import Balance, Cadence, Condition
 from oddaemon.simulator.api.messages import Endpoint
-from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, GatewayError, ScheduledFault
+from oddaemon.simulator.faults.faults import (
+    EConnectorDown,
+    FaultWindow,
+    GatewayError,
+    ScheduledFault,
+)
 from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
-from tests.simulation.checkers import confidentiality, isolation, publication, rate_limits, resource_leaks, truth
+from tests.simulation.checkers import (
+    confidentiality,
+    isolation,
+    outage_end,
+    publication,
+    rate_limits,
+    resource_leaks,
+    truth,
+)
 from tests.simulation.environment import SimulationEnvironment
 from tests.simulation.event_log import Complaint, EventLog, ReportedCondition
 from tests.simulation.incidents.incident import Impact, Incident, expect_status
 from tests.simulation.incidents.request_incidents import HEADQUARTERS_DOWN
+from tests.simulation.interference import assert_complaint, interfering
 from tests.simulation.runner import PublishedResult, SimulationOutcome, run_scenario
 from tests.simulation.scenario.handmade import DUE, ELM, EVENING, FIR, OAK, make_member, make_scenario
-
-Interference = Callable[[SimulationEnvironment], Awaitable[None]]
-
-
-@contextmanager
-def _interference(interfere: Interference) -> Iterator[None]:
-    """Do this to the environment once its scenario has run, just before everything is repaired."""
-    performed = SimulationEnvironment.run_actions
-
-    async def perform(self: SimulationEnvironment) -> None:
-        await performed(self)
-        await interfere(self)
-
-    SimulationEnvironment.run_actions = perform  # type: ignore[method-assign]  # the world is broken on purpose
-    try:
-        yield
-    finally:
-        SimulationEnvironment.run_actions = performed  # type: ignore[method-assign]  # and repaired
-
-
-def _assert_complaint(outcome: SimulationOutcome, checker: str, *texts: str) -> bool:
-    found = [str(complaint) for complaint in outcome.complaints if complaint.checker == checker]
-    assert any(all(text in sentence for text in texts) for sentence in found), outcome.complaints
-    return True
 
 
 def test_a_quiet_scenario_has_no_complaint() -> None:
@@ -78,7 +68,7 @@ ALTERED: list[Callable[[truth.StoredSnapshot], truth.StoredSnapshot]] = [
 @pytest.mark.parametrize("alter", ALTERED)
 def test_a_snapshot_that_is_not_true_is_found(alter: Callable[[truth.StoredSnapshot], truth.StoredSnapshot]) -> None:
     with _altered_snapshots(lambda published: [published[0], alter(published[1])]):
-        assert _assert_complaint(
+        assert assert_complaint(
             run_scenario(make_scenario()), truth.TRUTH, ELM, "was true at no instant after that run"
         )
 
@@ -86,17 +76,17 @@ def test_a_snapshot_that_is_not_true_is_found(alter: Callable[[truth.StoredSnaps
 def test_a_snapshot_of_another_office_is_found() -> None:
     others = run_scenario(make_scenario(members=(make_member(OAK),))).published[OAK][-1].balances
     with _altered_snapshots(lambda published: [published[0], replace(published[1], balances=others)]):
-        assert _assert_complaint(run_scenario(make_scenario()), truth.TRUTH, ELM)
+        assert assert_complaint(run_scenario(make_scenario()), truth.TRUTH, ELM)
 
 
 def test_the_balances_of_the_previous_run_under_the_date_of_the_next_are_found() -> None:
     with _altered_snapshots(lambda published: [published[0], replace(published[1], balances=published[0].balances)]):
-        assert _assert_complaint(run_scenario(make_scenario()), truth.TRUTH, ELM)
+        assert assert_complaint(run_scenario(make_scenario()), truth.TRUTH, ELM)
 
 
 def test_a_run_that_is_published_twice_is_found() -> None:
     with _altered_snapshots(lambda published: [*published, published[-1]]):
-        assert _assert_complaint(run_scenario(make_scenario()), truth.ONCE, ELM, "is a second one")
+        assert assert_complaint(run_scenario(make_scenario()), truth.ONCE, ELM, "is a second one")
 
 
 @contextmanager
@@ -124,8 +114,8 @@ def test_a_run_that_is_never_published_is_found() -> None:
         environment.event_log.publications[ELM].clear()
         publication.check(environment)
 
-    with _interference(lose):
-        assert _assert_complaint(
+    with interfering(lose):
+        assert assert_complaint(
             run_scenario(make_scenario()), publication.OWED, ELM, "is not published although all has been well"
         )
 
@@ -135,9 +125,9 @@ def test_an_office_that_does_not_recover_is_found() -> None:
         environment.headquarters.faults.clear = lambda: None  # type: ignore[method-assign]  # the world stays broken
 
     down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
-    with _interference(put_right_in_vain):
+    with interfering(put_right_in_vain):
         outcome = run_scenario(make_scenario(_make_incident(down, "eConnector")))
-    assert _assert_complaint(outcome, publication.RECOVERED, ELM, "is not published", "unreachable")
+    assert assert_complaint(outcome, publication.RECOVERED, ELM, "is not published", "unreachable")
 
 
 @pytest.mark.parametrize(("text", "is_found"), [("eConnector", False), ("the moon", True)])
@@ -151,7 +141,7 @@ def test_an_excuse_that_is_over_is_none() -> None:
     """The office is down for good; its failure is reported only until three in the morning."""
     down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
     incident = replace(_make_incident(down, "eConnector"), ends=DUE + 3600.0)
-    assert _assert_complaint(run_scenario(make_scenario(incident)), publication.OWED, ELM, "unreachable")
+    assert assert_complaint(run_scenario(make_scenario(incident)), publication.OWED, ELM, "unreachable")
 
 
 def _make_incident(scheduled: ScheduledFault, text: str) -> Incident:
@@ -189,8 +179,8 @@ def test_a_request_too_many_is_found() -> None:
     async def ask_twice(environment: SimulationEnvironment) -> None:
         environment.headquarters.traffic.append(replace(environment.headquarters.traffic[-1], spacing_seconds=1.0))
 
-    with _interference(ask_twice):
-        assert _assert_complaint(run_scenario(make_scenario()), rate_limits.POLITE, "TwoInFlight")
+    with interfering(ask_twice):
+        assert assert_complaint(run_scenario(make_scenario()), rate_limits.POLITE, "TwoInFlight")
 
 
 def _make_event_log(*called: ReportedCondition) -> EventLog:
@@ -228,8 +218,8 @@ HEADQUARTERS_INCIDENT = Incident(
 @pytest.mark.parametrize(
     ("probes", "is_found"),
     [
-        ([5.0 + 60 * number for number in range(60)], False),
-        ([5.0 + 20 * number for number in range(190)], True),
+        ([5.0, 15.0, *(35.0 + 20 * number for number in range(180))], False),
+        ([5.0 + 10 * number for number in range(380)], True),
         ([5.0, 5.1, 5.2, 5.3, 5.4, 5.5] + [200.0 + 60 * number for number in range(61)], True),
     ],
 )
@@ -246,9 +236,20 @@ def test_two_probes_at_once_are_found() -> None:
     first = [_make_request(10.0 + number, office, status=503) for number, office in enumerate((ELM, OAK, FIR))]
     event_log = _make_event_log()
     rate_limits.check_one_by_one(
-        HEADQUARTERS_INCIDENT, [*first, _make_request(100.0, ELM, 70.0), _make_request(130.0, OAK, 1.0)], event_log
+        HEADQUARTERS_INCIDENT, [*first, _make_request(100.0, ELM, 70.0), _make_request(117.0, OAK, 1.0)], event_log
     )
     assert event_log.complaints[0].sentence.startswith("two trials in flight")
+
+
+@pytest.mark.parametrize(("asked_at", "is_found"), [(4059.0, False), (4061.0, True), (None, True)])
+def test_an_office_that_is_not_asked_again_after_an_outage_is_found(asked_at: float | None, *, is_found: bool) -> None:
+    first = [_make_request(10.0 + number, office, status=503) for number, office in enumerate((ELM, OAK, FIR))]
+    again = [] if asked_at is None else [_make_request(asked_at, ELM)]
+    event_log = _make_event_log()
+    (outage,) = outage_end.find_outages(HEADQUARTERS_INCIDENT, [*first, *again], event_log)
+    assert outage.affected == {ELM, OAK, FIR}
+    outage_end.check_office(ELM, outage, [*first, *again], event_log)
+    assert [complaint.checker for complaint in event_log.complaints] == [outage_end.ASKED_AGAIN] * is_found
 
 
 # --- discretion -------------------------------------------------------------------------------------------------------
@@ -272,8 +273,8 @@ def test_leaked_data_is_found(what: str, leaked_text: str) -> None:
         environment.world.lines.append({"event": "oddity", "message": text})
         confidentiality.check(environment)
 
-    with _interference(leak):
-        assert _assert_complaint(run_scenario(make_scenario()), confidentiality.CONFIDENTIAL, what)
+    with interfering(leak):
+        assert assert_complaint(run_scenario(make_scenario()), confidentiality.CONFIDENTIAL, what)
 
 
 # --- what is left -----------------------------------------------------------------------------------------------------

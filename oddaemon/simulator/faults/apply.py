@@ -3,6 +3,7 @@
 The stages: before the office (connection, gateway, queue), the key, the office itself, and the finished response.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
@@ -19,10 +20,12 @@ from oddaemon.simulator.faults.faults import (
     OldVersion,
     OtherBody,
     PermissionMissing,
+    Respelled,
     Rows,
     TooManyRequests,
     TruncatedBody,
 )
+from oddaemon.simulator.faults.spellings import SPELLINGS
 
 
 class Stage(Enum):
@@ -74,6 +77,8 @@ def apply_response_faults(response: ApiResponse, active_faults: Sequence[Fault])
         match fault:
             case OtherBody(text, content_type, status):
                 response = ApiResponse(status, (("content-type", content_type),), text.encode())
+            case Respelled(spelling) if response.body.startswith(b"["):
+                response = replace(response, body=SPELLINGS[spelling](json.loads(response.body)))
             case TruncatedBody(share):
                 response = replace(response, body=response.body[: int(len(response.body) * share)])
             case BrokenConnection(cut, int(after_bytes)):

@@ -119,6 +119,20 @@ class QueryUserRestricted:
     tables: tuple[str, ...] = ("patient",)
 
 
+@dataclass(frozen=True)
+class Respelled:
+    """The rows of a success come in another of the `SPELLINGS`, by its name; their values are the same."""
+
+    spelling: str
+
+
+@dataclass(frozen=True)
+class StalePreferences:
+    """`GET /preferences` is answered from a cache or a replica: the state of aging is as it was before."""
+
+    seconds: float
+
+
 Fault = (
     EConnectorDown
     | KeyDisabled
@@ -136,6 +150,8 @@ Fault = (
     | LimitIgnored
     | PartialAging
     | QueryUserRestricted
+    | Respelled
+    | StalePreferences
 )
 
 

@@ -41,6 +41,7 @@ class OfficeCall:
         options: the options of headquarters.
         unlimited: ignore the query's own LIMIT and the page cap.
         readable_tables: the tables that the office's query user may read; None: all.
+        stale_seconds: how old the state of aging in the office's preferences is.
     """
 
     practice: Practice
@@ -49,6 +50,7 @@ class OfficeCall:
     options: HeadquartersOptions
     unlimited: bool = False
     readable_tables: Collection[str] | None = None
+    stale_seconds: float = 0.0
 
     def get_rows(self) -> tuple[Rows, float]:
         """One page of the practice's answer and the execution time in seconds beyond that of any request.
@@ -61,9 +63,9 @@ class OfficeCall:
                 return self._make_page(self._run_short_query(), self.options.query_seconds)
             case Endpoint.PREFERENCES:
                 if self.options.filters_ignored:
-                    return self._make_page(self.practice.list_preferences(None), 0.0)
+                    return self._make_page(self.practice.list_preferences(None, self.stale_seconds), 0.0)
                 pref_name = self.request.query.get("PrefName")
-                found = self.practice.list_preferences(pref_name)
+                found = self.practice.list_preferences(pref_name, self.stale_seconds)
                 if not found and self.options.absent_is_404:
                     raise RequestRefused(responses.PREFERENCE_UNKNOWN)
                 return found, 0.0

@@ -20,6 +20,7 @@ from oddaemon.simulator.faults.faults import (
     LimitIgnored,
     PartialAging,
     QueryUserRestricted,
+    StalePreferences,
 )
 from oddaemon.simulator.headquarters.endpoints import OfficeCall, RequestRefused, run_query
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
@@ -202,14 +203,16 @@ class Headquarters:
     def _query_office(self, request: ApiRequest, key: ApiKey, active_faults: list[Fault]) -> tuple[ApiResponse, float]:
         office_id = next((fault.to_office_id for fault in active_faults if isinstance(fault, KeyMoved)), key.office_id)
         unlimited = any(isinstance(fault, LimitIgnored) for fault in active_faults)
-        practice, readable = self.practices[office_id], None
+        practice, readable, stale_seconds = self.practices[office_id], None, 0.0
         for fault in active_faults:
             match fault:
                 case PartialAging(families, seconds):
                     practice.start_partial_aging(families, seconds)
                 case QueryUserRestricted(tables):
                     readable = tables
-        call = OfficeCall(practice, key, request, self.options, unlimited, readable)
+                case StalePreferences(age_seconds):
+                    stale_seconds = age_seconds
+        call = OfficeCall(practice, key, request, self.options, unlimited, readable, stale_seconds)
         try:
             rows, seconds = call.get_rows()
         except RequestRefused as error:

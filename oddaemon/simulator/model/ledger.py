@@ -23,6 +23,14 @@ class Entry(NamedTuple):
     pat_num: int
 
 
+class ClosedClaims(NamedTuple):
+    """Claims that were pending from one day until just before another."""
+
+    opened: int
+    closed: int
+    mills: int
+
+
 @dataclass(slots=True)
 class Family:
     """A guarantor, their dependents, and all entries so far.
@@ -40,6 +48,20 @@ class Family:
     entries: list[Entry] = field(default_factory=list)
     ins_est_mills: int = 0
     est_balance_mills: int = 0
+    claims_opened: int = 0
+    """Ordinal of the day on which the pending claims were made; 0: before the world began."""
+    closed_claims: list[ClosedClaims] = field(default_factory=list)
+
+    def set_claims(self, mills: int, day: int) -> None:
+        """Close the pending claims, and make others; 0 for none."""
+        if self.ins_est_mills:
+            self.closed_claims.append(ClosedClaims(self.claims_opened, day, self.ins_est_mills))
+        self.ins_est_mills, self.claims_opened = mills, day
+
+    def get_claims_of(self, day: int) -> int:
+        """What was pending on a day, in mills."""
+        present = self.ins_est_mills if self.claims_opened <= day else 0
+        return present + sum(each.mills for each in self.closed_claims if each.opened <= day < each.closed)
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -98,4 +120,5 @@ def settle(family: Family, day: int) -> None:
     for pat_num, entries in groupby(sorted(family.entries, key=by_patient), key=by_patient):
         if balance_mills := sum(entry.mills for entry in entries):
             family.entries.append(Entry(day, -balance_mills, pat_num))
-    family.ins_est_mills = family.est_balance_mills = 0
+    family.set_claims(0, day)
+    family.est_balance_mills = 0

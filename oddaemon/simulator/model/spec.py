@@ -37,6 +37,8 @@ class PracticeSpec:
         three_decimals: Money has three decimals, as old versions stored it.
         activity_per_hour: Families that are recalculated at once because a user posted a charge or payment.
         group_concat_max_len: Bytes after which the database silently cuts a GROUP_CONCAT.
+        report_claims: Whose estimates the aging report of a past day holds: of the claims pending `now` or `then`.
+        report_credits: Whether the aging report holds families with a credit, or with insurance alone.
         refuses: Additional words that this office's query filter rejects.
     """
 
@@ -62,6 +64,8 @@ class PracticeSpec:
     three_decimals: bool = False
     activity_per_hour: float = 0.0
     group_concat_max_len: int = 1024
+    report_claims: Literal["now", "then"] = "now"
+    report_credits: bool = True
     refuses: tuple[str, ...] = ()
 
     def find_last_aging_day(self, now: datetime) -> date | None:

@@ -23,6 +23,7 @@ from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults import faults
 from oddaemon.simulator.faults.faults import Fault, FaultWindow, ScheduledFault
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
+from oddaemon.simulator.faults.spellings import SPELLINGS
 from oddaemon.simulator.plan.plan_values import PlanError, parse_table
 
 FAULTS = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", fault.__name__).lower(): fault for fault in get_args(Fault)}
@@ -85,6 +86,8 @@ def _make_fault(kind: str, own: Mapping[str, object], where: str) -> Fault:
         if not isinstance(name, str) or name not in ALTERATIONS or len(own) > 1:
             raise PlanError(f"{where}: alteration must be one of {', '.join(ALTERATIONS)}")
         return get_alteration(name)
+    if kind == "respelled" and own.get("spelling") not in SPELLINGS:
+        raise PlanError(f"{where}: spelling must be one of {', '.join(SPELLINGS)}")
     if kind not in FAULTS:
         raise PlanError(f"{where}: kind must be one of {', '.join(FAULTS)}")
     fault: Fault = parse_table(FAULTS[kind], own, where)

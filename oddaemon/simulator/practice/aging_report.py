@@ -1,13 +1,14 @@
 """The aging report of any day, made from the ledgers for each request and ordered by name.
 
-It contains no entries dated after the day, so its BalTotal differs from the table's if entries are post-dated. Pending
-insurance claims are known only for the present.
+It contains no entries dated after the day, so its BalTotal differs from the table's if entries are post-dated. The
+vendor does not say whether the insurance estimates of a past day are those of the claims pending now or then, nor
+whether families with a credit are included: both are possible here.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from oddaemon.simulator.model.balances import TrueBalance, to_cents, to_stored_double
 from oddaemon.simulator.model.ledger import Family, compute_aged_row
@@ -48,23 +49,42 @@ class ReportLine(NamedTuple):
         return TrueBalance(self.pat_num, self.clinic_num if with_clinic else 0, *amounts)
 
 
-def build_report(families: Iterable[Family], as_of: date, clinics: Sequence[int] = ()) -> list[ReportLine]:
+def build_report(
+    families: Iterable[Family],
+    as_of: date,
+    clinics: Sequence[int] = (),
+    *,
+    claims: Literal["now", "then"] = "now",
+    with_credits: bool = True,
+) -> list[ReportLine]:
     """Make the report of a day, ordered by name, without guarantors whose amounts are all zero.
 
     Args:
         families: All families of the office.
         as_of: The day.
         clinics: Only families of these clinics; empty: all.
+        claims: Whether the insurance estimates are those of the claims pending now or on the day.
+        with_credits: Whether families with a credit, or with insurance alone, are included.
     """
     lines = (
-        _build_line(family, as_of.toordinal()) for family in families if not clinics or family.clinic_num in clinics
+        _build_line(family, as_of.toordinal(), claims)
+        for family in families
+        if not clinics or family.clinic_num in clinics
     )
-    nonzero = (line for line in lines if any((*line.buckets, line.bal_total, line.write_off, line.ins_pay)))
-    return sorted(nonzero, key=lambda line: (line.name, line.pat_num))
+    included = (line for line in lines if _is_included(line, with_credits=with_credits))
+    return sorted(included, key=lambda line: (line.name, line.pat_num))
 
 
-def _build_line(family: Family, day: int) -> ReportLine:
-    family_then = replace(family, entries=[entry for entry in family.entries if entry.day <= day])
+def _is_included(line: ReportLine, *, with_credits: bool) -> bool:
+    if with_credits:
+        return any((*line.buckets, line.bal_total, line.write_off, line.ins_pay))
+    return any(line.buckets) and line.bal_total > 0
+
+
+def _build_line(family: Family, day: int, claims: Literal["now", "then"]) -> ReportLine:
+    pending_mills = family.ins_est_mills if claims == "now" else family.get_claims_of(day)
+    entries = [entry for entry in family.entries if entry.day <= day]
+    family_then = replace(family, entries=entries, ins_est_mills=pending_mills)
     money = compute_aged_row(family_then, day).money
     write_off = money.ins_est // WRITE_OFF_SHARE // MILLS_PER_CENT * MILLS_PER_CENT
     return ReportLine(

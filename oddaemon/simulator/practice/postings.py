@@ -45,7 +45,7 @@ class PostingClerk:
             elif kind < 0.95:  # noqa: PLR2004 - as above
                 settle(family, day)
             else:
-                family.ins_est_mills = self._draw_mills(400)
+                family.set_claims(self._draw_mills(400), day)
 
     def post_one(self, day: int) -> Family | None:
         """Make one entry for one family that certainly changes its balance.

@@ -54,7 +54,7 @@ class Practice:
         self._office_clock = ServerClock(clock, spec.zone, spec.clock_skew_seconds)
         self.tables = Tables()
         last_aging = spec.find_last_aging_day(self._office_clock.now())
-        self.preferences = Preferences(self.tables, make_initial_preferences(spec, last_aging))
+        self.preferences = Preferences(self.tables, make_initial_preferences(spec, last_aging), clock.elapsed_seconds)
         ledger_day = last_aging or self.today() - timedelta(days=1)
         self.balances = self._populate(ledger_day, ever_aged=last_aging is not None)
         self._posting_clerk = PostingClerk(
@@ -87,10 +87,13 @@ class Practice:
         """The date on the office's own clock."""
         return self._office_clock.today()
 
-    def list_preferences(self, pref_name: str | None) -> list[dict[str, object]]:
-        """Rows of `GET /preferences` (`PrefNum`, `PrefName`, `ValueString`); all rows if no name is given."""
+    def list_preferences(self, pref_name: str | None, age_seconds: float = 0.0) -> list[dict[str, object]]:
+        """Rows of `GET /preferences` (`PrefNum`, `PrefName`, `ValueString`); all rows if no name is given.
+
+        With an age, the state of aging in them is as it was then.
+        """
         self._update_heartbeat()
-        return self.preferences.list_rows(pref_name)
+        return self.preferences.list_rows(pref_name, age_seconds)
 
     def set_preference(self, pref_name: str, value: str) -> None:
         """Change a preference as an administrator does. The service notices it at once."""
@@ -107,7 +110,10 @@ class Practice:
 
     def get_aging_report(self, as_of: date, clinics: Sequence[int] = ()) -> list[ReportLine]:
         """The aging report of a day from the present ledgers, ordered by name, without a page cap."""
-        return build_report(self.balances.families, as_of, clinics)
+        spec = self.spec
+        return build_report(
+            self.balances.families, as_of, clinics, claims=spec.report_claims, with_credits=spec.report_credits
+        )
 
     def run_short_query(self, sql: str) -> list[dict[str, object]]:
         """Run a SELECT of MySQL.

@@ -1,5 +1,6 @@
 """Table `preference` of one office: settings and the state of aging, all as text."""
 
+from collections.abc import Callable
 from datetime import date
 from random import Random
 
@@ -21,10 +22,20 @@ TIME_DUE_DATE = "2000-01-01"  # only the time of AgingServiceTimeDue matters
 
 
 class Preferences:
-    """Names, numbers and values, equal here and in the database. Names compare without case, as in MySQL."""
+    """Names, numbers and values, equal here and in the database. Names compare without case, as in MySQL.
 
-    def __init__(self, tables: Tables, values: dict[str, str]) -> None:
+    Args:
+        tables: The database.
+        values: The values at the beginning.
+        get_seconds: Returns the time since the world began.
+    """
+
+    def __init__(self, tables: Tables, values: dict[str, str], get_seconds: Callable[[], float]) -> None:
         self._tables = tables
+        self._get_seconds = get_seconds
+        self._aging_history: dict[str, list[tuple[float, str]]] = {
+            name.lower(): [] for name in (DATE_LAST_AGING, AGING_BEGIN_DATE_TIME)
+        }
         self._rows: dict[str, tuple[int, str, str]] = {}
         for name, value in values.items():
             self.put(name, value)
@@ -37,6 +48,8 @@ class Preferences:
         pref_num, name = known[:2] if known else (FIRST_PREF_NUM + len(self._rows), pref_name)
         self._rows[pref_name.lower()] = (pref_num, name, value)
         self._tables.put_preference(pref_num, name, value)
+        if (history := self._aging_history.get(pref_name.lower())) is not None:
+            history.append((self._get_seconds(), value))
 
     def get(self, pref_name: str) -> str:
         """The value; empty if there is no such preference."""
@@ -47,16 +60,28 @@ class Preferences:
         """The present version of the office's program; a change of the preference is an update."""
         return tuple(map(int, self.get(PROGRAM_VERSION).split(".")))
 
-    def list_rows(self, pref_name: str | None) -> list[dict[str, object]]:
-        """The rows of `GET /preferences`; without a name all rows, those of aging not on the first page."""
+    def list_rows(self, pref_name: str | None, age_seconds: float = 0.0) -> list[dict[str, object]]:
+        """The rows of `GET /preferences`; without a name all rows, those of aging not on the first page.
+
+        Args:
+            pref_name: The only preference that is wanted; None: all.
+            age_seconds: How old the state of aging in the response is.
+        """
         others = () if pref_name is not None else range(OTHER_PREFERENCES)
         return [
             {"PrefNum": -number, "PrefName": f"OtherSetting{number:03}", "ValueString": "0"} for number in others
         ] + [
-            {"PrefNum": pref_num, "PrefName": name, "ValueString": value}
+            {"PrefNum": pref_num, "PrefName": name, "ValueString": self._find_past(key, value, age_seconds)}
             for key, (pref_num, name, value) in self._rows.items()
             if pref_name is None or key == pref_name.lower()
         ]
+
+    def _find_past(self, key: str, value: str, age_seconds: float) -> str:
+        history = self._aging_history.get(key)
+        if not age_seconds or not history:
+            return value
+        then = self._get_seconds() - age_seconds
+        return next((past for since, past in reversed(history) if since <= then), history[0][1])
 
 
 def make_initial_preferences(spec: PracticeSpec, last_aging: date | None) -> dict[str, str]:

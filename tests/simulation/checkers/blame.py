@@ -6,7 +6,7 @@ Judged from the incidents and from what the simulated office knows of its own ag
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.model import Condition, Owner, Plausibility, Status
+from oddaemon.core.model import Condition, Plausibility, Status
 from oddaemon.simulator.practice.aging_run import AgingOutcome
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.practice.preferences import (
@@ -21,10 +21,11 @@ from tests.simulation.time_limits import compute_hold_seconds
 BLAME = "blame"
 BROKEN_OFF = "two runs"
 """Said only of a table that may hold balances of two runs."""
+_NO_CAUSE = frozenset({Impact.NOTHING, Impact.DELAY})
 
 
 def check(environment: SimulationEnvironment) -> None:
-    """Hold every office that is blamed, or whose vendor is, against what was really done."""
+    """Hold every office whose status says that someone must act against what was really done."""
     if environment.event_log.alive_since is None or not environment.world.is_running:
         return
     for office_id, practice in environment.practices.items():
@@ -43,7 +44,7 @@ def check(environment: SimulationEnvironment) -> None:
 def _find_wrong_blame(
     environment: SimulationEnvironment, office_id: str, practice: Practice, status: Status
 ) -> str | None:
-    if status.owner not in (Owner.OFFICE, Owner.VENDOR) or status.condition is Condition.PAUSED:
+    if status.owner is None or status.condition is Condition.PAUSED:
         return None
     if BROKEN_OFF in status.reason and not _may_hold_two_runs(practice):
         return "its table holds the balances of one run"
@@ -52,7 +53,7 @@ def _find_wrong_blame(
     recently = now - recent_seconds
     for incident in environment.scenario.incidents:
         is_recent = incident.begins <= now and incident.ends > recently
-        if office_id in incident.office_ids and is_recent and incident.impact is not Impact.NOTHING:
+        if office_id in incident.office_ids and is_recent and incident.impact not in _NO_CAUSE:
             return None
     if environment.event_log.clock_steps:
         return None

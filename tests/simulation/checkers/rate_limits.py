@@ -26,9 +26,10 @@ CHECK_REQUESTS_MAX = 80
 OUTAGE_OFFICES_MIN = 3
 """Offices without a response before headquarters counts as down."""
 SILENCE_FORGOTTEN_SECONDS = 600.0
-PROBE_SECONDS = (5.0, 10.0, 20.0, 40.0)
-"""Before the first trials; all later ones are a minute apart."""
-PROBE_SECONDS_MAX = 60.0
+PROBE_SECONDS = (5.0, 10.0)
+"""Before the first trials."""
+PROBE_SECONDS_MAX = 20.0
+"""Between all later ones. A trial that hangs for longer does not hold up the next one."""
 JITTER_SECONDS = 0.5
 
 
@@ -108,7 +109,7 @@ def check_one_by_one(incident: Incident, traffic: Sequence[RecordedRequest], eve
             ),
             key=lambda request: request.arrived_seconds,
         )
-        known_at = _find_known_at(met)
+        known_at = find_known_at(met)
         if known_at is not None:
             known_at += _get_notice_delay(scheduled.fault)
             probes = [each for each in met if each.arrived_seconds > known_at]
@@ -121,7 +122,7 @@ def _get_notice_delay(fault: Fault) -> float:
     return ApiSettings.model_fields["connect_timeout_seconds"].default if in_vain else 0.0
 
 
-def _find_known_at(met: Sequence[RecordedRequest]) -> float | None:
+def find_known_at(met: Sequence[RecordedRequest]) -> float | None:
     """When the last of `OUTAGE_OFFICES_MIN` offices met silence, none of them long ago."""
     silent_at: dict[str, float] = {}
     for request in sorted(met, key=lambda each: each.finished_seconds):
@@ -146,5 +147,6 @@ def _check_trials(probes: Sequence[RecordedRequest], known_at: float, ends: floa
             )
             return
     for first, second in pairwise(probes):
-        if second.arrived_seconds < first.finished_seconds - JITTER_SECONDS:
+        free_at = min(first.finished_seconds, first.arrived_seconds + PROBE_SECONDS_MAX)
+        if second.arrived_seconds < free_at - JITTER_SECONDS:
             event_log.add_complaint(ONE_BY_ONE, "", f"two trials in flight at {second.arrived_seconds:.1f} s")

@@ -17,6 +17,7 @@ class Impact(Enum):
     Attributes:
         NOTHING: it does no harm by itself; everything must go on in time.
         SOMETIMES: it makes some requests fail, or makes the daemon lose time.
+        DELAY: it makes the daemon lose time, and no one may be blamed for it.
         QUERIES: no balances can be read.
         EVERYTHING: nothing can be asked.
         AGING: the office's own aging is not what it should be; whatever is asked is answered.
@@ -24,6 +25,7 @@ class Impact(Enum):
 
     NOTHING = "nothing"
     SOMETIMES = "sometimes"
+    DELAY = "delay"
     QUERIES = "queries"
     EVERYTHING = "everything"
     AGING = "aging"

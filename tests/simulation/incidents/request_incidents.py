@@ -24,17 +24,25 @@ from oddaemon.simulator.faults.faults import (
     OldVersion,
     OtherBody,
     PermissionMissing,
+    QueryUserRestricted,
+    Respelled,
     ScheduledFault,
+    StalePreferences,
     TooManyRequests,
     TruncatedBody,
 )
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
+from oddaemon.simulator.faults.spellings import SPELLINGS
 from tests.simulation.incidents.incident import ExpectedStatus, Impact, Incident, expect_failure
 from tests.simulation.scenario.fleet import SimulatedFleet
 from tests.simulation.scenario.timing import draw_duration, draw_moment
 
 HEADQUARTERS_DOWN = "headquarters down"
 KEY_MOVED = "key moved"
+STALE_PREFERENCES = "stale preferences"
+QUERIES_RESTRICTED = "queries restricted"
+INDISTINGUISHABLE = frozenset({STALE_PREFERENCES, QUERIES_RESTRICTED})
+"""Where the table of preferences may not be read, an old answer of the other method looks like a new one."""
 
 QUERIES = frozenset({Endpoint.SHORT_QUERY})
 IN_FLIGHT_SECONDS = 90.0
@@ -70,6 +78,15 @@ UNPROVED = (
     ),
 )
 
+RESTRICTED = (expect_failure(FailureKind.QUERY_USER_RESTRICTED, conditions=(BLOCKED,)),)
+
+ECONNECTOR_SENTENCE = "The office's eConnector is not running. Please contact the office to start their eConnector."
+ERRORS_UNDER_SUCCESS = (
+    f'"{ECONNECTOR_SENTENCE}"',
+    f'{{"Message": "{ECONNECTOR_SENTENCE}"}}',
+    f'[{{"error": "{ECONNECTOR_SENTENCE}"}}]',
+    ECONNECTOR_SENTENCE,
+)
 HTML = "<!doctype html><html><head><title>Just a moment</title></head><body><p>Checking you</p></body></html>"
 GARBAGE = ("\x00garbage\xff", "", "null", "42", '{"error": "unknown"}', '"The office is closed."', "[" * 5000, HTML)
 RETRY_AFTERS: tuple[str | None, ...] = (
@@ -178,6 +195,26 @@ def _draw_headquarters_outage(rng: Random, fleet: SimulatedFleet, _: str) -> Inc
     )
 
 
+def _draw_stale_preferences(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    """GETs are answered from a cache or a replica: what completes is seen later, and no one is at fault."""
+    begins = draw_moment(rng, fleet, office_id)
+    ends = begins + draw_duration(rng)
+    age_seconds = rng.choice((30.0, 300.0, 1800.0, 7200.0))
+    scheduled = ScheduledFault(StalePreferences(age_seconds), frozenset({office_id}), FaultWindow(begins, ends))
+    return Incident(STALE_PREFERENCES, (office_id,), begins, ends + IN_FLIGHT_SECONDS, Impact.DELAY, (scheduled,))
+
+
+def _draw_restricted_queries(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    """The office's query user may read the patients alone, which costs time only, or not even these."""
+    begins = draw_moment(rng, fleet, office_id)
+    ends = begins + draw_duration(rng)
+    tables, impact = rng.choice(((("patient",), Impact.DELAY), (("appointment",), Impact.QUERIES)))
+    window = FaultWindow(begins, ends)
+    scheduled = ScheduledFault(QueryUserRestricted(tables), frozenset({office_id}), window, QUERIES)
+    over = ends + IN_FLIGHT_SECONDS
+    return Incident(QUERIES_RESTRICTED, (office_id,), begins, over, impact, (scheduled,), expected_statuses=RESTRICTED)
+
+
 _CUTS = tuple(
     BrokenConnection(cut, after)
     for cut in (ConnectionFailure.RESET, ConnectionFailure.CLOSE)
@@ -239,11 +276,19 @@ REQUEST_INCIDENTS: dict[str, DrawIncident] = {
         "truncated", (TruncatedBody(0.0), TruncatedBody(0.5), TruncatedBody(0.98)), UNREADABLE
     ),
     "garbage": _ContinuousIncident("garbage", tuple(map(OtherBody, GARBAGE)), UNREADABLE),
+    "error under success": _ContinuousIncident(
+        "error under success",
+        tuple(map(OtherBody, ERRORS_UNDER_SUCCESS)),
+        (expect_failure(FailureKind.ECONNECTOR_DOWN),),
+    ),
     "rows altered": _ContinuousIncident("rows altered", _ALTERED, UNPROVED, QUERIES),
     "slow queries": _ContinuousIncident("slow queries", (Latency(70), GatewayError(504)), TOO_SLOW, QUERIES),
     "throttled": _draw_throttling,
     KEY_MOVED: _draw_moved_key,
     HEADQUARTERS_DOWN: _draw_headquarters_outage,
+    STALE_PREFERENCES: _draw_stale_preferences,
+    QUERIES_RESTRICTED: _draw_restricted_queries,
+    "respelled": _SporadicIncident("respelled", tuple(map(Respelled, SPELLINGS)), is_harmless=True),
     "latency": _SporadicIncident("latency", (Latency(0.5), Latency(8), Latency(45), Latency(55)), is_harmless=True),
     "limit ignored": _SporadicIncident("limit ignored", (LimitIgnored(),), QUERIES, is_harmless=True),
     "once in a while": _SporadicIncident("once in a while", _ONCE_IN_A_WHILE),

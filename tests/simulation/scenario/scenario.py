@@ -12,7 +12,12 @@ from tests.simulation.incidents.actions import Action
 from tests.simulation.incidents.daemon_incidents import DAEMON_INCIDENTS
 from tests.simulation.incidents.incident import Incident
 from tests.simulation.incidents.office_incidents import OFFICE_INCIDENTS
-from tests.simulation.incidents.request_incidents import HEADQUARTERS_DOWN, REQUEST_INCIDENTS
+from tests.simulation.incidents.request_incidents import (
+    HEADQUARTERS_DOWN,
+    INDISTINGUISHABLE,
+    REQUEST_INCIDENTS,
+    STALE_PREFERENCES,
+)
 from tests.simulation.scenario.fleet import SimulatedFleet, draw_fleet
 from tests.simulation.scenario.seeded_random import make_rng
 
@@ -66,6 +71,8 @@ def draw_scenario(seed: int) -> Scenario:
     failing_office = rng.choice(fleet.ids) if fate < QUIET_SHARE + ISOLATION_SHARE else None
     pool = [kind for kind in KINDS if not (failing_office and kind in FLEET_WIDE)]
     kinds = rng.sample(pool, min(len(pool), rng.choice((1, 2, 3, 4, 6, 9))))
+    if set(kinds) >= INDISTINGUISHABLE:
+        kinds.remove(STALE_PREFERENCES)
     incidents: list[Incident] = []
     for kind in kinds:
         own_rng = make_rng(seed, kind)

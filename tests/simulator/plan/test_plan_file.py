@@ -148,6 +148,7 @@ def test_keys_and_seeds_follow_from_the_seed_and_differ_between_offices() -> Non
         ({"fault": [{"kind": "fire"}]}, "fault[1]: kind must be one of econnector_down"),
         ({"fault": [{"kind": "latency"}]}, "fault[1]: seconds must be given"),
         ({"fault": [{"kind": "latency", "second": 5}]}, "fault[1]: unknown name 'second', did you mean 'seconds'?"),
+        ({"fault": [{"kind": "respelled", "spelling": "x"}]}, "fault[1]: spelling must be one of byte_order_mark"),
         ({"fault": [{"kind": "altered", "alteration": "x"}]}, "fault[1]: alteration must be one of drop_first_row"),
         ({"fault": [{"kind": "key_disabled", "offices": ["a"]}]}, "fault[1]: no such office: a"),
         ({"fault": [{"kind": "key_moved", "to_office_id": "b"}]}, "fault[1]: no such office: b"),
@@ -178,6 +179,8 @@ def test_every_fault_can_be_planned() -> None:
         "latency": {"seconds": 5},
         "broken_connection": {"cut": "stall"},
         "other_body": {"text": "null"},
+        "respelled": {"spelling": "utf_16"},
+        "stale_preferences": {"seconds": 60},
     }
     tables = [{"kind": kind, **needed.get(kind, {})} for kind in FAULTS if kind != "altered"]
     tables += [{"kind": "altered", "alteration": name} for name in ALTERATIONS]

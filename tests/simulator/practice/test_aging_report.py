@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -98,3 +98,32 @@ async def test_it_is_slow() -> None:
     there, started = make_headquarters(key=READ_ALL), anyio.current_time()
     await fetch_rows(there)
     assert anyio.current_time() - started >= OPTIONS.report_seconds
+
+
+@pytest.mark.parametrize("claims", ["now", "then"])
+async def test_the_estimates_of_a_past_day_are_of_the_claims_pending_now_or_then(
+    claims: Literal["now", "then"],
+) -> None:
+    practice = make_headquarters(spec=replace(CLINICS, report_claims=claims), key=READ_ALL).get_practice()
+    today = practice.today()
+    debtors = [family for family in practice.balances.families if family.owed_mills > 0]
+    closed, opened = (
+        next(family for family in debtors if bool(family.ins_est_mills) is is_open) for is_open in (True, False)
+    )
+    pending_mills = closed.ins_est_mills
+    closed.set_claims(0, today.toordinal())
+    opened.set_claims(50_000, today.toordinal())
+    reports = [practice.get_aging_report(today - timedelta(days=days)) for days in (0, 1)]
+    estimates = [{line.pat_num: line.ins_pay + line.write_off for line in report} for report in reports]
+    assert [each[opened.guarantor] for each in estimates] == ([50_000, 0] if claims == "then" else [50_000, 50_000])
+    assert [each[closed.guarantor] for each in estimates] == ([0, pending_mills] if claims == "then" else [0, 0])
+
+
+async def test_a_report_may_leave_out_credits_and_insurance_alone() -> None:
+    specs = [replace(CLINICS, report_credits=included) for included in (True, False)]
+    practices = [make_headquarters(spec=spec, key=READ_ALL).get_practice() for spec in specs]
+    everyone, debtors = (each.get_aging_report(each.today()) for each in practices)
+    assert any(line.bal_total < 0 for line in everyone)
+    assert {line.pat_num for line in debtors} == {
+        line.pat_num for line in everyone if any(line.buckets) and line.bal_total > 0
+    }
