@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from oddaemon.core.failures.classify import MESSAGE_CHARACTERS_MAX, classify_response, extract_message
+from oddaemon.core.failures.classify import (
+    MESSAGE_CHARACTERS_MAX,
+    classify_response,
+    classify_success_text,
+    extract_message,
+)
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.failures.origin import HOST_FAILURES
 from oddaemon.core.failures.recovery import Recovery
@@ -74,6 +79,33 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
         ),
     }
     assert named == set(FailureKind) - of_other_origin
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("eConnector is not running", FailureKind.ECONNECTOR_DOWN),
+        ('"eConnector is not running"', FailureKind.ECONNECTOR_DOWN),
+        ('{"Message":"eConnector is not running"}', FailureKind.ECONNECTOR_DOWN),
+        ('[{"error":"eConnector is not running"}]', FailureKind.ECONNECTOR_DOWN),
+        ('[{"PatNum":"7","Note":"eConnector is not running"}]', None),
+        ('{"Message":7}', None),
+        ("[7]", None),
+        ("[]", None),
+        ('[{"Message":"eConnector', None),
+        ("[" * 15_000, None),
+        ('"Something else."', None),
+    ],
+)
+def test_a_success_is_an_error_where_it_is_nothing_but_a_known_text(body: str, kind: FailureKind | None) -> None:
+    assert classify_success_text(body, query=True) is kind
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_only_a_query_shows_that_the_offices_user_is_restricted(status: int) -> None:
+    body = "SELECT command denied to user 'od'@'pc' for table 'patient'"
+    assert classify_response(status, body, query=True) is FailureKind.QUERY_USER_RESTRICTED
+    assert classify_response(status, body, query=False) is not FailureKind.QUERY_USER_RESTRICTED
 
 
 @pytest.mark.parametrize(
