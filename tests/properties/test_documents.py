@@ -51,7 +51,8 @@ def test_the_date_of_the_last_aging_is_the_same_day_in_every_spelling(data: st.D
     rows = [{"PrefName": '"DateLastAging"', "ValueString": json.dumps(spelled)}]
     others = data.draw(st.lists(UNREAD_LITERALS, max_size=2))
     rows += [{"PrefName": "null", "ValueString": literal} for literal in others]
-    page = decode.parse_preference_page(data.draw(spell_document(data.draw(st.permutations(rows)))), "DateLastAging")
+    sent = data.draw(spell_document(data.draw(st.permutations(rows))))
+    page = decode.parse_preference_page(decode_rows(sent), "DateLastAging")
     assert page.value is not None
     assert parse_date(page.value) == (None if day.year == 1 and day.toordinal() == 1 else day)
 
