@@ -68,8 +68,19 @@ def test_the_example_shows_the_defaults(config: Path, tmp_path: Path) -> None:
     bare = tmp_path / "config" / "bare.toml"
     bare.write_text('[api]\ndeveloper_key_file = "keys/developer.key"\n')
     defaults = load_settings(bare)
-    for section in ("api", "state", "http", "cadence", "plausibility", "daemon", "log", "maintenance", "alerts"):
+    for section in ("api", "state", "http", "daemon", "log", "maintenance", "alerts"):
         assert getattr(shown, section) == getattr(defaults, section)
+
+
+def test_the_example_shows_the_defaults_of_what_an_office_may_override(config: Path) -> None:
+    example = config / "oddaemon.example.toml"
+    before = load_settings(example).offices
+    text, removed = re.subn(
+        r"^\[(cadence|plausibility)\]\n([^\[\n].*\n|\n)*", "", example.read_text(), flags=re.MULTILINE
+    )
+    assert removed == 2
+    example.write_text(text)
+    assert load_settings(example).offices == before
 
 
 def test_the_example_names_every_setting() -> None:
