@@ -45,7 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the quick tier write into memory: most of its time would be fsync. The real tier writes to a disk."""
+    """Choose where tests write. The quick tier writes into memory: most of its time would be fsync.
+
+    pytest names the directory after the login, which may be long; the path of a socket has 107 bytes at most.
+    """
+    os.environ["LOGNAME"] = str(os.getuid())
     if "not real" in config.getoption("markexpr") and can_hold_files(MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

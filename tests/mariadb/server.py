@@ -4,8 +4,8 @@ It is Debian's `mariadb-server` as it comes, but for `group_concat_max_len`, whi
 before 10.2: the smallest that offices have.
 """
 
-import getpass
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -48,7 +48,7 @@ class MariaDbServer:
 
     def __init__(self, directory: Path) -> None:
         self._data, self._socket, self._log = directory / "data", directory / "socket", directory / "log"
-        account = f"--user={getpass.getuser()}"
+        account = f"--user={pwd.getpwuid(os.getuid()).pw_name}"
         # A server that starts clears its temporary directory, which must not be another one's.
         temporary = directory / "tmp"
         temporary.mkdir()
