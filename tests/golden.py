@@ -15,6 +15,7 @@ _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z| [A-Z][A-Z0-9+-]*)?"), "INSTANT"),
     (re.compile(r"\b127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\bprocess \d+ on \S+"), "process PID on HOST"),
+    (re.compile(r"\bPort \d+"), "Port PORT"),
     (re.compile(r"sport = :\d+"), "sport = :PORT"),
 )
 """What another run says otherwise."""
@@ -55,10 +56,10 @@ class GoldenTexts:
         """Compare the next text of the test with the recorded one.
 
         Args:
-            text: a sentence, an output, an exception.
+            text: a sentence, an output, an exception; of a list, each item is a line.
             changing: what another run says otherwise, such as a day: by what is written instead.
         """
-        said = str(text)
+        said = "\n".join(map(str, text)) if isinstance(text, list) else str(text)
         if "╭─" in said:  # a box of a usage error: where its lines break depends on the length of paths
             said = " ".join(_BOX.sub(" ", said).split())
         for written, each in {**self._changing, **changing}.items():
@@ -68,7 +69,9 @@ class GoldenTexts:
         said = "\n".join(line.rstrip() for line in said.splitlines())
         self._said.append(said)
         if not self._recording:
-            assert said in self._recorded[len(self._said) - 1 :][:1], f"{self._file.name} differs: see tests/golden.py"
+            assert said in self._recorded[len(self._said) - 1 :][:1], (
+                f"{self._file.name} differs: see tests/golden.py. It says:\n{said}"
+            )
 
     def finish(self) -> None:
         """Write what was checked, or see that nothing recorded was left out."""

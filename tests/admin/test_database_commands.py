@@ -27,6 +27,7 @@ from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, make_sink_settings
 from tests.engine.night import SMALL, SMILE, make_office_settings, night
 from tests.engine.world import World
+from tests.golden import GoldenTexts
 from tests.store.paused_statement import paused_statement
 
 HILL = PracticeSpec("hill", seed=2, guarantors=40, settled=10)
@@ -144,14 +145,14 @@ async def test_the_command_adds_no_row_to_those_that_it_erases(tmp_path: Path) -
             assert await list_latest(world.database, "hill", 1000) == before
 
 
-async def test_an_office_that_comes_back_before_its_turn_is_kept(tmp_path: Path) -> None:
+async def test_an_office_that_comes_back_before_its_turn_is_kept(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.wait_for_snapshots(1, "hill")
         both = world.settings
         await remove_hill(world)
         async with get_database(world).maintenance_lock:
             assert await get_commands(world).forget("hill", 1000) == STARTED
-            assert await get_commands(world).forget("hill", 1000) == "`forget hill` is already running."
+            golden.check(await get_commands(world).forget("hill", 1000))
             await world.apply(both)
         with pytest.raises(CommandRejected, match=CONFIGURED):
             await wait_for_result(world)
@@ -229,7 +230,7 @@ async def test_a_courier_in_the_middle_of_a_delivery_of_it_goes_on_with_the_othe
         assert (await count_rows(world))["delivery"] == 1
 
 
-async def test_an_erasure_cut_by_a_kill_is_finished_on_repetition(tmp_path: Path) -> None:
+async def test_an_erasure_cut_by_a_kill_is_finished_on_repetition(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.wait_for_snapshots(1, "hill")
         await remove_hill(world)
@@ -239,21 +240,23 @@ async def test_an_erasure_cut_by_a_kill_is_finished_on_repetition(tmp_path: Path
         await world.crash()
         assert list_known_offices(world) == ["hill", "smile"]
         await world.start()
-        with pytest.raises(CommandRejected, match="`forget hill` was not requested"):
+        with pytest.raises(CommandRejected) as caught:
             await get_commands(world).jobs.get_status("forget", "hill")
+        golden.check(caught.value)
         assert (await erase_hill(world))["office"] == 1
         assert list_known_offices(world) == ["smile"]
 
 
-async def test_what_nothing_is_known_of_cannot_be_forgotten(tmp_path: Path) -> None:
+async def test_what_nothing_is_known_of_cannot_be_forgotten(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, BOTH) as world:
         await get_commands(world).forget("dale", None)
-        with pytest.raises(CommandRejected, match="no office 'dale'"):
+        with pytest.raises(CommandRejected) as caught:
             await wait_for_result(world, office_id="dale")
+        golden.check(caught.value)
 
 
 @pytest.mark.real("waits for the lock time-out of SQLite in real time")
-async def test_a_database_in_use_is_reported_and_the_job_can_be_repeated(tmp_path: Path) -> None:
+async def test_a_database_in_use_is_reported_and_the_job_can_be_repeated(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.wait_for_snapshots(1, "hill")
         await remove_hill(world)
@@ -261,15 +264,16 @@ async def test_a_database_in_use_is_reported_and_the_job_can_be_repeated(tmp_pat
             other.execute("BEGIN")
             other.execute("SELECT COUNT(*) FROM balance").fetchall()
             await get_commands(world).forget("hill", 1000)
-            with pytest.raises(CommandRejected, match="another program has the database open"):
+            with pytest.raises(CommandRejected) as caught:
                 await wait_for_result(world)
+            golden.check(caught.value)
         assert list_known_offices(world) == ["hill", "smile"]
         assert world.daemon.readiness.ready
         await erase_hill(world)
         assert list_known_offices(world) == ["smile"]
 
 
-async def test_a_crash_is_reported_and_ends_nothing(tmp_path: Path) -> None:
+async def test_a_crash_is_reported_and_ends_nothing(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.wait_for_snapshots(1, "hill")
 
@@ -278,8 +282,9 @@ async def test_a_crash_is_reported_and_ends_nothing(tmp_path: Path) -> None:
             raise ZeroDivisionError
 
         await get_commands(world).jobs.start("vacuum", "", None, fail)
-        with pytest.raises(CommandRejected, match="internal error ended the job: ZeroDivisionError"):
+        with pytest.raises(CommandRejected) as caught:
             await wait_for_result(world, "vacuum", "")
+        golden.check(caught.value)
         assert "ZeroDivisionError" in world.find_events("job_failed", "")[-1]["traceback"]
         await get_commands(world).vacuum(None)
         assert (await wait_for_result(world, "vacuum", ""))["outcome"].startswith("Vacuumed ")
@@ -290,16 +295,14 @@ async def test_pruning_by_command_uses_the_configured_or_the_given_period(tmp_pa
         await world.wait_for_snapshots(2)
         await world.wait_for_snapshots(4)
         await get_commands(world).prune(None, 1000)
-        assert (await wait_for_result(world, "prune", ""))["outcome"].startswith(
-            "Deleted what was older than 400 days: 0 "
-        )
+        assert "400 days: 0 " in (await wait_for_result(world, "prune", ""))["outcome"]
         await get_commands(world).prune(1, 1000)
-        assert (await wait_for_result(world, "prune", ""))["outcome"].startswith(
-            "Deleted what was older than 1 days: 1 "
-        )
+        assert "1 days: 1 " in (await wait_for_result(world, "prune", ""))["outcome"]
 
 
-async def test_a_full_disk_is_reported_before_a_row_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_reported_before_a_row_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: GoldenTexts
+) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.wait_for_snapshots(1, "hill")
         await remove_hill(world)
@@ -311,8 +314,9 @@ async def test_a_full_disk_is_reported_before_a_row_is_deleted(tmp_path: Path, m
         with monkeypatch.context() as patched:
             patched.setattr("oddaemon.store.sqlite.maintenance.vacuum.require_space", full)
             await get_commands(world).forget("hill", 1000)
-            with pytest.raises(CommandRejected, match="The disk is full"):
+            with pytest.raises(CommandRejected) as caught:
                 await wait_for_result(world)
+            golden.check(caught.value)
         after = await count_rows(world)
         assert all(after[table.name] >= before[table.name] for table in list_office_tables())
         assert await list_failed_jobs(world) == ["`forget hill` failed. The disk is full. Free some space."]
@@ -334,7 +338,7 @@ async def test_a_drain_interrupts_jobs_that_block_the_database(
             await world.wait_ended()
         failed = {each["job"]: each for each in world.find_events("job_failed", "")}
         assert set(failed) == {"vacuum", "forget hill"}
-        assert all("The daemon is stopping" in each["reason"] for each in failed.values())
+        assert all("daemon is stopping" in each["reason"] for each in failed.values())
         assert not world.find_events("job_finished", "")
         assert not world.find_events("store_failed", "")
         assert len(world.list_published()) == 1

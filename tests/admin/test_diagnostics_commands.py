@@ -15,6 +15,7 @@ from oddaemon.core.office.state import OfficeCommand
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night
 from tests.engine.world import World
+from tests.golden import GoldenTexts
 
 STARTED = "Started the diagnosis of smile."
 
@@ -47,12 +48,12 @@ async def test_a_diagnosis_during_a_pull_disturbs_neither_the_pull_nor_the_rate(
         assert await world.is_true()
 
 
-async def test_a_second_request_joins_the_running_diagnosis(tmp_path: Path) -> None:
+async def test_a_second_request_joins_the_running_diagnosis(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
         before = len(world.list_requests())
         assert await get_jobs(world).start("smile", 1000) == STARTED
-        assert await get_jobs(world).start("smile", 1000) == "The diagnosis of smile is already running."
+        golden.check(await get_jobs(world).start("smile", 1000))
         await wait_for_diagnosis(world)
         assert len(world.list_requests()) == before + 13  # no developer's name is configured
         assert [line["command"] for line in world.lines if line["event"] == "command_received"] == [
@@ -68,42 +69,45 @@ async def test_a_paused_office_is_diagnosed_as_well(tmp_path: Path) -> None:
         assert (await wait_for_diagnosis(world))["healthy"]
 
 
-async def test_a_diagnosis_cut_by_the_end_of_the_daemon_is_discarded(tmp_path: Path) -> None:
+async def test_a_diagnosis_cut_by_the_end_of_the_daemon_is_discarded(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
         await get_jobs(world).start("smile", 1000)
         await anyio.sleep(3)
         diagnoses = get_jobs(world)
         await world.stop()
-        with pytest.raises(CommandRejected, match="There is no diagnosis"):
+        with pytest.raises(CommandRejected) as caught:
             await diagnoses.get_status("smile")
+        golden.check(caught.value)
 
 
-async def test_an_office_without_a_worker_is_left_to_the_client(tmp_path: Path) -> None:
+async def test_an_office_without_a_worker_is_left_to_the_client(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [SMALL]) as world:
         with pytest.raises(CommandRejected) as refusal:
             await get_jobs(world).start("smiles", 1000)
         assert refusal.value.kind is RejectionKind.NO_WORKER
-        with pytest.raises(CommandRejected, match="There is no diagnosis"):
+        with pytest.raises(CommandRejected) as caught:
             await get_jobs(world).get_status("smile")
+        golden.check(caught.value)
 
 
-async def test_a_diagnosis_uses_the_active_settings(tmp_path: Path) -> None:
+async def test_a_diagnosis_uses_the_active_settings(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [SMALL]) as world:
         api = world.settings.api.model_copy(update={"developer_name": "oddaemon"})
         await world.apply(replace(world.settings, api=api))
         await get_jobs(world).start("smile", 1000)
         found = parse_diagnosis(await wait_for_diagnosis(world))
-        assert found.checks[CheckName.OUR_KEY].sentence == "The office lists it."
+        golden.check(found.checks[CheckName.OUR_KEY].sentence)
 
 
-async def test_a_crash_of_a_diagnosis_is_reported_and_ends_nothing(tmp_path: Path) -> None:
+async def test_a_crash_of_a_diagnosis_is_reported_and_ends_nothing(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [SMALL], crashes=True) as world:
         await world.wait_for_snapshots(1)
         world.injected_crashes["smile"] = 1
         await get_jobs(world).start("smile", 1000)
-        with pytest.raises(CommandRejected, match="internal error ended the job: InjectedCrash"):
+        with pytest.raises(CommandRejected) as caught:
             await wait_for_diagnosis(world)
+        golden.check(caught.value)
         failed = world.find_events("job_failed", "")[-1]
         assert (failed["job"], "_crash_on_request" in failed["traceback"]) == ("examine smile", True)
         assert await get_jobs(world).start("smile", 1000) == STARTED

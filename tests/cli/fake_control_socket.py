@@ -44,7 +44,7 @@ class FakeCommands:
         assert uid == os.getuid()
         match office:
             case "hill-street":
-                return f"It is done: {order}."
+                return f"Done: {order}."
             case "bright-smiles":
                 advice = "`oddaemon explain bright-smiles` shows more."
                 raise CommandRejected(RejectionKind.CONFLICT, "Nothing of bright-smiles is held.", advice)
@@ -102,7 +102,7 @@ class FakePauseCommands(FakeCommands):
             sentence = f"{office} is {'paused already' if office in self.paused else 'not paused'}."
             raise CommandRejected(RejectionKind.NOTHING_TO_DO, sentence)
         self.paused ^= {office}
-        return f"It is done: {order}."
+        return f"Done: {order}."
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from oddaemon.cli.app import app
 from oddaemon.cli.lazy_command import LazyCommand, load_commands
 from tests.cli.processes import ENVIRONMENT
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, invoke, write_config
+from tests.golden import GoldenTexts
 from tests.stopwatch import measure_cpu_seconds, read_children_seconds
 
 COMMANDS = ("run", "check", "status", "explain", "balances", "simulator", "demo")
@@ -177,8 +178,10 @@ def test_the_shell_completes_offices_and_sinks(fleet: SampleFleet, line: str, of
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_completes_offices_of_the_configuration_on_the_line(fleet: SampleFleet, shell: str) -> None:
-    assert "bright-smiles" in " ".join(complete(f"oddaemon explain --config {fleet.config} br", shell))
+def test_every_shell_completes_offices_of_the_configuration_on_the_line(
+    fleet: SampleFleet, shell: str, golden: GoldenTexts
+) -> None:
+    golden.check(" ".join(complete(f"oddaemon explain --config {fleet.config} br", shell)))
 
 
 @pytest.mark.parametrize("config", ["/nowhere/oddaemon.toml", "/", __file__])

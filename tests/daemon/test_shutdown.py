@@ -15,6 +15,7 @@ from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.engine.night import SMALL, SMILE, make_office_settings, night
 from tests.engine.world import World
+from tests.golden import GoldenTexts
 
 pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
 
@@ -22,7 +23,9 @@ SLOW = HeadquartersOptions(base_seconds=5)
 PAGED = (make_office_settings(reader=Reader.PAGES),)
 
 
-async def test_a_drain_lets_the_request_in_flight_finish_and_keeps_its_page(tmp_path: Path) -> None:
+async def test_a_drain_lets_the_request_in_flight_finish_and_keeps_its_page(
+    tmp_path: Path, golden: GoldenTexts
+) -> None:
     async with night(tmp_path, [SMILE], PAGED, options=SLOW) as world:
         await world.wait_for_event("page_stored")
         await anyio.sleep(2)
@@ -32,7 +35,7 @@ async def test_a_drain_lets_the_request_in_flight_finish_and_keeps_its_page(tmp_
         assert world.clock.now() - began < timedelta(seconds=6)
         assert all(each.status == 200 for each in world.list_requests())
         assert len(world.find_events("page_stored")) == 2
-        assert world.find_events("office_stopped")[-1]["reason"] == "the daemon is stopping"
+        golden.check(world.find_events("office_stopped")[-1]["reason"])
         await world.start()
         await world.wait_for_snapshots(1)
         assert world.find_events("pull_started")[-1]["resumed_rows"] == 200

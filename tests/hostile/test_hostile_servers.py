@@ -13,6 +13,7 @@ from anyio.abc import ByteStream
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.opendental.client import Limits
 from oddaemon.opendental.decode_values import Row
+from tests.golden import GoldenTexts
 from tests.opendental.client_harness import ROWS, make_harness
 from tests.opendental.loopback_server import (
     LONG_TIMEOUT,
@@ -101,11 +102,11 @@ async def test_an_answer_may_be_as_large_as_allowed(framed: Callable[[bytes, str
 @every_framing
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "502 Bad Gateway"])
 async def test_one_byte_more_is_refused_in_every_framing(
-    framed: Callable[[bytes, str], ConnectionHandler], status: str
+    framed: Callable[[bytes, str], ConnectionHandler], status: str, golden: GoldenTexts
 ) -> None:
     found = await get_failure(framed(make_rows(BYTES_MAX + 1), status))
     assert (found.kind, found.status) == (FailureKind.OVERSIZED, int(status[:3]))
-    assert found.message == f"more than {BYTES_MAX} bytes"
+    golden.check(found.message)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental import decode
 from oddaemon.opendental.decode_values import MalformedValue, Row
 from oddaemon.opendental.document import decode_rows
+from tests.golden import GoldenTexts
 from tests.opendental.response_bodies import (
     BALANCES,
     CANARY,
@@ -84,10 +85,8 @@ def test_what_is_not_an_answer_is_refused_without_a_value_of_it(reader: str, sen
     assert CANARY not in sentence
 
 
-def test_the_sentence_says_what_came_instead_of_rows() -> None:
-    assert (
-        get_error_text(decode_rows, b'"text"') == "the response is not a JSON list of rows: Expected `array`, got `str`"
-    )
+def test_the_sentence_says_what_came_instead_of_rows(golden: GoldenTexts) -> None:
+    golden.check(get_error_text(decode_rows, b'"text"'))
 
 
 def test_a_good_answer_of_each_kind_is_read() -> None:
@@ -160,45 +159,33 @@ def test_an_invalid_row_is_rejected_without_showing_a_value(kind: str, spoil: Ca
     assert "999" not in sentence
 
 
-@pytest.mark.parametrize(
-    ("kind", "rows", "sentence"),
-    [
-        ("control", [], "expected one row, got 0"),
-        ("control", [make_control_row(), make_control_row()], "expected one row, got 2"),
-        ("clocks", [], "expected one row, got 0"),
-        ("clocks", make_clock_rows() * 2, "expected one row, got 2"),
-        ("packed", [], "the response has no rows, not even the control columns"),
-        ("packed", make_packed_rows()[:1] * 2, "packed rows are repeated or out of order"),
-        ("packed", make_packed_rows()[::-1], "packed rows are repeated or out of order"),
-        ("packed", [*make_packed_rows(), make_packed_rows([])[0]], "a packed row has no group"),
-        ("packed", make_packed_rows([]) * 2, "a packed row has no group"),
-        ("packed", [make_control_row([])], "column G is missing"),
-        ("page", make_page_rows()[:1] * 2, "rows are repeated or out of order"),
-        ("page", make_page_rows()[::-1], "rows are repeated or out of order"),
-        ("page", make_page_rows([Balance(0, 0, 1, 0, 0, 0, 0, 0, 1)]), "rows are repeated or out of order"),
-        (
-            "page",
-            make_page_rows([Balance(pat_num, 0, 1, 0, 0, 0, 0, 0, 1) for pat_num in range(1, 102)]),
-            "a page of at most 100 rows has 101",
-        ),
-        ("moved", make_changed_rows()[:1] * 2, "rows are repeated or out of order"),
-        ("moved", make_changed_rows()[::-1], "rows are repeated or out of order"),
-    ],
-)
-def test_rows_that_are_too_few_too_many_repeated_or_out_of_order_are_refused(
-    kind: str, rows: list[JsonRow], sentence: str
-) -> None:
-    assert get_error_text(READERS[kind], encode_rows(rows)) == sentence
+MISPLACED_ROWS = [
+    ("control", []),
+    ("control", [make_control_row(), make_control_row()]),
+    ("clocks", []),
+    ("clocks", make_clock_rows() * 2),
+    ("packed", []),
+    ("packed", make_packed_rows()[:1] * 2),
+    ("packed", make_packed_rows()[::-1]),
+    ("packed", [*make_packed_rows(), make_packed_rows([])[0]]),
+    ("packed", make_packed_rows([]) * 2),
+    ("packed", [make_control_row([])]),
+    ("page", make_page_rows()[:1] * 2),
+    ("page", make_page_rows()[::-1]),
+    ("page", make_page_rows([Balance(0, 0, 1, 0, 0, 0, 0, 0, 1)])),
+    ("page", make_page_rows([Balance(pat_num, 0, 1, 0, 0, 0, 0, 0, 1) for pat_num in range(1, 102)])),
+    ("moved", make_changed_rows()[:1] * 2),
+    ("moved", make_changed_rows()[::-1]),
+]
 
 
-def test_the_message_names_the_column_that_is_wrong() -> None:
-    assert (
-        get_error_text(READERS["control"], encode_rows([drop_column("Checksum")(make_control_row())]))
-        == "column Checksum is missing"
-    )
-    assert get_error_text(READERS["control"], encode_rows([{**make_control_row(), "Guarantors": CANARY + "x"}])) == (
-        "column Guarantors is not an integer"
-    )
+def test_rows_that_are_too_few_too_many_repeated_or_out_of_order_are_refused(golden: GoldenTexts) -> None:
+    golden.check([f"{kind}: {get_error_text(READERS[kind], encode_rows(rows))}" for kind, rows in MISPLACED_ROWS])
+
+
+def test_the_message_names_the_column_that_is_wrong(golden: GoldenTexts) -> None:
+    golden.check(get_error_text(READERS["control"], encode_rows([drop_column("Checksum")(make_control_row())])))
+    golden.check(get_error_text(READERS["control"], encode_rows([{**make_control_row(), "Guarantors": CANARY + "x"}])))
 
 
 def test_a_truncated_column_is_distinguished_from_other_failures() -> None:
@@ -209,19 +196,17 @@ def test_a_truncated_column_is_distinguished_from_other_failures() -> None:
         READERS["packed"](encode_rows(rows))
 
 
-def test_a_truncated_number_still_parses_and_the_totals_reveal_it() -> None:
+def test_a_truncated_number_still_parses_and_the_totals_reveal_it(golden: GoldenTexts) -> None:
     rows = make_packed_rows()
     rows[0]["L2"] = rows[0]["L2"][:-1]
     packed = decode.parse_packed(decode_rows(encode_rows(rows)), PACKING)
-    assert (
-        find_difference(packed.balances, packed.control.totals) == "the sums of bal_total differ from the office's own"
-    )
+    golden.check(find_difference(packed.balances, packed.control.totals))
 
 
-def test_of_a_repeated_name_the_last_counts_and_the_totals_reveal_it() -> None:
+def test_of_a_repeated_name_the_last_counts_and_the_totals_reveal_it(golden: GoldenTexts) -> None:
     sent = encode_rows(make_packed_rows()).replace(b'"Guarantors": 4', b'"Guarantors": 4, "Guarantors": 5', 1)
     packed = decode.parse_packed(decode_rows(sent), PACKING)
-    assert find_difference(packed.balances, packed.control.totals) == "4 guarantors were read where the office counts 5"
+    golden.check(find_difference(packed.balances, packed.control.totals))
 
 
 def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> None:

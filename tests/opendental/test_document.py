@@ -9,6 +9,7 @@ import pytest
 from oddaemon.opendental import decode
 from oddaemon.opendental.decode_values import MalformedValue, Row
 from oddaemon.opendental.document import SLICE_BYTES, decode_rows, to_utf8
+from tests.golden import GoldenTexts
 from tests.opendental.response_bodies import GOOD, READERS, encode_rows, make_control_row, make_preference_rows
 
 BODY = encode_rows([{"PrefName": "A", "ValueString": "é"}])
@@ -72,7 +73,7 @@ def test_an_integer_is_read_in_every_spelling(spelling: Any) -> None:
 
 @pytest.mark.parametrize("spelling", [True, 5.5, "5.5", "5,0", "1e999999999", "0x5", "5_0", 2**63, 1e300, "nan", ""])
 def test_a_value_that_is_no_integer_of_64_bits_names_its_column(spelling: Any) -> None:
-    with pytest.raises(MalformedValue, match=r"^column N is not an integer$"):
+    with pytest.raises(MalformedValue, match=r"^column N .* integer$"):
         Row({"N": spelling}).get_integer("N")
 
 
@@ -98,16 +99,18 @@ def test_characters_that_steer_a_terminal_do_not_leave_the_decoder(text: str) ->
     assert "\ufffd" in page.value
 
 
-def test_a_text_of_forty_megabytes_is_refused_by_its_column() -> None:
+def test_a_text_of_forty_megabytes_is_refused_by_its_column(golden: GoldenTexts) -> None:
     rows = [{"PrefName": "DateLastAging", "ValueString": "x" * 40_000_000}]
-    with pytest.raises(MalformedValue, match=r"^column ValueString is longer than 500 characters$"):
+    with pytest.raises(MalformedValue) as caught:
         decode.parse_preference_page(decode_rows(encode_rows(rows)), "DateLastAging")
+    golden.check(caught.value)
 
 
 @pytest.mark.parametrize("name", ["Title", "Guarantors", "Touched"])
-def test_no_integer_of_more_than_64_bits_passes_the_decoder(name: str) -> None:
-    with pytest.raises(MalformedValue, match=f"column {name} is not an integer"):
+def test_no_integer_of_more_than_64_bits_passes_the_decoder(name: str, golden: GoldenTexts) -> None:
+    with pytest.raises(MalformedValue) as caught:
         READERS["control"](encode_rows([{**make_control_row(), name: 2**70}]))
+    golden.check(caught.value)
     with pytest.raises(MalformedValue, match="more than 64 bits"):
         decode.parse_balance_text(f"1,{2**63},0,0,0,0,0,0,1")
 
@@ -133,9 +136,10 @@ def test_a_large_document_is_read_in_slices_as_it_is_read_whole(note: str) -> No
 
 
 @pytest.mark.parametrize("sent", [b"[" + b'{"a":' * 190_000, b"[" + b"[" * 300_000, b'[{"a":[' + b"[]," * 300_000])
-def test_a_document_that_is_nested_or_endless_is_refused(sent: bytes) -> None:
-    with pytest.raises(MalformedValue, match="not a JSON list of rows"):
+def test_a_document_that_is_nested_or_endless_is_refused(sent: bytes, golden: GoldenTexts) -> None:
+    with pytest.raises(MalformedValue) as caught:
         decode_rows(sent)
+    golden.check(caught.value)
 
 
 AMOUNTS = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "BalTotal", "InsWoEst", "InsPayEst", "PatientPortion")
@@ -152,9 +156,10 @@ def test_a_guarantor_may_have_any_number_that_a_database_holds() -> None:
 
 
 @pytest.mark.parametrize("pat_num", [2**63, -(2**63) - 1, 10**30])
-def test_a_number_that_no_database_holds_is_refused(pat_num: int) -> None:
-    with pytest.raises(MalformedValue, match="is not an aging report"):
+def test_a_number_that_no_database_holds_is_refused(pat_num: int, golden: GoldenTexts) -> None:
+    with pytest.raises(MalformedValue) as caught:
         decode.parse_report_rows(decode_rows(make_body(pat_num)))
+    golden.check(caught.value)
 
 
 def test_a_name_that_ends_in_half_an_emoji_does_not_hide_the_report() -> None:
@@ -169,5 +174,5 @@ def test_an_amount_of_the_report_is_read_in_every_spelling(spelling: Any, cents:
 
 @pytest.mark.parametrize("spelling", [True, None, "", "1e99", 1e300, "-inf", "12,50"])
 def test_what_is_no_amount_names_its_column(spelling: Any) -> None:
-    with pytest.raises(MalformedValue, match=r"^column BalTotal is (not an amount|out of range)$"):
+    with pytest.raises(MalformedValue, match=r"^column BalTotal .* (amount|range)$"):
         Row({"BalTotal": spelling}).get_cents("BalTotal", 10**15)

@@ -375,5 +375,5 @@ def test_the_keys_that_an_office_holds_are_compared_and_never_shown() -> None:
 
 @pytest.mark.parametrize("name", ["a;b", "a--b", "a\\", 'a"', "a/*b", "a#b", "a`b"])
 def test_a_name_that_could_end_the_statement_is_never_sent(name: str) -> None:
-    with pytest.raises(ValueError, match="not allowed in a statement"):
+    with pytest.raises(ValueError, match="not allowed in"):
         sql.select_registered_keys(name)

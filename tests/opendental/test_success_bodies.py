@@ -7,6 +7,7 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental.client import ApiError
+from tests.golden import GoldenTexts
 from tests.opendental.client_harness import ScriptedServer, make_response, open_session
 
 ECONNECTOR = "The office's eConnector is not running. Please contact the office to start their eConnector."
@@ -56,24 +57,27 @@ async def test_a_preference_is_unset_only_where_the_whole_list_does_not_have_it(
         assert await session.get_preference("AgingServiceTimeDue") == ""
 
 
-async def test_a_preference_that_is_not_on_the_only_page_is_unknown_and_not_unset() -> None:
+async def test_a_preference_that_is_not_on_the_only_page_is_unknown_and_not_unset(golden: GoldenTexts) -> None:
     async with open_session(ScriptedServer(*[make_page(0, 100)] * 2)) as (session, _):
-        with pytest.raises(ApiError, match="the list is not whole"):
+        with pytest.raises(ApiError) as caught:
             await session.get_preference("AgingServiceTimeDue")
+        golden.check(caught.value)
 
 
-async def test_a_list_of_preferences_without_end_is_given_up() -> None:
+async def test_a_list_of_preferences_without_end_is_given_up(golden: GoldenTexts) -> None:
     pages = [make_page(100 * number, 100) for number in range(40)]
     async with open_session(ScriptedServer(*pages)) as (session, _):
-        with pytest.raises(ApiError, match="the list is not whole"):
+        with pytest.raises(ApiError) as caught:
             await session.get_preference("AgingServiceTimeDue")
+        golden.check(caught.value)
         assert session.requests == 30
 
 
-async def test_the_one_row_of_another_preference_is_the_answer_to_another_question() -> None:
+async def test_the_one_row_of_another_preference_is_the_answer_to_another_question(golden: GoldenTexts) -> None:
     async with open_session(ScriptedServer(make_page(0, 1, AgingBeginDateTime="STALE"))) as (session, _):
-        with pytest.raises(ApiError, match="is not preference ProgramVersion"):
+        with pytest.raises(ApiError) as caught:
             await session.get_preference("ProgramVersion")
+        golden.check(caught.value)
 
 
 async def test_clinics_beyond_the_first_page_are_listed() -> None:

@@ -24,6 +24,7 @@ from oddaemon.settings import (
     try_load,
 )
 from oddaemon.settings.model import keep_restart_tables
+from tests.golden import GoldenTexts
 
 ENVIRONMENT = {"D": "Qm7xT2kLp9RvWc4Z", "A": "Hb3nY8sVd5FqXg1J", "B": "Zk4wN6tBc8MrHj2P", "C": "Wd9pX5hTz3KqLs7V"}
 API = '[api]\ndeveloper_key_env = "D"\n'
@@ -49,7 +50,7 @@ def load_office(directory: Path, text: str, api: str = API) -> OfficeSettings:
     return settings.offices[0]
 
 
-def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
+def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path, golden: GoldenTexts) -> None:
     loaded = load_text(tmp_path, API)
     assert loaded.settings == Settings(
         source=tmp_path / "oddaemon.toml",
@@ -77,7 +78,7 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
             digest="30 7 * * *",
         ),
     )
-    assert [warning.message for warning in loaded.warnings] == ["no office is configured"]
+    golden.check([warning.message for warning in loaded.warnings])
 
 
 def test_an_office_needs_an_id_and_a_key(tmp_path: Path) -> None:
@@ -181,13 +182,15 @@ def test_the_control_socket_stands_beside_the_database(tmp_path: Path) -> None:
     assert http.control_socket == Path("/var/lib/od/elm.sqlite.sock")
 
 
-def test_a_database_too_deep_for_a_socket_beside_it_goes_without_and_says_so(tmp_path: Path) -> None:
+def test_a_database_too_deep_for_a_socket_beside_it_goes_without_and_says_so(
+    tmp_path: Path, golden: GoldenTexts
+) -> None:
     deep = "d" * 100
     loaded = load_text(tmp_path, f'{API}[state]\ndatabase = "/{deep}/12.db"\n')
     assert loaded.settings is not None
     assert loaded.settings.http.control_socket is None
     (message,) = [warning.message for warning in loaded.warnings if warning.key == "http.control_socket"]
-    assert message == "the default path beside the database is longer than 107 bytes"
+    golden.check(message)
     just_fits = load_settings(tmp_path, f'{API}[state]\ndatabase = "/{deep[:-8]}/12345.db"\n').http.control_socket
     assert just_fits is not None
     assert len(os.fsencode(just_fits)) == 107
@@ -202,10 +205,8 @@ def test_hosts_have_one_spelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["", "*", "*.example.com", "example.com:9464", "http://example.com", "a b", "127.1"])
 def test_what_is_no_host_is_not_allowed_as_one(tmp_path: Path, host: str) -> None:
     (problem,) = load_text(tmp_path, f'{API}[http]\nallowed_hosts = ["{host}"]\n').problems
-    assert (problem.key, problem.message) == (
-        "http.allowed_hosts[0]",
-        "must be a host name or an IP address without a port",
-    )
+    assert problem.key == "http.allowed_hosts[0]"
+    assert "host name" in problem.message
 
 
 def test_a_directory_is_no_database(tmp_path: Path) -> None:
@@ -295,27 +296,23 @@ def test_a_file_of_notepad_is_read(tmp_path: Path) -> None:
     assert load(path, ENVIRONMENT).api.max_in_flight == 64
 
 
-def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_a_problem(tmp_path: Path, golden: GoldenTexts) -> None:
     path = tmp_path / "oddaemon.toml"
-    assert [str(problem) for problem in try_load(path).problems] == [f"{path}: no such file"]
+    golden.check([str(problem) for problem in try_load(path).problems])
     path.mkdir()
-    assert [str(problem) for problem in try_load(path).problems] == [f"{path}: cannot be read: Is a directory"]
+    golden.check([str(problem) for problem in try_load(path).problems])
     pipe = tmp_path / "pipe.toml"
     os.mkfifo(pipe)
-    assert [str(problem) for problem in try_load(pipe).problems] == [f"{pipe}: cannot be read: not a regular file"]
+    golden.check([str(problem) for problem in try_load(pipe).problems])
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b'name = "Caf\xe9"')
-    assert [str(problem) for problem in try_load(latin).problems] == [
-        f"{latin}: is not UTF-8 (byte 11); save the file as UTF-8"
-    ]
+    golden.check([str(problem) for problem in try_load(latin).problems])
     deep = tmp_path / "deep.toml"
     deep.write_text("a = " + "[" * 50_000)
-    assert [str(problem) for problem in try_load(deep).problems] == [f"{deep}: is nested too deeply"]
+    golden.check([str(problem) for problem in try_load(deep).problems])
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 9_000_000)
-    assert [str(problem) for problem in try_load(large).problems] == [
-        f"{large}: cannot be read: larger than 2097152 bytes"
-    ]
+    golden.check([str(problem) for problem in try_load(large).problems])
 
 
 def test_what_runs_but_should_be_thought_about_is_a_warning(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from oddaemon.sftp.upload_slot import (
     UploadSlot,
     UploadTooLargeError,
 )
+from tests.golden import GoldenTexts
 
 BYTES_MAX = 50_000
 TIMEOUT_SECONDS = 60.0
@@ -94,15 +95,16 @@ async def test_a_file_that_is_written_again_is_overwritten(tmp_path: Path) -> No
         assert (await slot.wait_for_file(TIMEOUT_SECONDS)).read_bytes() == b"short\n"
 
 
-async def test_a_connection_that_breaks_leaves_no_whole_file(tmp_path: Path) -> None:
+async def test_a_connection_that_breaks_leaves_no_whole_file(tmp_path: Path, golden: GoldenTexts) -> None:
     async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot:
         async with sftp_client(slot.target) as sftp:
             file = await sftp.open(get_remote_path(slot), "wb")
             await file.write(b"PatNum\n")
             sftp.exit()
             await sftp.wait_closed()
-        with pytest.raises(UploadMissingError, match=r"the upload was not complete within 0\.2 s"):
+        with pytest.raises(UploadMissingError) as caught:
             await slot.wait_for_file(0.2)
+        golden.check(caught.value)
 
 
 async def test_a_wrong_password_or_none_that_is_expected_any_more_opens_nothing(tmp_path: Path) -> None:
@@ -261,14 +263,15 @@ async def test_broken_algorithms_are_refused(tmp_path: Path, weak: Mapping[str, 
             await asyncssh.connect("127.0.0.1", slot.target.port, known_hosts=None, **weak)
 
 
-async def test_one_upload_has_few_connections_sessions_files_and_listings(tmp_path: Path) -> None:
+async def test_one_upload_has_few_connections_sessions_files_and_listings(tmp_path: Path, golden: GoldenTexts) -> None:
     async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot, AsyncExitStack() as clients:
         sftp, *_ = [await clients.enter_async_context(sftp_client(slot.target)) for _ in range(OPEN_MAX)]
         with pytest.raises(asyncssh.PermissionDenied):
             await clients.enter_async_context(sftp_client(slot.target))
         files = [await sftp.open(get_remote_path(slot), "wb") for _ in range(OPEN_MAX)]
-        with pytest.raises(asyncssh.SFTPFailure, match="too many open files"):
+        with pytest.raises(asyncssh.SFTPFailure) as caught:
             await sftp.open(get_remote_path(slot), "wb")
+        golden.check(caught.value)
         await files[0].close()
         await sftp.open(get_remote_path(slot), "wb")
         for _ in range(LISTINGS_MAX):
@@ -328,15 +331,17 @@ async def test_the_host_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> 
     assert stat.S_IMODE((tmp_path / "host-key").stat().st_mode) == 0o600
 
 
-async def test_a_failure_to_listen_is_reported(tmp_path: Path) -> None:
+async def test_a_failure_to_listen_is_reported(tmp_path: Path, golden: GoldenTexts) -> None:
     key = tmp_path / "host-key"
     key.write_text("no key")
-    with pytest.raises(ReceiverError, match=r"can be read by other users \(mode 0644\)\. Run chmod 600"):
+    with pytest.raises(ReceiverError) as caught:
         await SftpReceiver(make_options(tmp_path)).serve()
+    golden.check(caught.value)
     key.chmod(0o600)
-    with pytest.raises(ReceiverError, match="is not a private key, or has a passphrase"):
+    with pytest.raises(ReceiverError) as caught:
         await SftpReceiver(make_options(tmp_path)).serve()
+    golden.check(caught.value)
     key.unlink()
     async with running_receiver(tmp_path) as site, site.receiver.open_slot() as slot:
-        with pytest.raises(ReceiverError, match=r"Cannot listen on 127\.0\.0\.1:\d+: .*in use.*\[sftp\] listen"):
+        with pytest.raises(ReceiverError, match=r"in use.*\[sftp\] listen"):
             await SftpReceiver(make_options(tmp_path, slot.target.port)).serve()

@@ -8,6 +8,7 @@ from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.golden import GoldenTexts
 from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, get_latest_snapshot, make_balances, make_snapshot, make_state
 
@@ -19,14 +20,14 @@ async def test_a_state_comes_back_as_it_was_saved(database: SqliteDatabase) -> N
     assert await offices.load_state(database, HARBOR) is None
 
 
-async def test_a_person_can_look_at_a_state_with_the_sqlite3_shell(database: SqliteDatabase) -> None:
+async def test_a_person_can_look_at_a_state_with_the_sqlite3_shell(
+    database: SqliteDatabase, golden: GoldenTexts
+) -> None:
     await offices.save_state(database, ELM, make_state())
     row = await database.execute_one(
         f"SELECT condition, since, reason, owner, not_before FROM office WHERE id = '{ELM}'"
     )
-    assert row == [
-        ("blocked", "2026-03-02T08:30:00.250000Z", "The key is disabled.", "office", "2026-03-02T08:30:00.250000Z")
-    ]
+    golden.check(row)
 
 
 @pytest.mark.parametrize("stored", ['{"intent": "dance"}', "{}", "not json", "[]"])
@@ -42,9 +43,10 @@ async def test_a_state_with_fields_of_a_newer_version_is_still_read(database: Sq
     assert await offices.load_state(database, ELM) == make_state()
 
 
-async def test_an_unknown_office_cannot_be_saved(database: SqliteDatabase) -> None:
-    with pytest.raises(OfficeNotRegistered, match="'nowhere' is not in the database"):
+async def test_an_unknown_office_cannot_be_saved(database: SqliteDatabase, golden: GoldenTexts) -> None:
+    with pytest.raises(OfficeNotRegistered) as caught:
         await offices.save_state(database, "nowhere", make_state())
+    golden.check(caught.value)
 
 
 async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: SqliteDatabase) -> None:

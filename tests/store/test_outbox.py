@@ -33,7 +33,9 @@ async def get_first_attempt(database: SqliteDatabase, sink: str = "lake") -> Del
     return queue.next_attempt
 
 
-async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(database: SqliteDatabase) -> None:
+async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(
+    database: SqliteDatabase,
+) -> None:
     number = await publish_night(database, 1, "lake", "push")
     rows = await outbox.list_deliveries(database)
     assert [(row.sink, row.office_id, row.delivery.snapshot_id) for row in rows] == [
@@ -42,7 +44,7 @@ async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(
     ]
     assert len({row.delivery.delivery_id for row in rows}) == 2
     invalid = make_snapshot(make_balances(3))
-    with pytest.raises(ValueError, match="differs from its control totals"):
+    with pytest.raises(ValueError, match="control totals"):
         await snapshots.publish(database, ELM, replace(invalid, balances={}), make_state(), NOW, sinks=("lake",))
     assert len(await outbox.list_deliveries(database)) == 2
 

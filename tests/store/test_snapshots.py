@@ -94,13 +94,15 @@ async def test_money_of_any_size_comes_back_to_the_cent(database: SqliteDatabase
     assert await snapshots.load_balances(database, ELM) == rows
 
 
-async def test_a_snapshot_that_does_not_match_its_count_is_not_published(database: SqliteDatabase) -> None:
+async def test_a_snapshot_that_does_not_match_its_count_is_not_published(
+    database: SqliteDatabase,
+) -> None:
     rows = make_balances(5)
     for bad in (
         replace(make_snapshot(rows), balances=index_balances(rows[:4])),
         replace(make_snapshot(rows), totals=_make_totals(6)),
     ):
-        with pytest.raises(ValueError, match="differs from its control totals"):
+        with pytest.raises(ValueError, match="control totals"):
             await snapshots.publish(database, ELM, bad, make_state(), NOW)
     assert await get_latest_snapshot(database, ELM) is None
 

@@ -44,7 +44,7 @@ class FakeDatabaseCommands:
     async def _record_call(self, *call: object) -> str:
         await anyio.lowlevel.checkpoint()
         self.calls.append(call)
-        return "It is done now."
+        return "Done."
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ async def test_a_job_is_started_and_polled_until_it_is_over(
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             assert (await client.get(target)).status_code == 404
             begun = await client.post(target)
-            assert (begun.status_code, begun.json()["outcome"]) == (200, "It is done now.")
+            assert (begun.status_code, begun.json()["outcome"]) == (200, "Done.")
             assert (await client.get(target)).json() == {"outcome": "in_progress", "result": None}
             assert (await client.get(target)).json() == {"outcome": "done", "result": {"outcome": found}}
             for days in ("0", "-1", "1.5", "007", "\u0663", "x", "9" * 400):

@@ -12,6 +12,7 @@ from oddaemon.core.failures.failure import FailureKind
 from tests.cli.fake_control_socket import fake_daemon
 from tests.cli.sample_fleet import invoke, parse_json, write_config
 from tests.cli.simulated_headquarters import make_fault, make_office, observed_headquarters, simulated_headquarters
+from tests.golden import GoldenTexts
 
 OFFICES = [make_office("elm", clinics=3), make_office("oak"), make_office("ash", service_time_due=None)]
 FAULTS = [make_fault("econnector_down", "oak")]
@@ -31,25 +32,21 @@ def parse_document(result: Result) -> Any:
     return parse_json(result)
 
 
-def test_an_office_in_which_all_is_well_is_shown_check_by_check(config: Path) -> None:
+def test_an_office_in_which_all_is_well_is_shown_check_by_check(config: Path, golden: GoldenTexts) -> None:
     done = run(config, "doctor", "elm")
     lines = done.stdout.splitlines()
     assert (done.exit_code, done.stderr) == (0, "")
     assert lines[0] == "elm"
-    assert lines[1] == "✓ Name and DNS           127.0.0.1 is an IP address: no lookup needed."
-    assert "✓ Customer key           It opens the database of “Practice elm”." in lines
+    golden.check([line for line in lines if line.startswith(("✓ Name and DNS", "✓ Customer key"))])
     assert any(line.startswith("✓ Clinics") and "hidden" in line for line in lines)
     assert lines[-1] == "No check failed."
 
 
-def test_a_failed_office_is_shown_with_owner_advice_and_message(config: Path) -> None:
+def test_a_failed_office_is_shown_with_owner_advice_and_message(config: Path, golden: GoldenTexts) -> None:
     done = run(config, "doctor", "oak")
     assert done.exit_code == 1
-    assert "✗ eConnector             The office's eConnector is not running (HTTP 400)" in done.stdout
+    golden.check(done.stdout)
     assert f"→ the office: {FailureKind.ECONNECTOR_DOWN.advice}" in done.stdout
-    assert " Aging                  Skipped: fix “eConnector” first." in done.stdout
-    assert "Message for the office: Hello!" in done.stdout
-    assert done.stdout.splitlines()[-1] == "1 check failed; fix the first ✗ first."
 
 
 def test_json_holds_every_check_in_order_and_no_key(config: Path) -> None:
@@ -65,13 +62,13 @@ def test_json_holds_every_check_in_order_and_no_key(config: Path) -> None:
     assert not any(key in done.output for key in keys)
 
 
-def test_without_an_office_all_are_checked_and_the_worst_comes_first(config: Path) -> None:
+def test_without_an_office_all_are_checked_and_the_worst_comes_first(config: Path, golden: GoldenTexts) -> None:
     done = run(config, "doctor")
     lines = done.stdout.splitlines()
     assert done.exit_code == 1
     assert [line.split()[0] for line in lines[1:4]] == ["oak", "ash", "elm"]
     assert "Automated aging" in lines[2]
-    assert lines[4:] == ["1 of 3 offices healthy.", "`oddaemon doctor oak` shows each check, and messages to send."]
+    golden.check(lines[4:])
 
 
 @pytest.mark.real("keeps the pace of the API in real time")
@@ -115,9 +112,10 @@ def test_check_live_sends_no_request_with_a_bad_configuration(tmp_path: Path) ->
     assert run(bad, "check", "--live", "--plan").exit_code == 2
 
 
-def test_an_unknown_office_is_answered_with_the_nearest(config: Path) -> None:
+def test_an_unknown_office_is_answered_with_the_nearest(config: Path, golden: GoldenTexts) -> None:
     done = run(config, "doctor", "elm", "oakk")
-    assert (done.exit_code, done.stderr) == (1, "oddaemon: There is no office 'oakk'. Did you mean `oak`?\n")
+    assert done.exit_code == 1
+    golden.check(done.stderr)
     assert "`oddaemon office list`" in run(config, "doctor", "zzz").stderr
 
 
@@ -155,5 +153,6 @@ def test_a_host_that_does_not_exist_is_ours_to_fix(tmp_path: Path) -> None:
     config.chmod(0o600)
     done = run(config, "doctor", "elm")
     assert done.exit_code == 1
-    assert "✗ Name and DNS           no-such-host.invalid cannot be resolved:" in done.stdout
-    assert " Connection             Skipped: fix “Name and DNS” first." in done.stdout
+    _, dns, _, connection, *_ = done.stdout.splitlines()
+    assert dns.startswith("✗ Name and DNS ")
+    assert "Skipped: fix" in connection

@@ -46,9 +46,10 @@ def test_removals_are_accepted_only_when_the_operator_says_so(tmp_path: Path, ac
     assert commands.accepted_removals is accept
 
 
-def test_a_plan_prints_the_pending_changes(running: Path) -> None:
+def test_a_plan_prints_the_pending_changes(running: Path, golden: GoldenTexts) -> None:
     done = invoke("check", "--plan", "--config", str(running))
-    assert (done.exit_code, done.stdout.splitlines()) == (0, [f"A reload would apply: {SENTENCE}", *LINES])
+    assert done.exit_code == 0
+    golden.check(done.stdout)
 
 
 @pytest.mark.parametrize("typed", [("reload",), ("check", "--plan")])
@@ -69,15 +70,11 @@ def test_json_is_the_daemon_s_own_document(running: Path, typed: tuple[str, ...]
 
 @pytest.mark.parametrize("typed", [("reload",), ("check", "--plan")])
 def test_every_problem_of_a_bad_configuration_is_printed_and_the_status_is_78(
-    refusing: Path, typed: tuple[str, ...]
+    refusing: Path, typed: tuple[str, ...], golden: GoldenTexts
 ) -> None:
     done = invoke(*typed, "--config", str(refusing))
     assert (done.exit_code, done.stdout) == (78, "")
-    assert done.stderr.splitlines() == [
-        '/etc/a.toml: office[0].id = "É": must be short',
-        "b: gone",
-        "oddaemon: The configuration has 2 problems. Fix them.",
-    ]
+    golden.check(done.stderr)
     assert len(parse_json(invoke(*typed, "--json", "--config", str(refusing)))["problems"]) == 2  # type: ignore[arg-type]  # JSON
 
 
@@ -95,12 +92,7 @@ def test_without_a_daemon_the_plan_is_by_what_the_database_knows(fleet: SampleFl
     output_lines = done.stdout.splitlines()
     assert output_lines[0].startswith(f"{path} is valid")
     golden.check(output_lines[-5])
-    assert output_lines[-4:] == [
-        "Compared with the database, a start would apply: 2 new, 1 removed, 2 unchanged.",
-        "  new      dale-street",
-        "  new      new-oak",
-        "  removed  hill-street, its data is kept",
-    ]
+    golden.check(output_lines[-4:])
     document = parse_json(invoke("check", "--plan", "--json", "--config", str(path)))
     assert document["plan"]["new"] == ["dale-street", "new-oak"]  # type: ignore[index]  # JSON
     golden.check(str(document["note"]))

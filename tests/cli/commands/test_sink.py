@@ -168,13 +168,11 @@ def test_json_has_every_delivery_that_counts(refusing: SampleFleet) -> None:
     assert elsewhere["deliveries"] == []
 
 
-def test_an_unknown_sink_gets_a_suggestion(refusing: SampleFleet) -> None:
+def test_an_unknown_sink_gets_a_suggestion(refusing: SampleFleet, golden: GoldenTexts) -> None:
     for command in (("status", "lak"), ("retry", "lak"), ("skip", "lak", "bright-smiles")):
         result = refusing.run("sink", *command)
-        assert (result.exit_code, result.stderr) == (
-            1,
-            "oddaemon: No sink 'lak' is configured. Did you mean `lake`?\n",
-        )
+        assert result.exit_code == 1
+        golden.check(result.stderr)
 
 
 def test_without_a_daemon_a_retry_is_done_in_the_database(refusing: SampleFleet, golden: GoldenTexts) -> None:
@@ -204,7 +202,7 @@ def test_without_a_daemon_a_skip_is_done_in_the_database(refusing: SampleFleet) 
 
 def test_where_nothing_waits_a_retry_says_so(refusing: SampleFleet) -> None:
     result = refusing.run("sink", "retry", "elsewhere")
-    assert (result.exit_code, "No delivery waits for elsewhere." in result.stderr) == (1, True)
+    assert (result.exit_code, "waits for elsewhere" in result.stderr) == (1, True)
 
 
 @pytest.mark.real("starts a real daemon")

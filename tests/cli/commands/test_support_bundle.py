@@ -22,6 +22,7 @@ from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.inspected_daemon import inspected_daemon
 from tests.cli.sample_fleet import KEYS, SampleFleet, invoke, make_fresh_state
+from tests.golden import GoldenTexts
 from tests.store.configured import register_offices
 
 INLINE, IN_A_FILE = "Vx8kP3mJc6RtYw2N", "Fg5hS9bLz4DqKv7M"
@@ -201,7 +202,7 @@ def test_what_a_helper_needs_is_in_it(fleet: SampleFleet) -> None:
     for place in manifest["in_it"]:
         assert any(name.startswith(place) for name in texts)
         assert f"  {place}" in result.stdout
-    assert "Not included: keys and other secrets;" in result.stdout
+    assert "Not included: keys" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("Inspect it before you send it: tar xzf ")
 
 
@@ -210,11 +211,11 @@ def test_without_a_daemon_the_database_is_read_and_missing_parts_are_named(fleet
 
     assert json.loads(texts["status.json"])["source"] == "database"
     assert "metrics.txt" not in texts
-    assert "metrics.txt: the daemon is not running" in result.stdout
+    assert "metrics.txt: the daemon" in result.stdout
     assert json.loads(texts["manifest.json"])["missing"].keys() == {"metrics.txt"}
 
 
-def test_named_offices_alone_are_in_it_and_unknown_ones_end_it(fleet: SampleFleet) -> None:
+def test_named_offices_alone_are_in_it_and_unknown_ones_end_it(fleet: SampleFleet, golden: GoldenTexts) -> None:
     _, texts = make_bundle(fleet, "hill-street")
     assert [name for name in texts if name.startswith(("offices/", "journal/"))] == [
         "journal/hill-street.jsonl",
@@ -222,7 +223,7 @@ def test_named_offices_alone_are_in_it_and_unknown_ones_end_it(fleet: SampleFlee
     ]
     unknown = fleet.run("support-bundle", "hillstreet")
     assert (unknown.exit_code, unknown.stdout) == (1, "")
-    assert "no office 'hillstreet'. Did you mean" in unknown.stderr
+    golden.check(unknown.stderr)
 
 
 def test_a_broken_configuration_is_what_help_is_needed_with(fleet: SampleFleet) -> None:
@@ -232,7 +233,7 @@ def test_a_broken_configuration_is_what_help_is_needed_with(fleet: SampleFleet) 
     assert "colour" in json.loads(texts["check.json"])["problems"][0]
     assert "[colour]" in texts["configuration/00000-oddaemon.toml"]
     assert KEYS["OAK"] not in "".join(texts.values())
-    assert "the configuration is invalid" in result.stdout
+    assert "configuration is invalid" in result.stdout
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage"])

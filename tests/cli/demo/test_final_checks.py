@@ -12,6 +12,7 @@ from oddaemon.cli.demo.scenario import make_scenarios
 from oddaemon.cli.demo.simulator_client import TrafficStats
 from oddaemon.cli.demo.verdict import Verdict
 from tests.cli.demo.test_verdict import BLOCKED, EMPTY, FRESH, NOW
+from tests.golden import GoldenTexts
 
 
 def test_a_pull_must_go_on_where_it_was_cut_off() -> None:
@@ -21,11 +22,12 @@ def test_a_pull_must_go_on_where_it_was_cut_off() -> None:
     assert not check_resumed(LogSummary("elm", resumed_rows=0), 0).passed
 
 
-def test_one_rude_request_is_too_many_and_early_ones_are_counted() -> None:
+def test_one_rude_request_is_too_many_and_early_ones_are_counted(golden: GoldenTexts) -> None:
     assert check_traffic(TrafficStats(requests=600, violations=0, early=30, first_violation="elm: too soon")).passed
     assert not check_traffic(TrafficStats(requests=600, violations=0, early=31, first_violation="elm: too soon")).passed
     rude = check_traffic(TrafficStats(requests=600, violations=1, early=0, first_violation="elm: two in flight"))
-    assert (rude.passed, rude.text) == (False, "1 of 600 requests broke a limit, 0 were early: elm: two in flight")
+    assert not rude.passed
+    golden.check(rude.text)
 
 
 def test_a_daemon_must_obey_sigterm_in_good_order() -> None:
@@ -47,14 +49,12 @@ def render_report(report: Report, width: int = 200) -> str:
     return file.getvalue()
 
 
-def test_a_good_night_ends_with_what_was_proved() -> None:
+def test_a_good_night_ends_with_what_was_proved(golden: GoldenTexts) -> None:
     good = make_report()
 
     assert good.passed
     assert "✓ true" in render_report(good)
-    assert "1 of 1 offices are as expected: 2 snapshots of 40 guarantors, $1,234.56 in total, equal" in render_report(
-        good
-    )
+    golden.check(render_report(good))
 
 
 def test_a_narrow_terminal_loses_no_reason() -> None:
@@ -64,12 +64,12 @@ def test_a_narrow_terminal_loses_no_reason() -> None:
     assert "does not accept" in render_report(replace(given, verdicts=[blocked]), width=80)
 
 
-def test_a_bad_office_or_a_bad_check_makes_a_bad_night() -> None:
+def test_a_bad_office_or_a_bad_check_makes_a_bad_night(golden: GoldenTexts) -> None:
     bad = make_report("snapshot 1 is not true")
 
     assert not bad.passed
     assert not make_report(check=False).passed
-    assert "✗ alder-creek: snapshot 1 is not true" in render_report(bad)
+    golden.check(render_report(bad))
     assert "0 of 1 offices" in render_report(bad)
 
 

@@ -34,6 +34,7 @@ from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.transport.server import serve
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.golden import GoldenTexts
 from tests.store.configured import register_offices
 from tests.store.samples import get_latest_snapshot
 
@@ -135,24 +136,24 @@ async def test_a_true_snapshot_is_believed(verdict_setup: VerdictSetup) -> None:
     assert await verdict_setup.find_complaints() == []
 
 
-async def test_one_cent_is_noticed(verdict_setup: VerdictSetup) -> None:
+async def test_one_cent_is_noticed(verdict_setup: VerdictSetup, golden: GoldenTexts) -> None:
     first, *others = verdict_setup.true_balances
     await verdict_setup.publish((first._replace(bal_total=first.bal_total + 1), *others))
 
-    assert await verdict_setup.find_complaints() == ["snapshot 1 is wrong: 1 rows differ from the office's table"]
+    golden.check(await verdict_setup.find_complaints())
 
 
-async def test_a_missing_guarantor_is_noticed(verdict_setup: VerdictSetup) -> None:
+async def test_a_missing_guarantor_is_noticed(verdict_setup: VerdictSetup, golden: GoldenTexts) -> None:
     await verdict_setup.publish(verdict_setup.true_balances[1:])
 
-    assert await verdict_setup.find_complaints() == ["snapshot 1 is wrong: 1 rows differ from the office's table"]
+    golden.check(await verdict_setup.find_complaints())
 
 
-async def test_an_older_snapshot_is_judged_too(verdict_setup: VerdictSetup) -> None:
+async def test_an_older_snapshot_is_judged_too(verdict_setup: VerdictSetup, golden: GoldenTexts) -> None:
     await verdict_setup.publish(verdict_setup.true_balances[1:], TONIGHT - timedelta(days=1))
     await verdict_setup.publish(verdict_setup.true_balances)
 
-    assert await verdict_setup.find_complaints() == ["snapshot 1 is wrong: 1 rows differ from the office's table"]
+    golden.check(await verdict_setup.find_complaints())
 
 
 async def test_balances_from_before_the_run_do_not_pass_for_tonight_s(verdict_setup: VerdictSetup) -> None:
@@ -164,8 +165,8 @@ async def test_balances_from_before_the_run_do_not_pass_for_tonight_s(verdict_se
     assert len(await verdict_setup.find_complaints({TONIGHT: NOW + timedelta(hours=1)})) == 1
 
 
-async def test_one_aging_published_twice_is_noticed(verdict_setup: VerdictSetup) -> None:
+async def test_one_aging_published_twice_is_noticed(verdict_setup: VerdictSetup, golden: GoldenTexts) -> None:
     await verdict_setup.publish(verdict_setup.true_balances)
     await verdict_setup.publish(verdict_setup.true_balances)
 
-    assert await verdict_setup.find_complaints() == ["published one aging run twice"]
+    golden.check(await verdict_setup.find_complaints())

@@ -17,6 +17,7 @@ from tests.cli.fake_control_socket import fake_daemon
 from tests.cli.sample_fleet import invoke, parse_json
 from tests.cli.simulated_headquarters import ZONE, make_fault, make_office, simulated_headquarters
 from tests.cli.terminal import run_in_terminal
+from tests.golden import GoldenTexts
 
 OAK = "offices.d/oak.toml"
 
@@ -53,8 +54,8 @@ def test_an_office_is_checked_and_written_for_its_owner_alone(add_setup: AddSetu
         *("--label", "group=coast", "--label", "since=2026"),
     )
     assert done.exit_code == 0, done.output
-    assert "✓ Customer key           It opens the database of “Practice oak”." in done.stdout
-    assert f"Wrote {add_setup.path}. No daemon is running; `oddaemon run` watches it." in done.stdout
+    assert "✓ Customer key " in done.stdout
+    assert f"Wrote {add_setup.path}." in done.stdout
     assert stat.S_IMODE(add_setup.path.stat().st_mode) == 0o600
     assert add_setup.key not in done.output
     added = load(add_setup.config).offices[1]
@@ -74,32 +75,34 @@ def test_configuration_problems_are_shown_before_any_prompt_and_nothing_is_writt
     assert done.stdout == ""
     error_lines = done.stderr.splitlines()
     assert len(error_lines) == 6, error_lines
-    for text in ("must be a short name", "did you mean `America/Chicago`", "must be one of", "whole number"):
+    facts = (
+        *("must be a short name", "did you mean `America/Chicago`", "must be one of", "whole number"),
+        *('is also the id of office[0] "elm"', 'is also the key of office[0] "elm"'),
+    )
+    for text in facts:
         assert any(text in line for line in error_lines), text
-    assert any('is also the id of office[0] "elm"' in line for line in error_lines)
-    assert any('is also the key of office[0] "elm"' in line for line in error_lines)
     assert add_setup.list_office_ids() == ["elm"]
     assert not list(add_setup.path.parent.glob(".*"))
 
 
 @pytest.mark.real("keeps the pace of the API in real time")
-def test_a_failed_office_is_not_written_unless_forced(add_setup: AddSetup) -> None:
+def test_a_failed_office_is_not_written_unless_forced(add_setup: AddSetup, golden: GoldenTexts) -> None:
     done = add_setup.run_add("--id", "oak", key="aKeyThatNobodyHas")
     assert (done.exit_code, add_setup.list_office_ids()) == (1, ["elm"])
     assert "✗ Customer key" in done.stdout
     assert "→ you: Compare `customer_key`" in done.stdout
-    assert "Message for the office: Hello!" in done.stdout
+    golden.check(done.stdout)
     assert "any more" not in done.stdout
-    assert done.stderr.endswith("fix the first ✗, or skip the checks with --no-probe\n")
+    assert "--no-probe" in done.stderr
     assert add_setup.run_add("--id", "oak", "--no-probe", key="aKeyThatNobodyHas").exit_code == 0
     assert add_setup.list_office_ids() == ["elm", "oak"]
 
 
-def test_a_file_that_is_there_is_never_written_over(add_setup: AddSetup) -> None:
+def test_a_file_that_is_there_is_never_written_over(add_setup: AddSetup, golden: GoldenTexts) -> None:
     add_setup.path.write_text("# mine\n")
     done = add_setup.run_add("--id", "oak", "--no-probe")
     assert done.exit_code == 1
-    assert "already exists and is unchanged" in done.stderr
+    golden.check(done.stderr)
     assert add_setup.path.read_text() == "# mine\n"
     assert not list(add_setup.path.parent.glob(".*"))
 
@@ -113,7 +116,7 @@ def test_what_a_killed_command_left_behind_is_neither_read_nor_kept(add_setup: A
 
 
 def test_the_key_may_come_from_a_file_from_the_environment_or_from_standard_input(
-    add_setup: AddSetup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    add_setup: AddSetup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, golden: GoldenTexts
 ) -> None:
     file = tmp_path / "key"
     file.write_text(f"{add_setup.key}\n")
@@ -123,31 +126,31 @@ def test_the_key_may_come_from_a_file_from_the_environment_or_from_standard_inpu
         assert load(add_setup.config).offices[1].credentials.customer_key.reveal() == add_setup.key
         add_setup.path.unlink()
     assert add_setup.run_add("--id", "oak", "--key-file", str(file), "--key-env", "OAK_KEY").exit_code == 2
-    assert "NO_SUCH is not set" in add_setup.run_add("--id", "oak", "--key-env", "NO_SUCH").stderr
+    golden.check(add_setup.run_add("--id", "oak", "--key-env", "NO_SUCH").stderr)
     assert "cannot read" in add_setup.run_add("--id", "oak", "--key-file", str(tmp_path)).stderr
     assert add_setup.run_add("--no-probe").exit_code == 2
-    assert "the key is empty" in add_setup.run_add("--id", "oak", "--no-probe", key="").stderr
+    golden.check(add_setup.run_add("--id", "oak", "--no-probe", key="").stderr)
 
 
-def test_a_daemon_that_runs_is_said_to_take_it_up(add_setup: AddSetup) -> None:
+def test_a_daemon_that_runs_is_said_to_take_it_up(add_setup: AddSetup, golden: GoldenTexts) -> None:
     with fake_daemon(add_setup.config.parent / "oddaemon.db.sock"):
         done = add_setup.run_add("--id", "oak", "--no-probe")
-    assert "The running daemon starts to watch it within about 1 s" in done.stdout
+    golden.check(done.stdout)
     with add_setup.config.open("a") as file:
         file.write("\n[daemon]\nwatch = false\n")
     add_setup.path.unlink()
     with fake_daemon(add_setup.config.parent / "oddaemon.db.sock"):
         done = add_setup.run_add("--id", "oak", "--no-probe")
-    assert "Run `oddaemon reload` to make the daemon watch it." in done.stdout
+    golden.check(done.stdout)
 
 
-def test_without_a_directory_of_offices_it_says_what_to_write(tmp_path: Path) -> None:
+def test_without_a_directory_of_offices_it_says_what_to_write(tmp_path: Path, golden: GoldenTexts) -> None:
     config = tmp_path / "oddaemon.toml"
     config.write_text('[api]\ndeveloper_key = "Qm7xT2kLp9RvWc4Z"\n')
     config.chmod(0o600)
     done = invoke("office", "add", "--id", "oak", "--config", str(config))
     assert done.exit_code == 78
-    assert 'add [offices] with directory = "offices.d"' in done.stderr
+    golden.check(done.stderr)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends a directory to a group")
@@ -245,15 +248,10 @@ def run_list(config: Path, *more: str) -> Any:
     return invoke("office", "list", "--config", str(config), *more)
 
 
-def test_offices_are_listed_as_they_are_configured_and_without_keys(add_setup: AddSetup) -> None:
+def test_offices_are_listed_as_they_are_configured_and_without_keys(add_setup: AddSetup, golden: GoldenTexts) -> None:
     add_setup.run_add("--id", "oak", "--label", "group=coast", "--no-probe", "--tier", "enterprise", "--fresh-by", "")
     shown = run_list(add_setup.config)
-    assert shown.stdout.splitlines() == [
-        "OFFICE  NAME  ON   TIER        ZONE                 FRESH BY  LABELS",
-        "elm     elm   yes  standard    America/Los_Angeles  07:00",
-        "oak     oak   yes  enterprise  measured             -         group=coast",
-        "2 offices.",
-    ]
+    golden.check(shown.stdout)
     found = parse_json(run_list(add_setup.config, "--json"))["offices"]
     assert isinstance(found, list)
     assert (found[1]["id"], found[1]["tier"], found[1]["timezone"]) == ("oak", "enterprise", None)

@@ -154,14 +154,7 @@ def test_a_bad_header_hides_no_row_and_names_the_known_columns(config: Path, gol
     )
     done = run_import(config, csv)
     error_lines = [line.removeprefix(f"{csv}:") for line in done.stderr.splitlines()]
-    assert error_lines[:2] == [
-        (
-            "1: unknown column `fresh-bye`; did you mean `fresh_by`? the columns are id, name, customer_key,"
-            " customer_key_file, customer_key_env, timezone, tier, min_interval_seconds, base_url, clinics, include,"
-            " fresh_by, reader, enabled, labels"
-        ),
-        "1: unknown column `bogus`",
-    ]
+    golden.check(error_lines[:2])
     assert [line.split(":")[0] for line in error_lines[2:-1]] == ["2", "2", "2", "4"]
     golden.check(error_lines[-1])
 
@@ -217,15 +210,13 @@ def test_a_csv_that_others_may_read_is_mentioned(config: Path, golden: GoldenTex
     done = run_import(config, csv)
     assert done.exit_code == 0
     golden.check(done.stderr)
-    assert done.stderr.count("other users may read") == 1
+    assert done.stderr.count("other users") == 1
 
 
-def test_a_missing_csv_is_reported(config: Path) -> None:
+def test_a_missing_csv_is_reported(config: Path, golden: GoldenTexts) -> None:
     done = run_import(config, config.parent / "no.csv")
-    assert (done.exit_code, done.stderr) == (
-        1,
-        f"oddaemon: cannot read {config.parent}/no.csv: No such file or directory\n",
-    )
+    assert done.exit_code == 1
+    golden.check(done.stderr)
 
 
 KILLED_IMPORT_SCRIPT = textwrap.dedent(
@@ -335,8 +326,8 @@ def test_a_key_in_the_marks_of_a_spreadsheet_is_repaired(config: Path, written: 
     assert load(config).offices[0].credentials.customer_key.reveal() == make_key("elm")
 
 
-def test_a_key_that_a_spreadsheet_made_a_number_is_refused_by_its_line(config: Path) -> None:
+def test_a_key_that_a_spreadsheet_made_a_number_is_refused_by_its_line(config: Path, golden: GoldenTexts) -> None:
     done = run_import(config, write_csv(config, "elm,1.11122E+15", header="id,customer_key"))
     assert done.exit_code != 0
-    assert "a spreadsheet has turned the key into a number" in done.stderr
+    golden.check(done.stderr)
     assert "coast.csv:2" in done.stderr

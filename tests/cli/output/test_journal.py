@@ -12,6 +12,7 @@ from oddaemon.engine.journal.compaction import SUMMARY_EVENT, JournalBuffer, get
 from oddaemon.engine.journal.format import _RENDERERS, render_entry
 from oddaemon.telemetry import events
 from oddaemon.telemetry.events.base import Event
+from tests.golden import GoldenTexts
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 DAY = date(2026, 3, 8)
@@ -135,15 +136,13 @@ def test_every_sentence_is_one_of_an_event_that_there_is() -> None:
 
 
 @pytest.mark.usefixtures("in_new_york")
-def test_compacted_entries_are_shown_with_their_cost() -> None:
+def test_compacted_entries_are_shown_with_their_cost(golden: GoldenTexts) -> None:
     ok = events.RequestFinished("elm", "preferences", "ok", 200, 0.5, 0.0, 1000)
-    assert render_lines(ok, ok, ok) == ["3 requests since 03:00:00; 3 preferences, 1.5 s, 3,000 bytes."]
+    golden.check(render_lines(ok, ok, ok))
     again = events.FailureSeen(
         "elm", ECONNECTOR_FAILURE.kind, ECONNECTOR_FAILURE.owner, ECONNECTOR_FAILURE.message, 2, NOW
     )
-    assert render_lines(FAILED_REQUEST, ECONNECTOR_FAILURE, FAILED_REQUEST, again, FAILED_REQUEST, again)[1] == (
-        "2 requests since 03:00:00; repeated failures: 2 econnector down."
-    )
+    golden.check(render_lines(FAILED_REQUEST, ECONNECTOR_FAILURE, FAILED_REQUEST, again, FAILED_REQUEST, again)[1])
 
 
 @pytest.mark.usefixtures("in_new_york")

@@ -14,6 +14,7 @@ from oddaemon.core.backfill.csv_upload import (
 )
 from oddaemon.core.model import Balance, ControlTotals
 from oddaemon.core.snapshot.verify import find_difference
+from tests.golden import GoldenTexts
 
 COLUMNS = "PatNum,patName,EstBalance,Bal_0_30,Bal_31_60,Bal_61_90,BalOver90,InsEst,BalTotal,ClinicNum"
 ELM = "11,Elm,1.50,10.25,0,0,0,2.5,10.25,3"
@@ -49,11 +50,12 @@ def test_a_stray_comma_in_a_text_moves_no_number() -> None:
     assert parse_lines('11,Elm "Ann, 1.50,10.25,0,0,0,2.5,10.25,3') == [ELMS]
 
 
-def test_a_number_between_two_texts_is_refused_where_a_comma_is_too_many() -> None:
+def test_a_number_between_two_texts_is_refused_where_a_comma_is_too_many(golden: GoldenTexts) -> None:
     columns = f"{COLUMNS},note"
     assert parse_lines(f"{ELM},x", columns=columns) == [ELMS]
-    with pytest.raises(InvalidUpload, match=r"line 2 has too many columns.*put the numeric columns first"):
+    with pytest.raises(InvalidUpload) as caught:
         parse_lines("11,Elm, Ann,1.50,10.25,0,0,0,2.5,10.25,3,x", columns=columns)
+    golden.check(caught.value)
 
 
 def test_without_any_text_a_row_that_is_too_long_is_refused() -> None:
@@ -66,14 +68,16 @@ def test_without_any_text_a_row_that_is_too_long_is_refused() -> None:
 @pytest.mark.parametrize(
     "lines", [["x" * LINE_CHARACTERS_MAX + "\n"], [f"{COLUMNS}\n", "1," + "x" * LINE_CHARACTERS_MAX]]
 )
-def test_a_line_without_end_is_refused(lines: list[str]) -> None:
-    with pytest.raises(InvalidUpload, match=f"line {len(lines)} is longer than any row"):
+def test_a_line_without_end_is_refused(lines: list[str], golden: GoldenTexts) -> None:
+    with pytest.raises(InvalidUpload) as caught:
         read_all(lines)
+    golden.check(caught.value)
 
 
-def test_a_row_that_is_too_short_is_refused() -> None:
-    with pytest.raises(InvalidUpload, match="line 3 has too few"):
+def test_a_row_that_is_too_short_is_refused(golden: GoldenTexts) -> None:
+    with pytest.raises(InvalidUpload) as caught:
         parse_lines(OAK, "11,Elm")
+    golden.check(caught.value)
 
 
 @pytest.mark.parametrize("columns", ["patnum", "Patnum", "PatNum"])
@@ -86,14 +90,16 @@ def test_the_guarantor_beside_the_patient_is_no_second_patient() -> None:
     assert parse_lines(f"{ELM},11", columns=f"{COLUMNS},Guarantor") == [ELMS]
 
 
-def test_missing_columns_are_all_named() -> None:
-    with pytest.raises(InvalidUpload, match="no column for bal_31_60, bal_total, ins_est;"):
+def test_missing_columns_are_all_named(golden: GoldenTexts) -> None:
+    with pytest.raises(InvalidUpload) as caught:
         parse_header("PatNum,Bal_0_30,Bal_61_90,BalOver90,InsWoEst")
+    golden.check(caught.value)
 
 
-def test_a_column_named_twice_is_refused() -> None:
-    with pytest.raises(InvalidUpload, match="two columns for bal_total"):
+def test_a_column_named_twice_is_refused(golden: GoldenTexts) -> None:
+    with pytest.raises(InvalidUpload) as caught:
         parse_header(f"{COLUMNS},BalTotal")
+    golden.check(caught.value)
 
 
 def test_a_guarantor_who_comes_twice_is_refused() -> None:
@@ -114,15 +120,16 @@ def test_a_header_without_rows_is_no_header() -> None:
     assert find_header([f"{COLUMNS}\n", f"{ELM}\n"]) == parse_header(COLUMNS)
 
 
-def test_more_rows_than_the_office_counts_are_not_read() -> None:
+def test_more_rows_than_the_office_counts_are_not_read(golden: GoldenTexts) -> None:
     def flood() -> Iterator[str]:
         yield f"{COLUMNS}\n"
         for pat_num in range(3):
             yield f"{pat_num}{ELM.removeprefix('11')}\n"
         pytest.fail("it goes on reading")
 
-    with pytest.raises(SurplusRows, match="more than the 2 rows"):
+    with pytest.raises(SurplusRows) as caught:
         read_all(flood())
+    golden.check(caught.value)
 
 
 @pytest.mark.parametrize("lines", [[], [""], ["PatNum"], [f"{COLUMNS}\n", ELM]])
@@ -144,24 +151,18 @@ def test_a_guarantor_is_a_whole_number(invalid: str) -> None:
         parse_lines(f"{invalid},Elm,1.50,10.25,0,0,0,2.5,10.25,3")
 
 
-def test_the_offices_own_count_proves_the_rows() -> None:
+def test_the_offices_own_count_proves_the_rows(golden: GoldenTexts) -> None:
     header = parse_header(COLUMNS)
     totals = parse_control_totals("2,150,1025,0,0,37000.0,250,38025\r\n", header)
     assert totals == ControlTotals(2, 150, 1025, 0, 0, 37_000, 250, 38_025, 0)
     assert find_difference([OAKS, ELMS], totals, 0) is None
-    assert find_difference([ELMS], totals, 0) == "1 guarantors were read where the office counts 2"
-    assert (
-        find_difference([OAKS, ELMS._replace(bal_total=1)], totals, 0)
-        == "the sums of bal_total differ from the office's own"
-    )
+    golden.check(find_difference([ELMS], totals, 0))
+    golden.check(find_difference([OAKS, ELMS._replace(bal_total=1)], totals, 0))
 
 
-def test_a_file_without_rows_is_counted_too() -> None:
+def test_a_file_without_rows_is_counted_too(golden: GoldenTexts) -> None:
     assert parse_control_totals("0\r\n", None) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
-    assert (
-        find_difference([], parse_control_totals('"40"', None), 0)
-        == "0 guarantors were read where the office counts 40"
-    )
+    golden.check(find_difference([], parse_control_totals('"40"', None), 0))
 
 
 def test_insurance_in_two_columns_is_counted_in_two() -> None:

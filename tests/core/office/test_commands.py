@@ -18,6 +18,7 @@ from oddaemon.core.office.state import (
 )
 from oddaemon.core.office.transition import FAR_FUTURE
 from tests.core.builders import make_instant, make_spec
+from tests.golden import GoldenTexts
 
 NOW = make_instant("2026-03-07 12:00")
 LATER = NOW + timedelta(hours=1)
@@ -50,13 +51,13 @@ def test_a_resumed_office_is_asked_at_once() -> None:
     assert (resumed.paused, resumed.standing.condition) == (False, Condition.WAITING)
 
 
-def test_no_command_enables_what_the_configuration_disabled() -> None:
+def test_no_command_enables_what_the_configuration_disabled(golden: GoldenTexts) -> None:
     off = make_spec(enabled=False)
     state, _ = next_action(make_backing_off(), Started(), NOW, off, 0.5)
     for command in (OfficeCommand.RESUME, OfficeCommand.SYNC):
         after, action = next_action(state, command, NOW, off, 0.5)
         assert action == Wait(FAR_FUTURE)
-        assert after.standing.reason == "Disabled in the configuration."
+        golden.check(after.standing.reason)
 
 
 def test_a_resumed_office_that_was_never_paused_goes_on_as_it_was() -> None:

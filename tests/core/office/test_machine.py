@@ -35,6 +35,7 @@ from tests.core.builders import (
     sleep_until,
     start_office,
 )
+from tests.golden import GoldenTexts
 
 C = Condition
 
@@ -183,7 +184,7 @@ def test_an_office_that_never_aged_waits_for_its_first_run() -> None:
     )
 
 
-def test_automation_off_is_pulled_when_run_by_hand_and_reported_from_the_next_day_on() -> None:
+def test_automation_off_is_pulled_when_run_by_hand_and_reported_from_the_next_day_on(golden: GoldenTexts) -> None:
     night = start_office(now=make_instant("2026-05-04 20:00"))
     night.answer_survey(make_preferences("2026-05-04", due=""))
     night.answer_pull()
@@ -196,7 +197,7 @@ def test_automation_off_is_pulled_when_run_by_hand_and_reported_from_the_next_da
             night.answer_probe("2026-05-04")
     assert night.get_condition() is C.BLOCKED
     assert night.state.standing.owner is Owner.OFFICE
-    assert "No automated aging run time" in night.state.standing.reason
+    golden.check(night.state.standing.reason)
     night.sleep_and_wake()
     assert night.action == Survey()
     night.answer_survey(make_preferences("2026-05-05", due=""))

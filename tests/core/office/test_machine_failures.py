@@ -24,6 +24,7 @@ from tests.core.builders import (
     start_office,
     start_pull,
 )
+from tests.golden import GoldenTexts
 
 C = Condition
 
@@ -31,7 +32,7 @@ C = Condition
 # --- trouble that passes ----------------------------------------------------------------------------------------------
 
 
-def test_an_econnector_that_is_down_is_asked_ever_more_rarely_until_it_is_back() -> None:
+def test_an_econnector_that_is_down_is_asked_ever_more_rarely_until_it_is_back(golden: GoldenTexts) -> None:
     night = start_office()
     waits = []
     for _ in range(12):
@@ -42,7 +43,7 @@ def test_an_econnector_that_is_down_is_asked_ever_more_rarely_until_it_is_back()
     assert waits[-1] == 0.75 * Cadence().backoff_max_seconds
     status = night.state.standing
     assert (status.condition, status.owner, status.since) == (C.UNREACHABLE, Owner.OFFICE, EVENING)
-    assert status.reason == "The office's eConnector is not running: The office's eConnector is not running."
+    golden.check(status.reason)
 
     night.answer_survey()
     assert night.get_condition() is C.PULLING
@@ -180,13 +181,13 @@ def test_a_rejected_query_blocks_no_office_before_a_get_was_rejected_too() -> No
     assert night.sleep_and_wake() == Survey()
 
 
-def test_a_refused_statement_behind_an_answered_get_is_read_in_pages() -> None:
+def test_a_refused_statement_behind_an_answered_get_is_read_in_pages(golden: GoldenTexts) -> None:
     night = start_pull()
     night.fail(FailureKind.UNKNOWN_401, "Unauthorized")
     action = night.answer_probe("2026-05-04")
     assert isinstance(action, Pull)
     assert action.reader is Reader.PAGES
-    assert "in pages, because the API did not allow the query: Unauthorized" in night.state.standing.reason
+    golden.check(night.state.standing.reason)
     night.answer_pull()
     assert (night.get_condition(), night.state.reader) == (C.FRESH, Reader.PAGES)
 

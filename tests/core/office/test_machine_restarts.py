@@ -39,6 +39,7 @@ from tests.core.builders import (
     sleep_until,
     start_office,
 )
+from tests.golden import GoldenTexts
 
 C = Condition
 
@@ -212,20 +213,22 @@ def test_a_snapshot_of_another_aging_than_was_asked_for_is_not_published() -> No
         night.observe(make_pulled(make_snapshot(date(2026, 5, 3))))
 
 
-def test_no_action_but_the_survey_comes_before_the_preferences_are_known() -> None:
+def test_no_action_but_the_survey_comes_before_the_preferences_are_known(golden: GoldenTexts) -> None:
     bare = make_initial_state(EVENING)
     for intent in (Intent.PROBE, Intent.PULL):
-        with pytest.raises(IllegalObservationError, match=f"{intent} before any survey"):
+        with pytest.raises(IllegalObservationError) as caught:
             next_action(replace(bare, intent=intent), TimerFired(), EVENING, SPEC, JITTER)
+        golden.check(caught.value)
     never = replace(bare, intent=Intent.PULL, preferences=make_preferences(""))
     with pytest.raises(IllegalObservationError, match="never aged"):
         next_action(never, TimerFired(), EVENING, SPEC, JITTER)
 
 
-def test_a_quarantine_says_when_it_ends_and_a_restart_looks_at_once() -> None:
+def test_a_quarantine_says_when_it_ends_and_a_restart_looks_at_once(golden: GoldenTexts) -> None:
     until = EVENING + timedelta(hours=1)
     resting = quarantine(make_initial_state(EVENING), EVENING, until)
     assert (resting.standing.condition, resting.standing.owner) == (Condition.BLOCKED, Owner.US)
     assert (resting.not_before, resting.standing.next_action_at) == (until, until)
     state, action = next_action(resting, Started(), EVENING, SPEC, JITTER)
-    assert (action, state.standing.next_action) == (Survey(), "reads the office's preferences")
+    assert action == Survey()
+    golden.check(state.standing.next_action)

@@ -12,6 +12,7 @@ from oddaemon.core.office.aging import began_on_time
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.office.state import ClockMeasured, MeasureClock, OfficeCommand, Pull, Survey, Wait
 from tests.core.builders import IDENTITY, OfficeRun, make_fresh, make_instant, make_preferences
+from tests.golden import GoldenTexts
 
 C = Condition
 CADENCE = Cadence()
@@ -35,7 +36,7 @@ def answer_old(night: OfficeRun, last: str, begin: str = "") -> None:
         night.answer_probe(last, begin)
 
 
-def test_before_22_2_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cleared() -> None:
+def test_before_22_2_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cleared(golden: GoldenTexts) -> None:
     night = make_fresh()
     night.now = make_instant("2026-05-05 02:10")
     night.observe(OfficeCommand.SYNC)
@@ -45,7 +46,7 @@ def test_before_22_2_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cl
     answer_old(night, "2026-05-04")
     night.answer_clock()
     assert night.get_wait_seconds() > 0
-    assert "left no new date" in night.state.standing.reason
+    golden.check(night.state.standing.reason)
     assert night.state.standing.owner is Owner.OFFICE
     night.now = make_instant("2026-05-06 02:05")
     night.wake()
@@ -56,13 +57,13 @@ def test_before_22_2_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cl
 
 
 @pytest.mark.parametrize("held_until", ["2026-05-05 09:01", "2026-05-05 14:00"])
-def test_aging_of_some_families_by_day_is_read_again_without_blame(held_until: str) -> None:
+def test_aging_of_some_families_by_day_is_read_again_without_blame(held_until: str, golden: GoldenTexts) -> None:
     night = make_fresh_this_morning()
     night.now = make_instant("2026-05-05 09:00:20")
     night.observe(OfficeCommand.SYNC)
     night.answer_preferences("2026-05-05", "2026-05-05 09:00:05")
     assert night.get_condition() is C.AGING
-    assert "Aging of all or of some families" in night.state.standing.reason
+    golden.check(night.state.standing.reason)
     night.now = make_instant(held_until)
     night.observe(OfficeCommand.SYNC)
     night.answer_preferences("2026-05-05")

@@ -17,6 +17,7 @@ from oddaemon.core.reporting.status_document import (
     make_status_document,
 )
 from tests.core.builders import make_published_snapshot
+from tests.golden import GoldenTexts
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=2)
@@ -124,10 +125,10 @@ def test_a_key_rotation_lasts_until_its_time_is_over() -> None:
     assert document["key_trial"] is None
 
 
-def test_a_key_rotation_says_what_is_used_and_what_comes_after() -> None:
+def test_a_key_rotation_says_what_is_used_and_what_comes_after(golden: GoldenTexts) -> None:
     assert "until 15:29" in describe_key_rotation(True, "15:29")
-    assert "previous key is used" in describe_key_rotation(True, "15:29")
-    assert "neither the new nor the previous key is accepted" in describe_key_rotation(False, "15:29")
+    golden.check(describe_key_rotation(True, "15:29"))
+    golden.check(describe_key_rotation(False, "15:29"))
 
 
 def test_what_is_not_known_is_null() -> None:

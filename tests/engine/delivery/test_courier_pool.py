@@ -24,6 +24,7 @@ from tests.engine.delivery.delivering_night import (
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings
 from tests.engine.night import SMALL, night
 from tests.engine.world import World
+from tests.golden import GoldenTexts
 
 
 @pytest.mark.parametrize("content", list(Content))
@@ -110,7 +111,9 @@ async def test_a_server_that_asks_for_time_gets_it_from_all_offices(tmp_path: Pa
         assert third - second < 1.0
 
 
-async def test_a_delivery_that_is_refused_for_good_holds_up_its_office_only(tmp_path: Path) -> None:
+async def test_a_delivery_that_is_refused_for_good_holds_up_its_office_only(
+    tmp_path: Path, golden: GoldenTexts
+) -> None:
     book = ConsumerBook()
     sink = ScriptedSink(book, rejects=lambda payload: payload.office_id == "hill")
     async with delivering_night(tmp_path, sink, TWO, make_sink_settings(content=CHANGES)) as world:
@@ -118,7 +121,7 @@ async def test_a_delivery_that_is_refused_for_good_holds_up_its_office_only(tmp_
         assert await is_consistent(world, book)
         assert book.list_snapshot_ids("hill") == []
         [oldest, *_] = [row for row in await read_outbox(world) if row.office_id == "hill"]
-        assert oldest.error == "The consumer is in a bad mood."
+        golden.check(oldest.error)
         hills = {world_id for _, world_id in sink.attempts} - set(book.delivery_counts)
         assert hills == {oldest.delivery.delivery_id}
         sink.rejects = lambda _: False
@@ -126,7 +129,7 @@ async def test_a_delivery_that_is_refused_for_good_holds_up_its_office_only(tmp_
         assert await is_consistent(world, book, "hill")
 
 
-async def test_an_abandoned_delivery_is_followed_by_the_whole_snapshot(tmp_path: Path) -> None:
+async def test_an_abandoned_delivery_is_followed_by_the_whole_snapshot(tmp_path: Path, golden: GoldenTexts) -> None:
     book = ConsumerBook()
     sink = ScriptedSink(book)
     async with delivering_night(
@@ -138,7 +141,7 @@ async def test_an_abandoned_delivery_is_followed_by_the_whole_snapshot(tmp_path:
         await world.wait_for_event("delivery_abandoned")
         [dead] = world.find_events("delivery_abandoned")
         [made] = world.find_events("delivery_succeeded")
-        assert dead["reason"] == "The consumer is in a bad mood."
+        golden.check(dead["reason"])
         sink.plan(SinkBehavior.ACCEPTS)
         await world.wait_for_event("delivery_succeeded", 2)
         assert [payload.content for payload in book.accepted] == ["snapshot", "changes", "snapshot"]
@@ -185,7 +188,7 @@ def get_commands(world: World) -> SinkCommands:
     return world.daemon.admin.sinks
 
 
-async def test_a_retry_command_does_not_wait_for_the_back_off(tmp_path: Path) -> None:
+async def test_a_retry_command_does_not_wait_for_the_back_off(tmp_path: Path, golden: GoldenTexts) -> None:
     book = ConsumerBook()
     sink = ScriptedSink(book, refusal=DeliveryFailed("Slow down.", retry_after_seconds=20_000.0))
     sink.plan(SinkBehavior.REJECTS, SinkBehavior.ACCEPTS)
@@ -193,7 +196,7 @@ async def test_a_retry_command_does_not_wait_for_the_back_off(tmp_path: Path) ->
         await world.wait_for_event("delivery_attempt_failed")
         since = world.clock.now()
         done = await get_commands(world).retry("book", None, 1000)
-        assert done["outcome"] == "1 delivery is due now to book."
+        golden.check(done["outcome"])
         await world.wait_until(lambda: len(book.accepted) == 1)
         assert world.clock.now() - since < timedelta(seconds=5)
         assert world.find_events("command_received", "")[-1]["uid"] == 1000

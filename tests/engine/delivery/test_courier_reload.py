@@ -28,6 +28,7 @@ from tests.engine.delivery.fake_consumer import (
     make_sink_settings,
 )
 from tests.engine.night import SMALL, make_office_settings, night
+from tests.golden import GoldenTexts
 
 
 async def test_a_sink_that_comes_later_starts_with_the_current_snapshot_of_each_office(tmp_path: Path) -> None:
@@ -180,14 +181,14 @@ async def test_a_drain_does_not_wait_for_a_courier_that_rests_after_crashes(tmp_
         assert world.clock.now() == began
 
 
-async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path) -> None:
+async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path, golden: GoldenTexts) -> None:
     book = ConsumerBook()
     async with delivering_night(tmp_path, ScriptedSink(book)) as world:
         await world.wait_for_snapshots(1)
         await world.drain()
         assert len(book.accepted) in {0, 1}
         assert len(world.find_events("delivery_succeeded")) == len(book.accepted)
-        assert world.find_events("sink_stopped")[-1]["reason"] == "the daemon is stopping"
+        golden.check(world.find_events("sink_stopped")[-1]["reason"])
 
 
 async def test_a_reload_that_the_end_overtakes_does_not_hold_it_up(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from oddaemon.core.office.state import OfficeCommand
 from tests.engine.night import DUE, SMALL, night
 from tests.engine.practice_activity import list_owing_families, post_charge, remove_guarantor
 from tests.engine.world import World
+from tests.golden import GoldenTexts
 
 HOLD = timedelta(minutes=30)
 
@@ -21,15 +22,16 @@ def remove_all_guarantors(world: World) -> None:
         remove_guarantor(world.get_practice(), family)
 
 
-async def test_a_suddenly_empty_office_is_read_twice_before_it_is_published(tmp_path: Path) -> None:
+async def test_a_suddenly_empty_office_is_read_twice_before_it_is_published(
+    tmp_path: Path, golden: GoldenTexts
+) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
         await world.sleep_until(DUE - timedelta(minutes=5))
         remove_all_guarantors(world)
         await world.wait_for_condition(Condition.SUSPECT)
-        assert world.assert_explained(
-            Condition.SUSPECT, Owner.US, "the office's total changed by", "% since 2026-03-02"
-        )
+        assert world.assert_explained(Condition.SUSPECT, Owner.US)
+        golden.check(world.get_status().reason)
         assert len(await world.read_balances()) == 40
         held_at = world.clock.now()
         (event,) = world.find_events("snapshot_held")
@@ -55,20 +57,18 @@ async def test_a_typing_error_that_is_fixed_in_time_is_never_read(tmp_path: Path
         assert await world.is_true()
 
 
-async def test_what_a_human_accepts_is_published_now(tmp_path: Path) -> None:
+async def test_what_a_human_accepts_is_published_now(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
-        with pytest.raises(CommandRejected, match="Nothing of smile is held back"):
+        with pytest.raises(CommandRejected) as caught:
             await world.daemon.admin.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
+        golden.check(caught.value)
         with pytest.raises(CommandRejected, match="no office 'frown'"):
             await world.daemon.admin.commands.run_office_command(OfficeCommand.ACCEPT, "frown", None)
         await world.sleep_until(DUE - timedelta(minutes=5))
         remove_all_guarantors(world)
         await world.wait_for_condition(Condition.SUSPECT)
-        assert (
-            await world.daemon.admin.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
-            == "The next reading is published as it is."
-        )
+        golden.check(await world.daemon.admin.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None))
         asked_at = world.clock.now()
         await world.wait_for_snapshots(2)
         assert world.clock.now() - asked_at < timedelta(seconds=10)

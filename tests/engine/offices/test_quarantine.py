@@ -10,6 +10,7 @@ import pytest
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.settings import DaemonSettings
 from tests.engine.night import SMALL, SMILE, make_office_settings, night
+from tests.golden import GoldenTexts
 
 HEALTHY = replace(SMALL, office_id="healthy", seed=2)
 TWICE = DaemonSettings(restarts_max=2, restarts_within_seconds=600)
@@ -60,13 +61,13 @@ async def test_a_reload_or_a_restart_ends_a_quarantine(tmp_path: Path, how: str)
         assert await world.is_true()
 
 
-async def test_a_quarantine_ends_by_itself_after_an_hour_and_says_when(tmp_path: Path) -> None:
+async def test_a_quarantine_ends_by_itself_after_an_hour_and_says_when(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [SMALL], daemon=TWICE, crashes=True) as world:
         world.injected_crashes["smile"] = 3
         await world.wait_for_condition(Condition.BLOCKED)
         status = world.get_status()
         assert status.next_action_at == world.clock.now() + timedelta(hours=1)
-        assert status.next_action == "starts the worker again"
+        golden.check(status.next_action)
         assert "oddaemon_office_next_action_timestamp_seconds{" not in world.render_metrics()
         await world.wait_for_event("office_started", 2)
         assert world.clock.now() == status.next_action_at

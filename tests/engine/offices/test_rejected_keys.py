@@ -11,6 +11,7 @@ from oddaemon.core.model import Condition, Owner
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import Fault, KeyDisabled, KeyUnassigned, OldVersion, PermissionMissing
 from tests.engine.night import SMALL, make_office_settings, night, replace_credentials, schedule_fault, time_after_start
+from tests.golden import GoldenTexts
 
 BLOCKING = [
     (KeyDisabled(), Owner.OFFICE, "key_rejected", "API key is disabled."),
@@ -40,11 +41,14 @@ async def test_a_key_that_does_not_work_blocks_the_office_until_it_does(
         assert await world.is_true()
 
 
-async def test_a_missing_permission_is_named_once_a_request_has_shown_that_the_key_works(tmp_path: Path) -> None:
+async def test_a_missing_permission_is_named_once_a_request_has_shown_that_the_key_works(
+    tmp_path: Path, golden: GoldenTexts
+) -> None:
     fault = schedule_fault(PermissionMissing(), time_after_start(minutes=10), time_after_start(hours=4))
     async with night(tmp_path, [SMALL], faults=[fault]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.US, "API key does not have the Queries permission")
+        assert world.assert_explained(Condition.BLOCKED, Owner.US)
+        golden.check(world.get_status().reason)
         assert "Queries permission" in world.get_status().advice
         refused = next(at for at, each in enumerate(world.list_requests()) if each.status == 401)
         asked = world.list_requests()[refused:]

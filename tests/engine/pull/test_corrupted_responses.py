@@ -17,6 +17,7 @@ from oddaemon.simulator.faults.faults import Altered, Rows
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import make_office_settings, night, schedule_fault, time_after_start
+from tests.golden import GoldenTexts
 
 SMILE = PracticeSpec("smile", seed=1, guarantors=60, settled=10, pat_nums="sparse")
 PACKED, PAGED = replace(SMILE, office_id="packed"), replace(SMILE, office_id="paged", guarantors=24)
@@ -183,24 +184,26 @@ async def test_a_lock_that_is_no_time_is_named_and_nothing_is_published(tmp_path
         assert await world.is_true()
 
 
-async def test_two_errors_that_cancel_each_other_are_named(tmp_path: Path) -> None:
+async def test_two_errors_that_cancel_each_other_are_named(tmp_path: Path, golden: GoldenTexts) -> None:
     damage = schedule_fault(
         Altered("cancelling", _make_cancelling_errors), time_after_start(minutes=55), time_after_start(hours=2)
     )
     async with night(tmp_path, [SMILE], faults=[damage]) as world:
         await world.wait_for_condition(Condition.SUSPECT)
-        assert world.assert_explained(Condition.SUSPECT, Owner.VENDOR, "two errors that cancel each other")
+        assert world.assert_explained(Condition.SUSPECT, Owner.VENDOR)
+        golden.check(world.get_status().reason)
         assert len(world.list_published()) == 1
         assert world.list_failure_kinds().count("incomplete") == 4
 
 
-async def test_an_office_that_is_read_either_way_finds_its_way_back(tmp_path: Path) -> None:
+async def test_an_office_that_is_read_either_way_finds_its_way_back(tmp_path: Path, golden: GoldenTexts) -> None:
     damage = schedule_fault(
         Altered("no_column", _drop_column("Checksum")), time_after_start(minutes=55), time_after_start(hours=2)
     )
     async with night(tmp_path, [SMILE], faults=[damage]) as world:
         await world.sleep_until(time_after_start(hours=1.9))
-        assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR, "column Checksum is missing")
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR)
+        golden.check(world.get_status().reason)
         await world.wait_for_snapshots(2)
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()

@@ -10,6 +10,7 @@ from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import PartialAging, QueryUserRestricted, ScheduledFault
 from tests.engine.night import DUE, SMALL, night, time_after_start
+from tests.golden import GoldenTexts
 
 
 @pytest.mark.parametrize("version", ["22.2.5.0", "25.4.48.0"])
@@ -53,11 +54,12 @@ async def test_a_query_user_who_may_read_patients_only_costs_pages_and_no_sleep(
         assert await world.is_true()
 
 
-async def test_a_query_user_who_may_read_nothing_is_the_offices_to_change(tmp_path: Path) -> None:
+async def test_a_query_user_who_may_read_nothing_is_the_offices_to_change(tmp_path: Path, golden: GoldenTexts) -> None:
     fault = ScheduledFault(QueryUserRestricted(("appointment",)))
     async with night(tmp_path, [SMALL], faults=[fault]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "may not read the tables")
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE)
+        golden.check(world.get_status().reason)
         letter = world.get_status().letter
         assert all(word in letter for word in ("OpenDentalWebConfig.xml", "<UserLow>", "patient", "preference"))
         assert world.list_published() == []
@@ -66,7 +68,7 @@ async def test_a_query_user_who_may_read_nothing_is_the_offices_to_change(tmp_pa
         assert await world.is_true()
 
 
-async def test_a_run_that_was_rolled_back_leaves_a_true_table(tmp_path: Path) -> None:
+async def test_a_run_that_was_rolled_back_leaves_a_true_table(tmp_path: Path, golden: GoldenTexts) -> None:
     async with night(tmp_path, [replace(SMALL, run_seconds=600)]) as world:
         await world.sleep_until(DUE + timedelta(minutes=5))
         world.get_practice().aging.abort(rolls_back=True)
@@ -74,5 +76,6 @@ async def test_a_run_that_was_rolled_back_leaves_a_true_table(tmp_path: Path) ->
         assert world.get_status().owner is None
         assert "two" not in world.get_status().reason
         await world.wait_for_condition(Condition.LATE)
-        assert world.assert_explained(Condition.LATE, Owner.OFFICE, "did not start within one hour")
+        assert world.assert_explained(Condition.LATE, Owner.OFFICE)
+        golden.check(world.get_status().reason)
         assert await world.is_true()

@@ -5,6 +5,7 @@ import pytest
 
 from oddaemon.settings import LoadResult, try_load
 from oddaemon.settings.values.path import is_private
+from tests.golden import GoldenTexts
 
 KEY = "Hb3nY8sVd5FqXg1J"
 
@@ -60,43 +61,46 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     assert get_key(load_config(tmp_path / "elsewhere", f'customer_key_file = "{path}"')) == KEY
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the key is empty"),
-        (b"\n", "the key is empty"),
-        (KEY.encode() + b"\n\n", "the key contains white space"),
-        (b" " + KEY.encode(), "the key contains white space"),
-        (b"Qm7xT2kLp9RvWc4Z/" + KEY.encode(), "the key contains a slash"),
-        ("“key”".encode(), "contains characters that a key cannot have"),
-        (b"\xff\xfeK\x00", "contains characters that a key cannot have"),
-        (b"\x00" * 16, "the key contains characters that a key cannot have"),
-        (b"k" * 5000, "is too large for a key (5000 bytes)"),
-        (b"k" * 300, "the key is longer than 256 characters"),
-    ],
-)
-def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    write_key_file(tmp_path, content)
-    assert get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"')) == message
+INVALID_KEYS = [
+    b"",
+    b"\n",
+    KEY.encode() + b"\n\n",
+    b" " + KEY.encode(),
+    b"Qm7xT2kLp9RvWc4Z/" + KEY.encode(),
+    "“key”".encode(),
+    b"\xff\xfeK\x00",
+    b"\x00" * 16,
+    b"k" * 5000,
+    b"k" * 300,
+]
+
+
+def test_what_is_no_key_is_refused(tmp_path: Path, golden: GoldenTexts) -> None:
+    found = []
+    for content in INVALID_KEYS:
+        write_key_file(tmp_path, content)
+        message = get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"'))
+        found.append(f"{content[:40]!r}: {message}")
+    golden.check(found)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o610])
 def test_a_file_open_to_others_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
     path = write_key_file(tmp_path, KEY.encode(), mode)
     loaded = load_config(tmp_path, 'customer_key_file = "smile.key"')
-    assert get_only_message(loaded) == f"other users may read it (mode {mode:04o})"
+    assert f"(mode {mode:04o})" in get_only_message(loaded)
     assert loaded.problems[0].hint == f"chmod 600 {path}"
 
 
 def test_the_advice_for_a_file_on_a_read_only_mount_can_be_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: GoldenTexts
 ) -> None:
     write_key_file(tmp_path, KEY.encode(), 0o444)
     status = os.statvfs(tmp_path)
     read_only = os.statvfs_result((*status[:8], status.f_flag | os.ST_RDONLY, *status[9:]))
     monkeypatch.setattr(os, "statvfs", lambda _: read_only)
     loaded = load_config(tmp_path, 'customer_key_file = "smile.key"')
-    assert get_only_message(loaded) == "other users may read it (mode 0444)"
+    golden.check(get_only_message(loaded))
     hint = loaded.problems[0].hint
     assert "chmod 600" not in hint
     assert all(word in hint for word in ("read-only", "Docker", "Kubernetes"))
@@ -105,9 +109,7 @@ def test_the_advice_for_a_file_on_a_read_only_mount_can_be_followed(
 @pytest.mark.parametrize("written", ["1.11122E+15", "1,11122E+15", "1E+15", "1.11122e15"])
 def test_a_key_that_a_spreadsheet_made_a_number_is_named(tmp_path: Path, written: str) -> None:
     write_key_file(tmp_path, written.encode())
-    assert "spreadsheet has turned the key into a number" in get_only_message(
-        load_config(tmp_path, 'customer_key_file = "smile.key"')
-    )
+    assert "turned the key" in get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"'))
 
 
 @pytest.mark.parametrize("written", ["#REF!", "#N/A", "#NAME?"])
@@ -120,7 +122,7 @@ def test_an_error_of_a_spreadsheet_is_no_key(tmp_path: Path, written: str) -> No
 @pytest.mark.parametrize("written", ["'1111222233334444", '="1111222233334444"', '"1111222233334444"'])
 def test_a_key_with_the_marks_of_a_spreadsheet_is_refused(tmp_path: Path, written: str) -> None:
     write_key_file(tmp_path, written.encode())
-    assert "begins with a quote" in get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"'))
+    assert "a quote" in get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"'))
 
 
 def test_systemd_guards_its_credentials_in_its_own_way(tmp_path: Path) -> None:
@@ -162,19 +164,17 @@ def test_a_credential_of_a_directory_comes_before_another_of_the_same_name(tmp_p
     assert get_key(load_config(tmp_path, 'customer_key_file = "keys/smile.key"', environment)) == KEY
 
 
-def test_a_key_that_systemd_never_saw_needs_a_restart(tmp_path: Path) -> None:
+def test_a_key_that_systemd_never_saw_needs_a_restart(tmp_path: Path, golden: GoldenTexts) -> None:
     loaded = load_config(tmp_path, 'customer_key_file = "keys/smile.key"', make_credentials(tmp_path, "keys_other.key"))
     (problem,) = loaded.problems
     assert problem.message == "no such file"
-    assert problem.hint == ("systemd has no credential keys_smile.key either: it passes a new key on at the next start")
+    golden.check(problem.hint)
 
 
-def test_a_credential_that_is_no_key_is_named(tmp_path: Path) -> None:
+def test_a_credential_that_is_no_key_is_named(tmp_path: Path, golden: GoldenTexts) -> None:
     loaded = load_config(tmp_path, 'customer_key_file = "smile.key"', make_credentials(tmp_path, "smile.key", "\n"))
-    assert get_only_message(loaded) == "the key is empty"
-    assert loaded.problems[0].hint == (
-        "systemd made its credential smile.key when the unit started; it is empty if there was no file"
-    )
+    golden.check(get_only_message(loaded))
+    golden.check(loaded.problems[0].hint)
 
 
 @pytest.mark.parametrize(
@@ -195,19 +195,16 @@ def test_root_may_lend_a_file_to_the_group_of_its_reader(mode: int, owner: int, 
     assert is_private(status, reader) is private
 
 
-def test_a_device_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_device_is_not_waited_for(tmp_path: Path, golden: GoldenTexts) -> None:
     loaded = load_config(tmp_path, 'customer_key_file = "/dev/zero"')
-    assert [problem.message for problem in loaded.problems] == ["is not a regular file"]
+    golden.check([problem.message for problem in loaded.problems])
 
 
-def test_inline_keys_in_an_open_file_are_warned_about_once(tmp_path: Path) -> None:
+def test_inline_keys_in_an_open_file_are_warned_about_once(tmp_path: Path, golden: GoldenTexts) -> None:
     path = tmp_path / "oddaemon.toml"
     path.write_text(f'[api]\ndeveloper_key = "Qm7xT2kLp9RvWc4Z"\n[[office]]\nid = "smile"\ncustomer_key = "{KEY}"\n')
     path.chmod(0o644)
     loaded = try_load(path, {})
     assert get_key(loaded) == KEY
     (warning,) = loaded.warnings
-    assert str(warning) == (
-        f"{path}:2: api.developer_key: contains 2 keys, but other users may read the file; "
-        f"chmod 600 {path}, or put each key into a file of its own"
-    )
+    golden.check(str(warning))

@@ -6,6 +6,7 @@ import pytest
 
 from oddaemon.settings import Settings, load, try_load
 from oddaemon.settings.values.url import validate_ping_url
+from tests.golden import GoldenTexts
 
 URL = "https://ping.example/c0ffee-secret?status=up"
 
@@ -33,13 +34,13 @@ def test_it_may_be_written_in_three_ways_and_shows_in_none(tmp_path: Path, sourc
     assert "c0ffee" not in repr(found)
 
 
-def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_others_may_read_is_refused(tmp_path: Path, golden: GoldenTexts) -> None:
     secret = tmp_path / "ping.url"
     secret.write_text(URL)
     secret.chmod(0o644)
     (tmp_path / "oddaemon.toml").write_text('[api]\ndeveloper_key_env = "D"\n[alerts]\nping_url_file = "ping.url"\n')
     loaded = try_load(tmp_path / "oddaemon.toml", {"D": "Qm7xT2kLp9RvWc4Z"})
-    assert [problem.message for problem in loaded.problems] == ["other users may read it (mode 0644)"]
+    golden.check([problem.message for problem in loaded.problems])
     assert secret in loaded.files
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.settings import try_load
+from tests.golden import GoldenTexts
 
 OFFICE = """
 [api]
@@ -55,21 +56,16 @@ def load_warnings(directory: Path) -> list[str]:
     return [f"{warning.key}: {warning.message}; {warning.hint}" for warning in loaded.warnings]
 
 
-def test_what_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: GoldenTexts
+) -> None:
     for module in ("asyncssh", "psycopg", "pyarrow"):
         monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / "unmounted").mkdir()
-    assert load_warnings(tmp_path) == [
-        "sftp.listen: requires asyncssh, which is not installed; pip install 'oddaemon[sftp]'",
-        "sink[0] \"warehouse\".kind: requires psycopg, which is not installed; pip install 'oddaemon[postgres]'",
-        "sink[1] \"lake\".format: requires pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
-        "sink[2] \"own\".format: requires pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
-    ]
+    golden.check(load_warnings(tmp_path))
 
 
-def test_a_directory_for_backups_that_is_not_there_may_come_later(tmp_path: Path) -> None:
-    assert load_warnings(tmp_path) == [
-        "maintenance.backup_directory: does not exist; create or mount the directory before the first backup is due"
-    ]
+def test_a_directory_for_backups_that_is_not_there_may_come_later(tmp_path: Path, golden: GoldenTexts) -> None:
+    golden.check(load_warnings(tmp_path))
     (tmp_path / "unmounted").mkdir()
     assert load_warnings(tmp_path) == []

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from oddaemon.core.client_network import parse_address
 from oddaemon.settings import try_load
 from oddaemon.settings.values.url import normalize_base_url
+from tests.golden import GoldenTexts
 
 PRIVATE_HOSTS = [
     "127.0.0.1",
@@ -81,21 +82,21 @@ def test_http_goes_to_this_machine_and_to_private_addresses(place: str) -> None:
 
 @pytest.mark.parametrize("place", [place for places in OTHER_HOSTS.values() for place in places])
 def test_http_goes_nowhere_else_and_to_no_name_but_localhost(place: str) -> None:
-    assert get_error_message(f"http://{place}/api/v1") == "would send keys and balances unencrypted"
+    assert "unencrypted" in get_error_message(f"http://{place}/api/v1")
     assert normalize_base_url(f"https://{place}/api/v1") == f"https://{place}/api/v1"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("place", NO_HOST)
 def test_what_systems_take_for_addresses_in_ways_of_their_own_is_no_host(place: str, scheme: str) -> None:
-    assert get_error_message(f"{scheme}://{place}/api/v1") == "has no valid host"
+    assert get_error_message(f"{scheme}://{place}/api/v1").endswith("valid host")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("place", BEHIND_BRACKETS)
 def test_nothing_may_follow_an_address_in_brackets(place: str, scheme: str) -> None:
     # Which of the two depends on the version of Python: some refuse to split such a URL.
-    assert get_error_message(f"{scheme}://{place}/api/v1") in {"has no valid host", "is not a valid URL"}
+    assert get_error_message(f"{scheme}://{place}/api/v1").endswith(("valid host", "valid URL"))
 
 
 @pytest.mark.parametrize("place", CREDENTIALS)
@@ -105,17 +106,14 @@ def test_what_stands_before_the_host_is_refused_whatever_it_looks_like(place: st
 
 @pytest.mark.parametrize("place", NO_URL)
 def test_what_has_no_port_or_no_end_is_no_url(place: str) -> None:
-    assert get_error_message(f"http://{place}/api/v1") == "is not a valid URL"
+    assert get_error_message(f"http://{place}/api/v1").endswith("valid URL")
 
 
-def test_a_name_over_http_says_what_to_write_instead(tmp_path: Path) -> None:
+def test_a_name_over_http_says_what_to_write_instead(tmp_path: Path, golden: GoldenTexts) -> None:
     path = tmp_path / "oddaemon.toml"
     path.write_text('[api]\ndeveloper_key_env = "D"\nbase_url = "http://server:30223/api/v1"\n')
     (problem,) = try_load(path, {"D": "Qm7xT2kLp9RvWc4Z"}).problems
-    assert str(problem).removeprefix(f"{path}:3: ") == (
-        'api.base_url = "http://server:30223/api/v1": would send keys and balances unencrypted; use https; '
-        "http is allowed for localhost and for private IP addresses such as 192.168.1.5"
-    )
+    golden.check(str(problem).removeprefix(f"{path}:3: "))
 
 
 def test_verification_has_no_setting(tmp_path: Path) -> None:

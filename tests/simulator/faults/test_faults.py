@@ -27,6 +27,7 @@ from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import TimePoint
 from oddaemon.simulator.virtual_time import make_virtual_loop
+from tests.golden import GoldenTexts
 from tests.simulator.small_headquarters import BASE, make_headquarters, parse_json
 
 HOW_MANY = "SELECT COUNT(*) AS n FROM patient"
@@ -105,12 +106,13 @@ async def test_a_lost_permission_closes_short_query_only() -> None:
     assert (await closed.get("preferences")).status == 200
 
 
-async def test_a_moved_key_works_after_a_while_and_then_answers_for_the_other_office() -> None:
+async def test_a_moved_key_works_after_a_while_and_then_answers_for_the_other_office(golden: GoldenTexts) -> None:
     headquarters = make_headquarters(
         KeyMoved("hillside", works_after_seconds=900), neighbours=[PracticeSpec("hillside", seed=8, guarantors=3)]
     )
     before = await headquarters.get("preferences")
-    assert (before.status, parse_json(before)) == (400, "API key has not been assigned.")
+    assert before.status == 400
+    golden.check(parse_json(before))
     await anyio.sleep(900)
     answered = parse_json(await headquarters.short_query(HOW_MANY))
     assert answered == headquarters.get_practice("hillside").run_short_query(HOW_MANY)
@@ -190,7 +192,7 @@ def test_chance_is_drawn_from_the_seed() -> None:
     assert 240 < sum(draw_strikes(1)) < 360
 
 
-def test_a_fault_is_described_in_words() -> None:
+def test_a_fault_is_described_in_words(golden: GoldenTexts) -> None:
     scheduled = ScheduledFault(
         EConnectorDown(),
         office_ids=frozenset({"brookside"}),
@@ -200,10 +202,7 @@ def test_a_fault_is_described_in_words() -> None:
         hits_max=2,
         chance=0.5,
     )
-    assert scheduled.describe() == (
-        "EConnectorDown() for brookside on short_query from 5.0 until 20.0 after 1 requests at most 2 times "
-        "with chance 0.5"
-    )
+    golden.check(scheduled.describe())
     assert ScheduledFault(get_alteration("nulls")).describe() == "Altered(name='nulls') for every office"
 
 

@@ -17,6 +17,7 @@ from oddaemon.simulator.plan.fault_plan import FAULTS
 from oddaemon.simulator.plan.fleet_builder import make_fleet_plan
 from oddaemon.simulator.plan.plan_file import parse_plan, read_plan
 from oddaemon.simulator.plan.plan_values import PlanError
+from tests.golden import GoldenTexts
 
 PLAN = """
 seed = 7
@@ -126,38 +127,37 @@ def test_keys_and_seeds_follow_from_the_seed_and_differ_between_offices() -> Non
     assert len({office.spec.seed for plan in (one, other) for office in plan.offices}) == 4
 
 
-@pytest.mark.parametrize(
-    ("tables", "message"),
-    [
-        ({"offices": []}, "plan: unknown name 'offices', did you mean 'office'?"),
-        ({"office": {"id": "a"}}, "plan: office: Input should be a valid list"),
-        ({"headquarters": 5}, "plan: headquarters: Input should be a valid dictionary"),
-        ({"headquarters": {"waiting": 5}}, "headquarters: unknown name 'waiting', did you mean 'waiting_max'?"),
-        ({"headquarters": {"waiting_max": "x"}}, "headquarters: waiting_max: Input should be a valid integer"),
-        ({"office": [{}]}, "office[1]: id must be given"),
-        ({"office": [{"id": "a", "guarantor": 5}]}, "office[1]: unknown name 'guarantor', did you mean 'guarantors'?"),
-        ({"office": [{"id": "a", "permission": "all"}]}, "office[1]: permission: Input should be 'read_all'"),
-        ({"office": [{"id": "a"}, {"id": "a"}]}, "office: two have the same id"),
-        (
-            {"office": [{"id": "a", "customer_key": "k"}, {"id": "b", "customer_key": "k"}]},
-            "office: two have the same customer_key",
-        ),
-        ({"seed": "x"}, "plan: seed: Input should be a valid integer"),
-        ({"base": "tomorrow"}, "plan: base: Input should be a valid datetime"),
-        ({"fault": [{}]}, "fault[1]: kind must be given"),
-        ({"fault": [{"kind": "fire"}]}, "fault[1]: kind must be one of econnector_down"),
-        ({"fault": [{"kind": "latency"}]}, "fault[1]: seconds must be given"),
-        ({"fault": [{"kind": "latency", "second": 5}]}, "fault[1]: unknown name 'second', did you mean 'seconds'?"),
-        ({"fault": [{"kind": "respelled", "spelling": "x"}]}, "fault[1]: spelling must be one of byte_order_mark"),
-        ({"fault": [{"kind": "altered", "alteration": "x"}]}, "fault[1]: alteration must be one of drop_first_row"),
-        ({"fault": [{"kind": "key_disabled", "offices": ["a"]}]}, "fault[1]: no such office: a"),
-        ({"fault": [{"kind": "key_moved", "to_office_id": "b"}]}, "fault[1]: no such office: b"),
-    ],
-)
-def test_what_no_world_can_be_is_said_with_its_place(tables: dict[str, object], message: str) -> None:
-    with pytest.raises(PlanError) as raised:
-        parse_plan(tables)
-    assert str(raised.value).startswith(message)
+INVALID_PLANS: list[dict[str, object]] = [
+    {"offices": []},
+    {"office": {"id": "a"}},
+    {"headquarters": 5},
+    {"headquarters": {"waiting": 5}},
+    {"headquarters": {"waiting_max": "x"}},
+    {"office": [{}]},
+    {"office": [{"id": "a", "guarantor": 5}]},
+    {"office": [{"id": "a", "permission": "all"}]},
+    {"office": [{"id": "a"}, {"id": "a"}]},
+    {"office": [{"id": "a", "customer_key": "k"}, {"id": "b", "customer_key": "k"}]},
+    {"seed": "x"},
+    {"base": "tomorrow"},
+    {"fault": [{}]},
+    {"fault": [{"kind": "fire"}]},
+    {"fault": [{"kind": "latency"}]},
+    {"fault": [{"kind": "latency", "second": 5}]},
+    {"fault": [{"kind": "respelled", "spelling": "x"}]},
+    {"fault": [{"kind": "altered", "alteration": "x"}]},
+    {"fault": [{"kind": "key_disabled", "offices": ["a"]}]},
+    {"fault": [{"kind": "key_moved", "to_office_id": "b"}]},
+]
+
+
+def test_what_no_world_can_be_is_said_with_its_place(golden: GoldenTexts) -> None:
+    found = []
+    for tables in INVALID_PLANS:
+        with pytest.raises(PlanError) as raised:
+            parse_plan(tables)
+        found.append(f"{json.dumps(tables)}: {raised.value}")
+    golden.check(found)
 
 
 def test_an_error_never_shows_a_key() -> None:

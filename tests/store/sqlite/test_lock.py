@@ -1,6 +1,5 @@
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from oddaemon.store.errors import DatabaseLocked
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.lock import get_lock_path
+from tests.golden import GoldenTexts
 
 HOLD_LOCK_SCRIPT = """
 import sys
@@ -39,13 +39,12 @@ def locking_process(path: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-async def test_the_second_daemon_learns_who_holds_the_database(path: Path) -> None:
-    with locking_process(path) as process, pytest.raises(DatabaseLocked) as caught:
+async def test_the_second_daemon_learns_who_holds_the_database(path: Path, golden: GoldenTexts) -> None:
+    with locking_process(path), pytest.raises(DatabaseLocked) as caught:
         async with SqliteDatabase.open(str(path)):
             pass
     text = str(caught.value)
-    assert f"{path} is in use by another oddaemon: process {process.pid} on {socket.gethostname()} since 20" in text
-    assert "Stop that process first" in text
+    golden.check(text)
 
 
 async def test_a_killed_daemon_frees_the_database_by_itself(path: Path) -> None:

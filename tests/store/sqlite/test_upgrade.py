@@ -15,6 +15,7 @@ from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.upgrade import MigrationFailed, enable_incremental_vacuum
 from oddaemon.store.sqlite.version import OpenResult, prepare
+from tests.golden import GoldenTexts
 from tests.store.filled_database import dump_database, make_filled_database
 
 NEXT = "9001"
@@ -115,11 +116,11 @@ def test_a_copy_is_for_those_alone_who_may_read_the_database(path: Path, migrate
     ids=["an error of Python", "an error of SQL", "a constraint", "lost snapshots", "lost offices", "no room"],
 )
 def test_a_migration_that_fails_half_way_leaves_every_byte_of_the_database(
-    path: Path, migrate: Migrate, database_file: bytes, broken: str
+    path: Path, migrate: Migrate, database_file: bytes, broken: str, golden: GoldenTexts
 ) -> None:
     with pytest.raises(MigrationFailed) as caught:
         migrate(broken)
-    assert f"{path} could not be migrated from revision {REVISIONS[-1]} to 9001; it is unchanged. " in str(caught.value)
+    golden.check(str(caught.value))
     assert caught.value.advice
     assert read_content(path) == database_file
     assert list_names(path) == {"oddaemon.db", "oddaemon.db.lock"}
@@ -176,7 +177,7 @@ def test_what_stands_in_the_log_alone_is_migrated_and_kept_too(path: Path, migra
     prepared = migrate()
     for each in (path, prepared.previous_file):
         assert each is not None
-        assert "only in the log" in "".join(dump_database(each))
+        assert "in the log" in "".join(dump_database(each))
 
 
 @pytest.fixture
@@ -188,10 +189,11 @@ def reader(path: Path, database_file: bytes) -> Iterator[sqlite3.Connection]:
 
 
 def test_the_files_are_not_exchanged_while_a_reader_is_open(
-    path: Path, migrate: Migrate, reader: sqlite3.Connection
+    path: Path, migrate: Migrate, reader: sqlite3.Connection, golden: GoldenTexts
 ) -> None:
-    with pytest.raises(MigrationFailed, match="another program keeps it locked") as caught:
+    with pytest.raises(MigrationFailed) as caught:
         migrate()
+    golden.check(caught.value)
     assert caught.value.is_transient
     assert reader.execute("SELECT COUNT(*) FROM office").fetchone() == (2,)
     assert list_names(path) >= {"oddaemon.db"}
@@ -199,13 +201,14 @@ def test_the_files_are_not_exchanged_while_a_reader_is_open(
 
 
 @pytest.mark.usefixtures("database_file")
-def test_what_another_program_writes_meanwhile_is_not_lost(path: Path, migrate: Migrate) -> None:
+def test_what_another_program_writes_meanwhile_is_not_lost(path: Path, migrate: Migrate, golden: GoldenTexts) -> None:
     write = (
         f"import sqlite3; other = sqlite3.connect({str(path)!r}); "
         "other.execute(\"UPDATE office SET name = 'meanwhile'\"); other.commit(); other.close()"
     )
-    with pytest.raises(MigrationFailed, match="Another program wrote to it") as caught:
+    with pytest.raises(MigrationFailed) as caught:
         migrate(write)
+    golden.check(caught.value)
     assert caught.value.is_transient
     assert "meanwhile" in "".join(dump_database(path))
 
@@ -214,9 +217,7 @@ def test_missing_disk_space_for_the_copy_is_reported_in_megabytes(
     path: Path, migrate: Migrate, database_file: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oddaemon.store.sqlite.upgrade.get_size_bytes", lambda _: 10**15)
-    with pytest.raises(
-        StoreError, match=r"it needs 1,000,000\.0 GB, but the disk has only [\d,.]+ [kMG]B free"
-    ) as caught:
+    with pytest.raises(StoreError, match=r"needs 1,000,000\.0 GB, .* [kMG]B free") as caught:
         migrate()
     assert caught.value.is_transient
     assert read_content(path) == database_file

@@ -13,6 +13,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import Counts
 from oddaemon.store.sqlite.maintenance.backup import BackupRefused, back_up
 from oddaemon.store.sqlite.maintenance.integrity import verify
+from tests.golden import GoldenTexts
 from tests.store.filled_database import dump_database, fill_database, make_filled_database, make_true_snapshot
 from tests.store.samples import ELM, NOW, make_balances, make_state
 
@@ -72,27 +73,27 @@ async def test_a_daemon_can_go_on_with_a_backup(path: Path, target: Path) -> Non
     assert verify(target).problems == []
 
 
-def test_an_existing_file_is_kept_unless_forced(path: Path, target: Path) -> None:
+def test_an_existing_file_is_kept_unless_forced(path: Path, target: Path, golden: GoldenTexts) -> None:
     anyio.run(make_filled_database, path)
     target.write_bytes(b"last week's")
-    with pytest.raises(
-        BackupRefused, match=f"{target} exists already. Choose another file, or replace it with --force"
-    ):
+    with pytest.raises(BackupRefused) as caught:
         back_up(path, target)
+    golden.check(caught.value)
     assert target.read_bytes() == b"last week's"
     back_up(path, target, overwrite=True)
     assert verify(target).problems == []
 
 
 @pytest.mark.parametrize("name", ["oddaemon.db", "oddaemon.db-wal", "oddaemon.db.lock", "other-name.db", "link.db"])
-async def test_the_database_itself_is_no_target_by_whatever_name(path: Path, name: str) -> None:
+async def test_the_database_itself_is_no_target_by_whatever_name(path: Path, name: str, golden: GoldenTexts) -> None:
     async with SqliteDatabase.open(str(path)) as database:
         await fill_database(database)
         path.with_name("other-name.db").hardlink_to(path)
         path.with_name("link.db").symlink_to(path)
         before = dump_database(path)
-        with pytest.raises(BackupRefused, match="belongs to the database itself"):
+        with pytest.raises(BackupRefused) as caught:
             back_up(path, path.with_name(name), overwrite=True)
+        golden.check(caught.value)
         assert dump_database(path) == before
 
 
@@ -116,7 +117,7 @@ def test_missing_disk_space_is_reported_before_anything_is_copied(
 ) -> None:
     anyio.run(make_filled_database, path)
     monkeypatch.setattr("oddaemon.store.sqlite.maintenance.backup.get_size_bytes", lambda _: 10**15)
-    with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: it needs 1,000,000\.0 GB, but"):
+    with pytest.raises(DatabaseUnusable, match=r"needs 1,000,000\.0 GB"):
         back_up(path, target)
     assert list_siblings(target) == []
 
@@ -146,18 +147,20 @@ def test_a_damaged_database_gives_no_backup(path: Path, target: Path) -> None:
     assert list_siblings(target) == []
 
 
-def test_a_newer_database_gives_no_backup(path: Path, target: Path) -> None:
+def test_a_newer_database_gives_no_backup(path: Path, target: Path, golden: GoldenTexts) -> None:
     anyio.run(make_filled_database, path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
-    with pytest.raises(DatabaseNewer, match="made by a newer oddaemon"):
+    with pytest.raises(DatabaseNewer) as caught:
         back_up(path, target)
+    golden.check(caught.value)
 
 
-def test_there_must_be_something_to_back_up(path: Path, target: Path) -> None:
-    with pytest.raises(DatabaseMissing, match="There is no database"):
+def test_there_must_be_something_to_back_up(path: Path, target: Path, golden: GoldenTexts) -> None:
+    with pytest.raises(DatabaseMissing) as caught:
         back_up(path, target)
+    golden.check(caught.value)
     path.touch()
     with pytest.raises(DatabaseMissing, match="is empty"):
         back_up(path, target)
