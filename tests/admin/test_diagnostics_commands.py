@@ -109,7 +109,7 @@ async def test_a_crash_of_a_diagnosis_is_reported_and_ends_nothing(tmp_path: Pat
             await wait_for_diagnosis(world)
         golden.check(caught.value)
         failed = world.find_events("job_failed", "")[-1]
-        assert (failed["job"], "_crash_on_request" in failed["traceback"]) == ("examine smile", True)
+        assert (failed["job"], "_crash_on_event" in failed["traceback"]) == ("examine smile", True)
         assert await get_jobs(world).start("smile", 1000) == STARTED
         assert (await wait_for_diagnosis(world))["healthy"]
 

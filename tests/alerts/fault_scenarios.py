@@ -186,6 +186,16 @@ async def repeated_worker_crashes(directory: Path) -> ScrapeRecording:
     return found.recording
 
 
+# The first ones crash before the third does.
+@expect_alerts("ManyOfficesQuarantined", "OfficeQuarantined")
+async def one_bug_in_three_offices(directory: Path) -> ScrapeRecording:
+    async with scraped_daemon(directory, daemon=TWO_RESTARTS, crashes=True) as found:
+        await found.world.sleep_until(FAULT_START)
+        found.world.injected_crashes.update(smile=1000, ash=1000, birch=1000)
+        await found.world.sleep_until(BEFORE_FRESH_BY)
+    return found.recording
+
+
 @expect_alerts("ClockMismatch")
 async def server_clock_in_wrong_zone(directory: Path) -> ScrapeRecording:
     specs = [replace(FLEET[0], clock_skew_seconds=3600.0), FLEET[1]]
@@ -313,6 +323,24 @@ async def invalid_config_reload(directory: Path) -> ScrapeRecording:
             await found.world.sleep_until(FAULT_START + timedelta(minutes=30))
         files.write_and_load()
         await found.world.daemon.reload(ReloadTrigger.SIGNAL)
+        await found.world.sleep_until(BEFORE_FRESH_BY)
+    return found.recording
+
+
+@expect_alerts("BackgroundTaskCrashed")
+async def background_task_crash(directory: Path) -> ScrapeRecording:
+    async with scraped_daemon(directory, specs=PAIR, crashes=True) as found:
+        await found.world.sleep_until(FAULT_START)
+        found.world.injected_crashes["store health"] = 1
+        await found.world.sleep_until(BEFORE_FRESH_BY)
+    return found.recording
+
+
+@expect_alerts("BackgroundTaskCrashed", "BackgroundTaskFailing")
+async def background_task_that_crashes_for_an_hour(directory: Path) -> ScrapeRecording:
+    async with scraped_daemon(directory, specs=PAIR, crashes=True) as found:
+        await found.world.sleep_until(FAULT_START)
+        found.world.injected_crashes["store health"] = 120
         await found.world.sleep_until(BEFORE_FRESH_BY)
     return found.recording
 

@@ -32,7 +32,7 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.telemetry.events import OutboxSize, RequestStarted
+from oddaemon.telemetry.events import OutboxSize, RequestStarted, StoreMeasured
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX, InjectedCrash, RequestRecorder, SentStatement
@@ -96,17 +96,20 @@ class World:
             make_sink=self.make_sink,
             receiver=self.upload_network,
         )
-        self._telemetry.subscribe(self._crash_on_request)
+        self._telemetry.subscribe(self._crash_on_event)
         self._scope, self._ended = anyio.CancelScope(), anyio.Event()
         self.tasks.start_soon(self._run_daemon, self._daemon, self._scope, self._ended)
         await self.wait_until(lambda: self.daemon.readiness.ready or not self.is_running)
 
-    def _crash_on_request(self, event: Event) -> None:
+    def _crash_on_event(self, event: Event) -> None:
         """A programmer's error of ours: what a server sends can cause none."""
         match event:
             case RequestStarted(office=name) | OutboxSize(sink=name) if self.injected_crashes[name] > 0:
                 self.injected_crashes[name] -= 1
                 raise InjectedCrash(f"with {CUSTOMER_KEY_PREFIX}{name}")
+            case StoreMeasured() if self.injected_crashes["store health"] > 0:
+                self.injected_crashes["store health"] -= 1
+                raise InjectedCrash
 
     async def apply(self, settings: Settings) -> None:
         """What a reload does."""

@@ -25,7 +25,7 @@ async def test_a_worker_that_crashes_is_started_again(tmp_path: Path) -> None:
             ("InjectedCrash", 2),
             ("InjectedCrash", 1),
         ]
-        assert "_crash_on_request" in crashes[0]["traceback"]
+        assert "_crash_on_event" in crashes[0]["traceback"]
         assert world.find_events("worker_crashed", "healthy") == []
         assert len(world.list_requests("healthy")) >= 6
         assert world.assert_explained(Condition.FRESH, None)
