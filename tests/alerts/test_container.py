@@ -34,8 +34,10 @@ KEY = "Qm7xT2kLp9RvWc4Z"
 
 
 def parse_instructions() -> list[tuple[str, str]]:
-    """Each instruction of the Dockerfile with its whole line."""
+    """Each instruction of the Dockerfile with its whole line, and the defaults of its arguments filled in."""
     text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
+    for name, default in re.findall(r"^ARG (\w+)=(\S+)$", text, flags=re.MULTILINE)[::-1]:
+        text = text.replace(f"${{{name}}}", default)
     lines = (line.partition(" ") for line in text.splitlines() if line)
     return [(name, " ".join(rest.split())) for name, _, rest in lines]
 

@@ -77,6 +77,7 @@ def test_every_alert_worthy_family_is_shown_somewhere() -> None:
     shown = set[str]().union(*(find_series_names(query) for _, query in list_queries()))
     for name, family in collect_families().items():
         by_hand = {
+            "oddaemon_api_host_unusable",
             "oddaemon_events_total",
             "oddaemon_heartbeat_pings_total",
             "oddaemon_backfills_total",
