@@ -216,9 +216,16 @@ def sleep_until(night: OfficeRun, instant: datetime, last: str, begin: str = "")
             return asked_at
         night.sleep_and_wake()
         asked_at.append(night.now)
+        answer_until_wait(night, last, begin)
+
+
+def answer_until_wait(night: OfficeRun, last: str, begin: str = "") -> None:
+    """Answer the question asked now, and those that follow from it before anyone is blamed."""
+    night.answer_preferences(last, begin)
+    if isinstance(night.action, Survey):
         night.answer_preferences(last, begin)
-        if isinstance(night.action, MeasureClock):
-            night.answer_clock()
+    if isinstance(night.action, MeasureClock):
+        night.answer_clock()
 
 
 def make_published_snapshot(

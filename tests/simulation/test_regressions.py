@@ -9,8 +9,7 @@ import pytest
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, ScheduledFault
-from oddaemon.simulator.practice.preferences import AGING_SERVICE_TIME_DUE, TIME_DUE_DATE
-from tests.simulation.incidents.actions import RunAging, SetPreference, StepClock
+from tests.simulation.incidents.actions import RunAging, StepClock
 from tests.simulation.incidents.incident import Impact, Incident, expect_failure
 from tests.simulation.incidents.request_incidents import KEY_MOVED
 from tests.simulation.runner import run_scenario
@@ -60,20 +59,6 @@ def test_a_night_whose_due_time_does_not_exist_is_published_once() -> None:
     outcome = run_scenario(replace(scenario, fleet=replace(scenario.fleet, base=spring)))
     assert outcome.complaints == ()
     assert [str(each.row.aging_date) for each in outcome.published[ELM]][1] == "2026-03-08"
-
-
-def test_an_office_that_sets_its_due_time_again_is_not_asked_to_set_it_any_more() -> None:
-    """By day, hours before any probe of aging would read the due time again."""
-    begins, ends = DUE + HOUR, DUE + 8 * HOUR
-    actions = (
-        SetPreference(begins, ELM, AGING_SERVICE_TIME_DUE, ""),
-        RunAging(begins + HOUR, ELM),
-        SetPreference(ends, ELM, AGING_SERVICE_TIME_DUE, f"{TIME_DUE_DATE} 02:00:00"),
-    )
-    off = Incident("automation off", (ELM,), begins, ends, Impact.AGING, actions=actions)
-    outcome = run_scenario(make_scenario(off), verbose=True)
-    assert outcome.complaints == ()
-    assert any("'not_configured'" in line for line in outcome.lines)
 
 
 @pytest.mark.slow("weeks of virtual time")

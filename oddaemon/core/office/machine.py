@@ -290,6 +290,8 @@ def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suff
     if must_identify or not has_clock(state, spec):
         return measure_clock(state, now)
     decided, aging = record_aging(state, now, spec)
+    if _must_survey_first(state, aging, spec):
+        return move_to(state, Intent.SURVEY, now, state.standing)
     if _must_ask_server(state, aging, now, spec):
         return measure_clock(state, now)
     published = decided.published
@@ -297,6 +299,13 @@ def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suff
     if aging.aging_date is None or is_published:
         return wait_for_aging(decided, aging, now, spec)
     return schedule_pull(decided, now, now, f"reading the balances of the aging of {aging.aging_date}{suffix}")
+
+
+def _must_survey_first(state: OfficeState, aging: Aging, spec: OfficeSpec) -> bool:
+    """Whether the run time must be read again before a run counts as missed: the office may have moved it since."""
+    if aging.status is not AgingStatus.MISSED or aging.due_at is None:
+        return False
+    return require_preferences(state).read_at < compute_missed_at(aging.due_at, spec.cadence)
 
 
 def _must_ask_server(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> bool:

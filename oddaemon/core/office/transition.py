@@ -32,6 +32,8 @@ from oddaemon.core.office.status import (
 
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 SURVEY_INTERVAL = timedelta(hours=6)
+BLAME_SURVEY_INTERVAL = timedelta(hours=1)
+"""While somebody is named as having to act: the cause may be gone, and a probe does not read the run time."""
 """Due times and versions change rarely."""
 _NEXT_ACTION_TEXTS = {
     Intent.SURVEY: "reads the office's preferences",
@@ -178,7 +180,8 @@ def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: Office
         late_at=late_at,
     )
     not_before = compute_next_probe(spec.id, aging, spec.cadence, state.run_seconds, now)
-    is_survey_due = abs(not_before - require_preferences(state).read_at) >= SURVEY_INTERVAL
+    interval = SURVEY_INTERVAL if aging.owner is None else BLAME_SURVEY_INTERVAL
+    is_survey_due = abs(not_before - require_preferences(state).read_at) >= interval
     is_unset = aging.status is AgingStatus.NOT_CONFIGURED
     intent = Intent.SURVEY if condition is Condition.BLOCKED or is_unset or is_survey_due else Intent.PROBE
     return move_to(state, intent, not_before, status)

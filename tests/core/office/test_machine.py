@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.core.builders import (
     IDENTITY,
     JITTER,
     SPEC,
+    answer_until_wait,
     make_fresh,
     make_instant,
     make_preferences,
@@ -117,9 +119,42 @@ def test_a_run_is_late_from_the_moment_that_it_counts_as_missed() -> None:
     sleep_until(night, make_instant("2026-05-05 03:05"), "2026-05-04")
     assert night.get_condition() is C.AGING
     night.sleep_and_wake()
-    night.answer_preferences("2026-05-04")
-    night.answer_clock()
+    answer_until_wait(night, "2026-05-04")
     assert night.state.standing.late_at == make_instant("2026-05-05 03:05")
+
+
+def test_a_run_time_that_was_moved_is_read_before_a_run_counts_as_missed() -> None:
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 03:05"), "2026-05-04")
+    night.sleep_and_wake()
+    assert isinstance(night.answer_probe("2026-05-04"), Survey)
+    night.answer_survey(make_preferences("2026-05-04", due="0001-01-01 23:00:00"))
+    assert night.state.standing.owner is None
+
+
+def test_an_office_without_a_run_time_is_surveyed_at_each_look() -> None:
+    night = start_office()
+    night.answer_survey(make_preferences(due=""))
+    night.answer_pull()
+    assert night.state.standing.owner is Owner.OFFICE
+    night.sleep_and_wake()
+    night.answer_survey(make_preferences())
+    assert night.state.standing.owner is None
+
+
+def test_an_office_that_is_blamed_is_surveyed_each_hour() -> None:
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 04:00"), "2026-05-04")
+    assert night.state.standing.owner is Owner.OFFICE
+    surveys = []
+    while night.now < make_instant("2026-05-05 10:00"):
+        night.sleep_and_wake()
+        if isinstance(night.action, Survey):
+            surveys.append(night.now)
+        answer_until_wait(night, "2026-05-04")
+    pauses = [later - earlier for earlier, later in pairwise(surveys)]
+    assert pauses
+    assert max(pauses) <= timedelta(hours=1, minutes=10)
 
 
 def test_a_run_that_left_its_date_and_still_holds_its_lock_keeps_its_deadline() -> None:
@@ -153,7 +188,7 @@ def test_a_missed_night_run_by_hand_in_the_morning_is_pulled() -> None:
     night = make_fresh()
     sleep_until(night, make_instant("2026-05-05 09:00"), "2026-05-04")
     night.sleep_and_wake()
-    assert isinstance(night.answer_probe("2026-05-05"), Pull)
+    assert isinstance(night.answer_preferences("2026-05-05"), Pull)
     night.answer_pull()
     assert night.get_condition() is C.FRESH
     # A late night teaches nothing about the length of a run.
@@ -259,15 +294,13 @@ def test_a_run_for_a_future_date_that_is_put_right_under_the_old_date_is_read() 
 def test_preferences_are_surveyed_again_every_few_hours_and_probed_in_between() -> None:
     night = make_fresh()
     kinds = []
-    for _ in range(26):
+    for _ in range(14):  # until the run of the next night counts as missed
         night.sleep_and_wake()
         kinds.append(type(night.action))
-        night.answer_preferences("2026-05-04")
-        if isinstance(night.action, MeasureClock):
-            night.answer_clock()
+        answer_until_wait(night, "2026-05-04")
         night.state = replace(night.state, not_before=night.now + timedelta(minutes=30))
         night.action = Wait(night.state.not_before)
-    assert kinds.count(Survey) == 2
+    assert kinds.count(Survey) == 1
 
 
 def test_a_new_version_gets_the_statement_another_chance() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from oddaemon.core.model import Condition, Plausibility, Status
+from oddaemon.core.office.transition import BLAME_SURVEY_INTERVAL
 from oddaemon.simulator.practice.aging_run import AgingOutcome
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.practice.preferences import (
@@ -15,6 +16,7 @@ from oddaemon.simulator.practice.preferences import (
     DATE_LAST_AGING,
 )
 from tests.simulation.environment import SimulationEnvironment
+from tests.simulation.incidents.actions import SetPreference
 from tests.simulation.incidents.incident import Impact
 from tests.simulation.time_limits import compute_hold_seconds
 
@@ -55,10 +57,22 @@ def _find_wrong_blame(
         is_recent = incident.begins <= now and incident.ends > recently
         if office_id in incident.office_ids and is_recent and incident.impact not in _NO_CAUSE:
             return None
-    if environment.event_log.clock_steps:
+    if environment.event_log.clock_steps or _missed_before_its_run_time_moved(environment, office_id, practice):
         return None
     return (
         None if _is_aging_wrong(practice, recent_seconds) else f"{status.owner} must act and nothing is wrong with it"
+    )
+
+
+def _missed_before_its_run_time_moved(environment: SimulationEnvironment, office_id: str, practice: Practice) -> bool:
+    """Whether today's run was missed by a run time that was moved since: who is blamed is surveyed once an hour."""
+    since = environment.seconds - environment.grace_seconds - BLAME_SURVEY_INTERVAL.total_seconds()
+    return practice.preferences.get(DATE_LAST_AGING) < practice.today().isoformat() and any(
+        isinstance(action, SetPreference) and action.name == AGING_SERVICE_TIME_DUE
+        for incident in environment.scenario.incidents
+        if office_id in incident.office_ids
+        for action in incident.actions
+        if since <= action.at_seconds <= environment.seconds
     )
 
 
