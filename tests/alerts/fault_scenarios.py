@@ -30,12 +30,6 @@ from tests.alerts.blocked_line_writer import blocked_line_writer
 from tests.alerts.promtool import ScrapeRecording
 from tests.alerts.scraped_daemon import FLEET, scraped_daemon
 from tests.engine.config_files import make_config_files, write_private
-from tests.engine.delivery.fake_consumer import (
-    ConsumerBook,
-    ScriptedSink,
-    SinkBehavior,
-    make_sink_settings,
-)
 from tests.engine.night import make_office_settings, time_after_start
 from tests.store.held_database import hold_reading
 
@@ -370,51 +364,3 @@ async def unreachable_ping_target(directory: Path) -> ScrapeRecording:
         await found.world.apply(replace(found.world.settings, alerts=alerts))
         await found.world.sleep_until(BEFORE_FRESH_BY)
     return found.recording
-
-
-# --- sinks ------------------------------------------------------------------------------------------------------------
-
-
-@expect_alerts("SinkBehind")
-async def consumer_rejecting_for_hours(directory: Path) -> ScrapeRecording:
-    sink = ScriptedSink(ConsumerBook())
-    sink.plan(SinkBehavior.REJECTS)
-    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
-        await found.world.sleep_until(FAULT_START + timedelta(hours=4))
-        sink.plan(SinkBehavior.ACCEPTS)
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
-
-
-@expect_alerts("CourierCrashed")
-async def courier_crash(directory: Path) -> ScrapeRecording:
-    sink = ScriptedSink(ConsumerBook())
-    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
-        await found.world.sleep_until(FAULT_START)
-        found.world.injected_crashes["book"] = 1
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
-
-
-@expect_alerts("CourierCrashed", "SinkBehind")
-async def repeated_courier_crashes(directory: Path) -> ScrapeRecording:
-    sink = ScriptedSink(ConsumerBook())
-    async with scraped_daemon(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink) as found:
-        await found.world.sleep_until(FAULT_START)
-        found.world.injected_crashes["book"] = 1000
-        await found.world.sleep_until(BEFORE_FRESH_BY)
-    return found.recording
-
-
-@expect_alerts("PeerErrorUnforeseen")
-async def sink_that_raises_what_no_rule_expects(directory: Path) -> ScrapeRecording:
-    sink = ScriptedSink(ConsumerBook())
-    sink.plan(SinkBehavior.CRASHES, SinkBehavior.ACCEPTS)
-    return await record_until_morning(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink)
-
-
-@expect_alerts("DeliveryGivenUp")
-async def consumer_gone_permanently(directory: Path) -> ScrapeRecording:
-    sink = ScriptedSink(ConsumerBook())
-    sink.plan(SinkBehavior.IS_GONE)
-    return await record_until_morning(directory, specs=PAIR, sinks=[make_sink_settings()], make_sink=lambda _: sink)

@@ -142,7 +142,7 @@ async def test_a_machine_without_file_descriptors_is_reported(golden: GoldenText
             await sink.deliver(taken, "d1")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    golden.check(str(caught.value))
+    golden.check(str(caught.value), COMMAND=sys.executable)
 
 
 LINGERING_SCRIPT = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'

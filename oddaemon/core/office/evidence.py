@@ -2,7 +2,8 @@
 
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import OfficeSpec, Reader, SnapshotSummary
+from oddaemon.core.model import Cadence, OfficeSpec, Preferences, Reader, SnapshotSummary
+from oddaemon.core.office.aging import Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.plausibility import find_implausibility, is_confirmed
 
@@ -55,3 +56,10 @@ def find_doubt(state: OfficeState, summary: SnapshotSummary, touched: int, spec:
     if state.held is not None and is_confirmed(state.held, summary, spec.plausibility):
         return None
     return find_implausibility(last, summary, touched, spec.plausibility)
+
+
+def is_missed_by_old_run_time(preferences: Preferences, aging: Aging, cadence: Cadence) -> bool:
+    """Whether the run time must be read again before a run counts as missed: the office may have moved it since."""
+    if aging.status is not AgingStatus.MISSED or aging.due_at is None:
+        return False
+    return preferences.read_at < compute_missed_at(aging.due_at, cadence)

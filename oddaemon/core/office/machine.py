@@ -35,7 +35,12 @@ from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, R
 from oddaemon.core.office.aging import Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.cadence import SOON_SECONDS, compute_backoff_at, compute_next_slot, compute_retry_at
 from oddaemon.core.office.clock import has_clock, is_clock_recent, was_clock_measured_since
-from oddaemon.core.office.evidence import find_doubt, is_maybe_caused_by_statement, refine_failure
+from oddaemon.core.office.evidence import (
+    find_doubt,
+    is_maybe_caused_by_statement,
+    is_missed_by_old_run_time,
+    refine_failure,
+)
 from oddaemon.core.office.record import (
     get_pull_date,
     record_aging,
@@ -290,7 +295,7 @@ def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suff
     if must_identify or not has_clock(state, spec):
         return measure_clock(state, now)
     decided, aging = record_aging(state, now, spec)
-    if _must_survey_first(state, aging, spec):
+    if is_missed_by_old_run_time(require_preferences(state), aging, spec.cadence):
         return move_to(state, Intent.SURVEY, now, state.standing)
     if _must_ask_server(state, aging, now, spec):
         return measure_clock(state, now)
@@ -299,13 +304,6 @@ def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suff
     if aging.aging_date is None or is_published:
         return wait_for_aging(decided, aging, now, spec)
     return schedule_pull(decided, now, now, f"reading the balances of the aging of {aging.aging_date}{suffix}")
-
-
-def _must_survey_first(state: OfficeState, aging: Aging, spec: OfficeSpec) -> bool:
-    """Whether the run time must be read again before a run counts as missed: the office may have moved it since."""
-    if aging.status is not AgingStatus.MISSED or aging.due_at is None:
-        return False
-    return require_preferences(state).read_at < compute_missed_at(aging.due_at, spec.cadence)
 
 
 def _must_ask_server(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> bool:

@@ -33,7 +33,7 @@ from oddaemon.core.office.status import (
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 SURVEY_INTERVAL = timedelta(hours=6)
 BLAME_SURVEY_INTERVAL = timedelta(hours=1)
-"""While somebody is named as having to act: the cause may be gone, and a probe does not read the run time."""
+"""While an owner is named: the cause may be gone, and a probe does not read the run time."""
 """Due times and versions change rarely."""
 _NEXT_ACTION_TEXTS = {
     Intent.SURVEY: "reads the office's preferences",

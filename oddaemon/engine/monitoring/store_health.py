@@ -61,6 +61,7 @@ class StoreHealth:
         self._now = now
         self._is_running = is_running
         self._failure_event = anyio.Event()
+        self._wal_bytes: int | None = None
 
     def report_failure(self, error: StoreError) -> None:
         """The database could not be used. A transient failure does not replace a permanent one."""
@@ -122,7 +123,7 @@ class StoreHealth:
         if slowest_seconds > SLOW_SECONDS:
             self._emit(StoreSlow(slowest_seconds, "Check what else uses this disk, and whether the disk is failing."))
         try:
-            self._emit(StoreMeasured(await anyio.to_thread.run_sync(get_wal_bytes, database.path)))
+            await self._measure(database)
             await require_healthy(database)
             if self.incident is None or not self.incident.error.is_transient:
                 return
@@ -131,3 +132,10 @@ class StoreHealth:
             self.report_failure(error)
         else:
             self.report_recovery()
+
+    async def _measure(self, database: SqliteDatabase) -> None:
+        """Report the size of the write-ahead log if it changed."""
+        wal_bytes = await anyio.to_thread.run_sync(get_wal_bytes, database.path)
+        if wal_bytes != self._wal_bytes:
+            self._emit(StoreMeasured(wal_bytes))
+            self._wal_bytes = wal_bytes

@@ -57,14 +57,14 @@ def _find_wrong_blame(
         is_recent = incident.begins <= now and incident.ends > recently
         if office_id in incident.office_ids and is_recent and incident.impact not in _NO_CAUSE:
             return None
-    if environment.event_log.clock_steps or _missed_before_its_run_time_moved(environment, office_id, practice):
+    if environment.event_log.clock_steps or _has_missed_an_earlier_run_time(environment, office_id, practice):
         return None
     return (
         None if _is_aging_wrong(practice, recent_seconds) else f"{status.owner} must act and nothing is wrong with it"
     )
 
 
-def _missed_before_its_run_time_moved(environment: SimulationEnvironment, office_id: str, practice: Practice) -> bool:
+def _has_missed_an_earlier_run_time(environment: SimulationEnvironment, office_id: str, practice: Practice) -> bool:
     """Whether today's run was missed by a run time that was moved since: who is blamed is surveyed once an hour."""
     since = environment.seconds - environment.grace_seconds - BLAME_SURVEY_INTERVAL.total_seconds()
     return practice.preferences.get(DATE_LAST_AGING) < practice.today().isoformat() and any(
