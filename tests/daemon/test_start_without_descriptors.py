@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("limit", [6, 8, 14])
+@pytest.mark.parametrize("limit", [6, pytest.param(8, marks=pytest.mark.slow("waits for real time-outs")), 14])
 def test_descriptors_that_run_out_during_the_start_end_it_in_words(tmp_path: Path, limit: int) -> None:
     config = tmp_path / "oddaemon.toml"
     config.write_text(

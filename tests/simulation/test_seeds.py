@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.campaign import run_seed
 
-SEEDS = 4
+SEEDS = 2
 
 
 @pytest.mark.parametrize("seed", range(1, SEEDS + 1))

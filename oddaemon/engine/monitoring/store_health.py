@@ -123,7 +123,7 @@ class StoreHealth:
         if slowest_seconds > SLOW_SECONDS:
             self._emit(StoreSlow(slowest_seconds, "Check what else uses this disk, and whether the disk is failing."))
         try:
-            await self._measure(database)
+            self._measure(database)
             await require_healthy(database)
             if self.incident is None or not self.incident.error.is_transient:
                 return
@@ -133,9 +133,9 @@ class StoreHealth:
         else:
             self.report_recovery()
 
-    async def _measure(self, database: SqliteDatabase) -> None:
+    def _measure(self, database: SqliteDatabase) -> None:
         """Report the size of the write-ahead log if it changed."""
-        wal_bytes = await anyio.to_thread.run_sync(get_wal_bytes, database.path)
+        wal_bytes = get_wal_bytes(database.path)
         if wal_bytes != self._wal_bytes:
             self._emit(StoreMeasured(wal_bytes))
             self._wal_bytes = wal_bytes

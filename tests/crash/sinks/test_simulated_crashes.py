@@ -73,6 +73,7 @@ async def count_states(world: World) -> Counter[DeliveryState]:
         return Counter(row.state for row in await outbox.list_deliveries(database))
 
 
+@pytest.mark.slow("many starts; one random moment is among the quick tests of `tests/crash/daemon`")
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_killed_around_each_acknowledgement(tmp_path: Path, moment: str, content: Content) -> None:

@@ -70,7 +70,13 @@ async def test_what_was_not_acknowledged_comes_again_under_the_same_id(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "behavior", [SinkBehavior.REJECTS, SinkBehavior.STALLS, SinkBehavior.IS_GONE, SinkBehavior.CRASHES]
+    "behavior",
+    [
+        pytest.param(SinkBehavior.REJECTS, marks=pytest.mark.slow("the other two are quick tests")),
+        SinkBehavior.STALLS,
+        pytest.param(SinkBehavior.IS_GONE, marks=pytest.mark.slow("as above")),
+        SinkBehavior.CRASHES,
+    ],
 )
 async def test_no_behavior_of_a_sink_slows_a_pull_or_another_sink(tmp_path: Path, behavior: SinkBehavior) -> None:
     """The same nights with and without the sinks: every snapshot is published at the same instant."""

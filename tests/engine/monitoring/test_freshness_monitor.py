@@ -104,6 +104,7 @@ async def test_pausing_what_is_missing_ends_the_alarm_without_good_news_of_that_
         assert list_events(world, *NIGHTS)[-1] == ("night_recovered", "2026-03-03", 1, 0)
 
 
+@pytest.mark.slow("days of virtual time")
 @pytest.mark.parametrize("how", ["paused", "removed", "wanted otherwise"])
 async def test_an_office_that_comes_back_missed_nothing_meanwhile(tmp_path: Path, how: str) -> None:
     gone = {

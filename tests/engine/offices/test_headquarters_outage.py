@@ -89,7 +89,19 @@ OURS = [
 MANY = [PracticeSpec(f"office-{number}", seed=number, guarantors=10, settled=5) for number in range(40)]
 
 
-@pytest.mark.parametrize("fault", [GatewayError(503), OUTAGES[1], OURS[0], OURS[3]], ids=str)
+SLOW = pytest.mark.slow("hours of virtual time of forty offices; two kinds of outages are among the quick tests")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        GatewayError(503),
+        pytest.param(OUTAGES[1], marks=SLOW),
+        pytest.param(OURS[0], marks=SLOW),
+        OURS[3],
+    ],
+    ids=str,
+)
 async def test_after_any_outage_every_office_is_asked_again_within_a_minute(tmp_path: Path, fault: Fault) -> None:
     down, cured = time_after_start(minutes=5), time_after_start(minutes=37)
     async with night(tmp_path, MANY, faults=[ScheduledFault(fault, window=FaultWindow(down, cured))]) as world:

@@ -18,6 +18,7 @@ async def read_only(world: World, *, on: bool) -> None:
     await world.database.execute_one(f"PRAGMA query_only = {'ON' if on else 'OFF'}")
 
 
+@pytest.mark.slow("hours of virtual time")
 async def test_a_snapshot_that_cannot_be_stored_is_read_again_until_it_can(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
