@@ -3,13 +3,13 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import delivery, export, false_holds, history, idle, in_flight, load, pages, throughput, upload
+from tests.bench import delivery, export, false_holds, history, idle, in_flight, load, memory, pages, throughput
 
 TITLES = (
     ("reading offices, throttle off, loopback", throughput.measure),
     ("many offices in flight", in_flight.measure),
     ("watching", idle.measure),
-    ("an upload of 50 MB", upload.measure),
+    ("memory of what others send", memory.measure),
     ("a whole night", load.measure),
     ("believing", false_holds.measure),
     ("publishing and delivering", delivery.measure),
