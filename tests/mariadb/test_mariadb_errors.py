@@ -130,14 +130,14 @@ def test_a_damaged_table_is_a_failure_of_the_office(mariadb: MariaDbServer, copy
     assert classify_response(400, text, query=True) is FailureKind.OFFICE_DATABASE, text
 
 
-def test_a_user_without_rights_is_a_failure_of_the_office(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
+def test_a_user_without_rights_has_a_kind_of_its_own(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
     copy.select("CREATE OR REPLACE USER api")
     copy.select(f"GRANT SELECT ON {DATABASE}.preference TO api")
     with closing(mariadb.connect(user="api")) as connection, connection.cursor() as cursor:
         cursor.execute(f"USE {DATABASE}")
         with pytest.raises(pymysql.MySQLError) as error:
             cursor.execute(sql.select_control(OFFICES[0]))
-    assert classify_response(400, str(error.value.args[1]), query=True) is FailureKind.OFFICE_DATABASE
+    assert classify_response(400, str(error.value.args[1]), query=True) is FailureKind.QUERY_USER_RESTRICTED
 
 
 def test_a_held_lock_is_a_failure_of_the_office(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
