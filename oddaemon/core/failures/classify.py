@@ -111,7 +111,7 @@ _QUERY_RULES: _Rules = {
         r"command denied to user|access denied for user .{0,200} to database",
         r"befehl nicht erlaubt fur benutzer|benutzer .{0,200} hat keine zugriffsberechtigung fur datenbank",
         r"commande '[^']*' est interdite a l'utilisateur|comando [^ ]+ (negado|denegado) (para|a) (usuario|el usuario)",
-        r"comando [^ ]+ negato per l'utente|[^ ]+ commando geweigerd voor gebruiker",
+        r"comando [^ ]+ negato per l'utente|commando geweigerd voor gebruiker",
     ),
 }
 """Of queries only. A MySQL user with fewer rights, by whom the office runs them, says nothing about its database."""

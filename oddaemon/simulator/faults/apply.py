@@ -72,8 +72,8 @@ def apply_row_faults(rows: Rows, active_faults: Sequence[Fault]) -> Rows:
 
 
 def apply_response_faults(response: ApiResponse, active_faults: Sequence[Fault]) -> ApiResponse:
-    """Apply the faults on the way back to the finished response."""
-    for fault in active_faults:
+    """Apply the faults on the way back to the finished response: first how the office spells it, then what it loses."""
+    for fault in sorted(active_faults, key=lambda each: not isinstance(each, Respelled)):
         match fault:
             case OtherBody(text, content_type, status):
                 response = ApiResponse(status, (("content-type", content_type),), text.encode())

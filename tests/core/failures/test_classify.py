@@ -154,7 +154,7 @@ def test_no_body_takes_long(hostile: str) -> None:
             classify_response(status, hostile * 20_000, query=True)
             classify_response(status, hostile * 20_000, query=False)
 
-    assert measure_cpu_seconds(classify_all, budget=2) <= 2
+    assert measure_cpu_seconds(classify_all, budget=1) <= 1
 
 
 @pytest.mark.parametrize("body", ['"key \\u0053ECRET1 is bad"', "key &#83;ECRET1 is bad", "key S\0E\0C\0RET1 is bad"])

@@ -5,7 +5,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure, Endpoint
+from oddaemon.simulator.api.messages import ApiResponse, BrokenConnection, ConnectionFailure, Endpoint
+from oddaemon.simulator.faults.apply import apply_response_faults
 from oddaemon.simulator.faults.faults import (
     EConnectorDown,
     Fault,
@@ -19,6 +20,7 @@ from oddaemon.simulator.faults.faults import (
     OldVersion,
     OtherBody,
     PermissionMissing,
+    Respelled,
     ScheduledFault,
     TooManyRequests,
     TruncatedBody,
@@ -237,3 +239,13 @@ async def test_a_fault_in_one_office_leaves_headquarters_clock_and_log_in_order(
         timedelta(0),
         pytest.approx(timedelta(seconds=30.05), abs=timedelta(milliseconds=1)),
     ]
+
+
+@pytest.mark.parametrize(
+    "faults", [[TruncatedBody(0.5), Respelled("byte_order_mark")], [TruncatedBody(0.0), Respelled("table")]]
+)
+def test_a_response_is_spelled_before_it_is_cut_whatever_began_first(faults: list[Fault]) -> None:
+    whole = ApiResponse(200, (), b'[{"PatNum":7}]')
+    cut, spelled = apply_response_faults(whole, faults).body, apply_response_faults(whole, faults[1:]).body
+    assert spelled.startswith(cut)
+    assert cut != spelled != whole.body
