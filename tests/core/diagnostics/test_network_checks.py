@@ -186,3 +186,30 @@ def test_what_was_not_come_to_before_the_daemon_stopped_says_so(golden: GoldenTe
 def test_a_diagnosis_survives_its_own_document() -> None:
     for observed in (WELL, observe_failure(FailureKind.KEY_UNASSIGNED)):
         assert parse_diagnosis(make_diagnosis_document(make_diagnosis(observed))) == make_diagnosis(observed)
+
+
+PROXY = "proxy.example.com:3128"
+
+
+def test_a_proxy_is_named_on_each_step_that_goes_through_it() -> None:
+    observed = make_observations(connectivity=replace(REACH, proxy=PROXY))
+    for name in (CheckName.DNS, CheckName.CONNECTION):
+        found = find_check(name, observed)
+        assert found.outcome is CheckOutcome.OK
+        assert PROXY in found.sentence
+
+
+@pytest.mark.parametrize("at", [CheckName.DNS, CheckName.CONNECTION])
+def test_a_tunnel_that_cannot_be_opened_is_ours_and_the_proxy_s(at: CheckName) -> None:
+    found = find_check(at, observe_only(replace(REACH, failed_at=at, message="HTTP 407", proxy=PROXY)))
+    assert (found.outcome, found.owner, found.advice) == (CheckOutcome.FAILED, Owner.US, FailureKind.PROXY.advice)
+    assert PROXY in found.sentence
+
+
+def test_an_address_needs_no_lookup_and_many_addresses_are_counted() -> None:
+    sentences = [
+        find_check(CheckName.DNS, make_observations(connectivity=replace(REACH, addresses=addresses))).sentence
+        for addresses in ((REACH.host,), ("192.0.2.1", "192.0.2.2", "192.0.2.3"))
+    ]
+    assert REACH.host in sentences[0]
+    assert "and 2 more" in sentences[1]
