@@ -91,7 +91,7 @@ def compute_retry_at(failure: Failure, attempts: int, now: datetime, spec: Offic
 def compute_soon_seconds(failure: Failure) -> float:
     """The interval of the slots at which to ask again soon: as the circuit breaker says, within `SOON_SECONDS`."""
     requested = failure.retry_after_seconds or SOON_SECONDS
-    return min(max(requested, 1.0), SOON_SECONDS)
+    return min(max(1.0, requested), SOON_SECONDS)  # in this order a number that is none (NaN) loses
 
 
 def compute_latest_wait(now: datetime, spec: OfficeSpec) -> datetime:

@@ -3,9 +3,17 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Cadence
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
-from oddaemon.core.office.cadence import compute_late_at, compute_next_probe, compute_next_slot, compute_phase
+from oddaemon.core.office.cadence import (
+    SOON_SECONDS,
+    compute_late_at,
+    compute_next_probe,
+    compute_next_slot,
+    compute_phase,
+    compute_soon_seconds,
+)
 from oddaemon.core.office.clock import OfficeClock
 from tests.core.builders import CHICAGO, make_instant, make_preferences
 
@@ -124,3 +132,9 @@ def test_who_awaits_nothing_by_the_clock_has_no_deadline() -> None:
     complete = replace(make_aging(AgingStatus.COMPLETE), pending_due_at=NEXT_DUE_AT)
     assert compute_late_at(complete, CLOCK, None, CADENCE) is None
     assert compute_late_at(replace(complete, pending_due_at=None), CLOCK, time(7), CADENCE) is None
+
+
+@pytest.mark.parametrize("requested", [None, float("nan"), float("inf"), -1.0, 0.0, 30.0, 1e9])
+def test_soon_is_between_a_second_and_a_minute_whatever_is_requested(requested: float | None) -> None:
+    failure = Failure(FailureKind.TLS, "", None, requested)
+    assert 1.0 <= compute_soon_seconds(failure) <= SOON_SECONDS
