@@ -7,6 +7,7 @@ delivery that was not acknowledged is delivered again under the same id. Courier
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -25,6 +26,7 @@ from oddaemon.core.delivery import (
     get_max_in_flight,
 )
 from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.failures.origin import EXHAUSTED
 from oddaemon.core.office.status import to_sentence
 from oddaemon.engine.context import EngineContext
 from oddaemon.engine.tasks import run_guarded
@@ -50,8 +52,6 @@ SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
 STORE_PAUSE_SECONDS = 5.0
 """After a failure of the database, which `StoreHealth` reports."""
-_OUT_OF = frozenset({FailureKind.FILES_EXHAUSTED, FailureKind.MEMORY_EXHAUSTED})
-"""What this machine can run out of at any delivery. The sink that writes to a full disk reports that itself."""
 NOT_RETAINED = "The snapshot is no longer retained."
 
 
@@ -151,7 +151,9 @@ class Courier:
 
     def _describe_failure(self, error: Exception) -> DeliveryFailure:
         """A failed delivery is retried with back-off, whatever the sink raised over its receiver."""
-        if (host_failure := find_host_failure(error)) is not None and host_failure.kind in _OUT_OF:
+        if (host_failure := find_host_failure(error)) is not None and host_failure.kind in EXHAUSTED:
+            if host_failure.kind is FailureKind.DISK_FULL and isinstance(error, DeliveryFailed):
+                return replace(error.error, is_ours=True)  # the sink names the disk
             reason = (
                 f"{to_sentence(host_failure.kind.meaning)} The receiver is not at fault. {host_failure.kind.advice}"
             )

@@ -33,6 +33,8 @@ class SinkBehavior(Enum):
     """Its library raises what no rule expects."""
     NO_FILES = auto()
     """This machine has no file descriptor left, and the sink says that the consumer cannot be reached."""
+    DISK_FULL = auto()
+    """The sink writes to a disk of this machine that is full, and names it."""
 
 
 @dataclass
@@ -91,6 +93,8 @@ class ScriptedSink:
                 await anyio.sleep_forever()
             case SinkBehavior.NO_FILES:
                 raise DeliveryFailed("It cannot be reached.") from OSError(errno.EMFILE, "Too many open files")
+            case SinkBehavior.DISK_FULL:
+                raise DeliveryFailed("Its disk is full.") from OSError(errno.ENOSPC, "No space left on device")
             case SinkBehavior.CRASHES:
                 raise ZeroDivisionError
         self.book.accept(payload, delivery_id)

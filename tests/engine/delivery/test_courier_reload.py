@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import anyio
+import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
@@ -135,6 +136,19 @@ async def test_our_own_exhaustion_is_not_the_receivers_failure_and_costs_no_deli
         assert len(reasons) == 1
         assert to_sentence(FailureKind.FILES_EXHAUSTED.meaning) in reasons.pop()
         assert world.find_events("peer_error_unforeseen") == []
+
+
+@pytest.mark.parametrize("behavior", [SinkBehavior.NO_FILES, SinkBehavior.DISK_FULL])
+async def test_a_delivery_is_not_given_up_for_what_this_machine_lacks(tmp_path: Path, behavior: SinkBehavior) -> None:
+    book = ConsumerBook()
+    sink = ScriptedSink(book)
+    sink.plan(behavior)
+    async with delivering_night(tmp_path, sink, settings=make_sink_settings(retry_policy=SHORT)) as world:
+        await world.wait_for_event("delivery_attempt_failed")
+        await world.sleep_until(world.clock.now() + timedelta(seconds=2 * SHORT.give_up_after_seconds))
+        assert world.find_events("delivery_abandoned") == []
+        sink.plan(SinkBehavior.ACCEPTS)
+        await world.wait_until(lambda: len(book.accepted) >= 1)
 
 
 async def test_a_courier_that_crashes_too_often_rests_an_hour_and_misses_nothing(tmp_path: Path) -> None:

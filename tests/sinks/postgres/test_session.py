@@ -32,7 +32,7 @@ VARIABLES = {
     "PGSSLMINPROTOCOLVERSION": "TLSv1",
     "PGGSSENCMODE": "require",
     "PGREQUIREAUTH": "gss",
-    "PGREQUIREPEER": "nobody",
+    "PGREQUIREPEER": "stranger",
     "PGCHANNELBINDING": "require",
     "PGTARGETSESSIONATTRS": "standby",
     "PGLOADBALANCEHOSTS": "random",
