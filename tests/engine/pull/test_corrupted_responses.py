@@ -219,7 +219,7 @@ async def test_an_answer_larger_than_allowed_is_not_read_to_its_end(tmp_path: Pa
         assert await world.is_true()
 
 
-@pytest.mark.parametrize("office_id", BOTH)
+@pytest.mark.parametrize("office_id", sorted(BOTH))
 async def test_an_office_that_claims_2_to_the_40_guarantors_is_not_read_for_ever(
     tmp_path: Path, office_id: str
 ) -> None:
