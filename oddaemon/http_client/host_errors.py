@@ -1,13 +1,16 @@
 """Separates errors of this machine, such as exhausted file descriptors, from errors of the other side.
 
-Libraries raise their own exceptions for both, so the cause is searched in the whole chain. Only the errno decides.
+Libraries raise their own exceptions for both, so the cause is searched in the whole chain. The errno decides; where a
+library hides it, a measurement of this process does, and never a message: the other side may have written it.
 """
 
 import errno
+import mmap
 import os
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 
@@ -27,37 +30,50 @@ _NO_ROUTE = frozenset(
 """A host with several addresses may be unreachable at one and down at the other: these count if there are no others."""
 _THREAD_ERROR = "can't start new thread"
 """Python's message of a RuntimeError; the system's errno is lost."""
+_FILES_OF_A_CONNECTION = 4
+"""A socket, a duplicate of it, and the files of the resolver or of trusted certificates."""
+_BYTES_OF_A_CONNECTION = 8 * 2**20
+"""The stack of a thread, and the buffers."""
 
 
 def find_host_failure(error: BaseException) -> Failure | None:
     """The trouble of this machine behind an error of a connection; None: the other side may be at fault."""
     codes: set[int] = set()
     unresolved: socket.gaierror | None = None
+    hides_errno = False
     for cause in iterate_causes(error):
         if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and _THREAD_ERROR in str(cause)):
             return Failure(FailureKind.MEMORY_EXHAUSTED, str(cause))
         if isinstance(cause, socket.gaierror):
-            unresolved = cause
+            unresolved, hides_errno = cause, True
+        elif isinstance(cause, ssl.SSLCertVerificationError):
+            hides_errno = True  # OpenSSL skips a file of trusted certificates that it cannot open
         elif isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
             # The number of an SSLError is OpenSSL's.
             if (kind := _EXHAUSTED.get(cause.errno)) is not None:
                 return Failure(kind, os.strerror(cause.errno))
             codes.add(cause.errno)
+    if hides_errno and (measured := measure_exhaustion()) is not None:
+        return Failure(_EXHAUSTED[measured.errno or 0], os.strerror(measured.errno or 0))
     if unresolved is not None:
-        return _judge_resolver(unresolved)
+        kind = FailureKind.MEMORY_EXHAUSTED if unresolved.errno == socket.EAI_MEMORY else FailureKind.NAME_UNRESOLVED
+        return Failure(kind, unresolved.strerror or "")
     return Failure(FailureKind.NO_ROUTE, os.strerror(min(codes))) if codes and codes <= _NO_ROUTE else None
 
 
-def _judge_resolver(error: socket.gaierror) -> Failure:
-    """The resolver reads files and opens sockets, and reports its troubles with them as an unknown name."""
-    if error.errno == socket.EAI_MEMORY:
-        return Failure(FailureKind.MEMORY_EXHAUSTED, error.strerror or "")
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as opening:
-        if (kind := _EXHAUSTED.get(opening.errno or 0)) is not None:
-            return Failure(kind, os.strerror(opening.errno or 0))
-    return Failure(FailureKind.NAME_UNRESOLVED, error.strerror or "")
+def measure_exhaustion() -> OSError | None:
+    """The error with which this machine refuses what one connection needs; None: it has all of it.
+
+    To be asked as soon as a library failed without an errno: when it gave up, it returned what it had.
+    """
+    with ExitStack() as stack:
+        try:
+            for _ in range(_FILES_OF_A_CONNECTION):
+                stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            mmap.mmap(-1, _BYTES_OF_A_CONNECTION).close()
+        except OSError as error:
+            return error if error.errno in _EXHAUSTED else None
+    return None
 
 
 def iterate_causes(error: BaseException) -> Iterator[BaseException]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oddaemon import __version__
-from oddaemon.http_client.host_errors import iterate_causes
+from oddaemon.http_client.host_errors import iterate_causes, measure_exhaustion
 
 USER_AGENT = f"oddaemon/{__version__}"
 
@@ -24,10 +24,15 @@ def make_tls_context() -> ssl.SSLContext:
     """A context that trusts the system's certificates. Loading them blocks for tens of milliseconds.
 
     Python's default context is not used: it writes the session keys to the file that SSLKEYLOGFILE names.
+
+    Raises:
+        OSError: This process cannot open the files. OpenSSL ignores that, and the context would trust nobody for ever.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves that to the system's OpenSSL
     context.load_default_certs()
+    if not context.cert_store_stats()["x509_ca"] and (exhausted := measure_exhaustion()) is not None:
+        raise exhausted
     return context
 
 

@@ -2,16 +2,17 @@
 
 import errno
 import os
-import resource
 import socket
 import ssl
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.failures.origin import EXHAUSTED
 from oddaemon.http_client.host_errors import find_host_failure
+from oddaemon.http_client.tls import make_tls_context
+from tests.exhaustion import exhausted_descriptors, exhausted_memory
 
 OURS = {
     errno.EMFILE: FailureKind.FILES_EXHAUSTED,
@@ -63,28 +64,27 @@ def test_the_number_of_a_tls_error_is_no_errno() -> None:
     assert find_kind(hide(ssl.SSLError(errno.EPERM, "handshake failure"))) is None
 
 
-@pytest.fixture
-def no_descriptors() -> Iterator[None]:
-    """This process may open nothing more."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limits[1]))  # noqa: PTH208
-    held = []
-    try:
-        while True:
-            held.append(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        pass
-    yield
-    for descriptor in held:
-        os.close(descriptor)
-    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
 
 
-@pytest.mark.usefixtures("no_descriptors")
-def test_a_resolver_without_descriptors_does_not_say_that_the_name_is_unknown() -> None:
-    assert find_kind(hide(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))) is (
-        FailureKind.FILES_EXHAUSTED
-    )
+@pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "Name or service not known"), UNTRUSTED])
+def test_a_library_that_could_open_no_file_says_nothing_of_the_other_side(error: OSError) -> None:
+    with exhausted_descriptors():
+        assert find_kind(hide(error)) is FailureKind.FILES_EXHAUSTED
+    with exhausted_memory():
+        assert find_kind(hide(error)) is FailureKind.MEMORY_EXHAUSTED
+    assert find_kind(hide(error)) not in EXHAUSTED
+
+
+def test_an_answer_of_the_other_side_counts_even_when_descriptors_are_short() -> None:
+    with exhausted_descriptors():
+        assert find_kind(hide(OSError(errno.ECONNREFUSED, ""))) is None
+
+
+def test_a_context_that_trusts_nobody_for_want_of_descriptors_is_never_kept() -> None:
+    with exhausted_descriptors(), pytest.raises(OSError, match="Too many open files"):
+        make_tls_context()
+    make_tls_context()
 
 
 def test_a_name_that_is_not_resolved_is_no_outage_of_the_vendor() -> None:

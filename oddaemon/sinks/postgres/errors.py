@@ -58,8 +58,7 @@ _CONNECTION_MEANINGS = (
     (r"starting up|shutting down|not yet accepting|recovery mode", _SQLSTATE_MEANINGS["57P"]),
     (r"could not translate host name|Name or service", "its name cannot be resolved"),
     (r"No such file|Permission denied", "cannot be reached. Check its socket, and the files named in the DSN"),
-    (r"Too many open files", "cannot be reached: no free file descriptor is left on this machine"),
-    (r"Cannot allocate memory|out of memory", "cannot be reached: no free memory is left on this machine"),
+    (r"Too many open files|Cannot allocate memory|out of memory", "it has no memory or no file descriptor left"),
     (r"Connection refused|Network is unreachable|No route|timed out|timeout", "cannot be reached"),
 )
 """By what libpq says while it connects, when it does not tell a SQLSTATE; the first match counts."""

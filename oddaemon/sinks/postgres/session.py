@@ -27,6 +27,7 @@ from psycopg.pq import Conninfo
 from psycopg.pq.abc import PGconn
 
 from oddaemon.core.dsn import Dsn
+from oddaemon.http_client.host_errors import measure_exhaustion
 from oddaemon.http_client.tls import find_ca_file
 
 RECEIVED_BYTES_MAX = 2**20
@@ -62,7 +63,10 @@ class ReceivedTooMuch(Exception):
 
 
 class NotConnected(Exception):
-    """No connection was made; the text is libpq's, and may hold what the server said."""
+    """No connection was made; the text is libpq's, and may hold what the server said.
+
+    libpq tells no errno: if this machine has run out of something, that is the cause of the exception.
+    """
 
 
 class PostgresSession:
@@ -190,7 +194,7 @@ class PostgresSession:
         try:
             steps = generate_connection(make_conninfo("", **build_parameters(self._dsn)))
         except Error as error:
-            raise NotConnected(str(error)) from None
+            raise NotConnected(str(error)) from measure_exhaustion()
         try:
             number, events = next(steps)
             while True:
@@ -204,7 +208,7 @@ class PostgresSession:
             self._follow(pgconn.socket)
             return pgconn
         except Error as error:
-            raise NotConnected(str(error)) from None
+            raise NotConnected(str(error)) from measure_exhaustion()
         finally:
             steps.close()
 

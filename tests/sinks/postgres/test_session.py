@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.dsn import parse_dsn
+from oddaemon.core.failures.failure import FailureKind
+from oddaemon.http_client.host_errors import find_host_failure
+from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.postgres.session import build_parameters
 from oddaemon.sinks.postgres.sink import Postgres
-from tests.hostile.postgres.server import HostilePostgres, make_good_answers
+from tests.exhaustion import exhausted_descriptors
+from tests.hostile.postgres.server import HostilePostgres, make_good_answers, make_message
 from tests.sinks.payloads import make_payload
 
 VARIABLES = {
@@ -82,3 +86,27 @@ def test_a_verified_server_is_verified_with_the_system_s_certificates(options: s
     parameters = build_parameters(parse_dsn(f"postgresql://me@db.example.com/balances?{options}"))
     assert Path(parameters["sslrootcert"]).is_file() or not Path("/etc/ssl/certs/ca-certificates.crt").exists()
     assert parameters["sslmode"].startswith("verify-")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "no-such-host.invalid", "localhost/balances?host=/nowhere&port=9"])
+async def test_a_connection_for_want_of_descriptors_is_ours_whatever_libpq_says(host: str) -> None:
+    sink = Postgres(f"postgresql://me:word@{host}", "oddaemon", 20.0)
+    with exhausted_descriptors(), pytest.raises(DeliveryFailed) as failed:
+        await sink.deliver(make_payload(), "d1")
+    ours = find_host_failure(failed.value)
+    assert ours is not None
+    assert ours.kind is FailureKind.FILES_EXHAUSTED
+    with pytest.raises(DeliveryFailed) as failed:
+        await sink.deliver(make_payload(), "d1")
+    assert find_host_failure(failed.value) is None
+
+
+@pytest.mark.parametrize("text", [b"Too many open files", b"Cannot allocate memory", b"out of memory"])
+async def test_a_server_that_has_run_out_of_something_is_not_this_machine(text: bytes) -> None:
+    server = HostilePostgres([make_message(b"E", b"SFATAL\0C53200\0M" + text + b"\0\0")])
+    async with server.listen() as port:
+        sink = Postgres(f"postgresql://me:word@127.0.0.1:{port}/balances", "oddaemon", 20.0)
+        with pytest.raises(DeliveryFailed) as failed:
+            await sink.deliver(make_payload(), "d1")
+    assert "this machine" not in str(failed.value)
+    assert find_host_failure(failed.value) is None
