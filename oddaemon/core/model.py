@@ -4,10 +4,11 @@ Money is integer cents, instants are aware UTC datetimes, an aging date is the o
 No clock, no randomness, and no knowledge of how a value is stored or sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple
 
 from oddaemon.core.backoff import Backoff
@@ -77,15 +78,7 @@ class Balance(NamedTuple):
     bal_total: int
 
 
-def index_balances(balances: Iterable[Balance]) -> dict[int, Balance]:
-    """The balances by pat_num, in ascending order; of a guarantor who occurs twice, one."""
-    return {balance.pat_num: balance for balance in sorted(balances)}
-
-
-def sort_balances(balances: dict[int, Balance]) -> dict[int, Balance]:
-    """The same balances in ascending order of pat_num; most come in that order already."""
-    pat_nums = sorted(balances)
-    return balances if pat_nums == list(balances) else {pat_num: balances[pat_num] for pat_num in pat_nums}
+get_pat_num = attrgetter("pat_num")
 
 
 class ControlTotals(NamedTuple):
@@ -263,8 +256,8 @@ class Snapshot:
     reader: Reader
     requests: int
     totals: ControlTotals
-    balances: Mapping[int, Balance] = field(repr=False)
-    """By pat_num, in ascending order."""
+    balances: Collection[Balance] = field(repr=False)
+    """Each guarantor once, in ascending order of pat_num."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
         table = schema.historical_snapshot
         with constraint_errors(db.where):
             snapshot = await connection.scalar(insert(table).returning(table.c.id), header)
-            rows = iter(result.balances.values())
+            rows = iter(result.balances)
             while batch := [(snapshot, *balance) for balance in islice(rows, _ROWS_AT_ONCE)]:
                 await connection.exec_driver_sql(_ADD, batch)
         await connection.execute(

@@ -6,7 +6,7 @@ a busy thread: one by one 11 and 25 ms, from one JSON text 13 and 47 ms, many to
 rows beside a busy thread: one by one 384 ms, as one text 39 ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -15,9 +15,8 @@ from itertools import chain
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot
+from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot, get_pat_num
 from oddaemon.core.office.state import OfficeState
-from oddaemon.core.snapshot.diff import SnapshotChanges, diff
 from oddaemon.store import open_pulls, outbox, schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
@@ -99,8 +98,7 @@ async def publish(
             raise OfficeNotRegistered(office_id)
         office_key, is_staged, current = tuple(found)
         with decoding_errors(db.where):
-            previous_balances = {balance.pat_num: balance for balance in decode_balances(current)}
-        changes = diff(previous_balances, snapshot.balances)
+            started, changed, cleared = _compare_versions(decode_balances(current), snapshot.balances)
         published = PublishedSnapshot(
             id=0,
             office_id=office_id,
@@ -110,15 +108,15 @@ async def publish(
             reader=snapshot.reader,
             requests=snapshot.requests,
             totals=snapshot.totals,
-            new=len(changes.new),
-            changed=len(changes.changed),
-            cleared=len(changes.cleared),
+            new=len(started) - len(changed),
+            changed=len(changed),
+            cleared=len(cleared),
             pull_seconds=pull_seconds,
             late_at=late_at,
         )
         with constraint_errors(db.where):
             snapshot_id = await _insert_snapshot(connection, office_key, published)
-            await _write_versions(connection, office_key, snapshot_id, changes)
+            await _write_versions(connection, office_key, snapshot_id, [*changed, *cleared], started)
             await outbox.enqueue(connection, office_key, snapshot_id, sinks, published_at)
         if is_staged:
             await open_pulls.drop_pages(connection, office_id)
@@ -165,11 +163,21 @@ async def _insert_snapshot(connection: AsyncConnection, office_key: int, publish
     return snapshot_id
 
 
+def _compare_versions(
+    before: Sequence[Balance], after: Collection[Balance]
+) -> tuple[list[Balance], Collection[int], Collection[int]]:
+    """The balances that are new or changed, and the PatNums of those that are changed and cleared."""
+    # Few passes in C: the event loop waits while a whole office is compared.
+    former = dict(zip(map(get_pat_num, before), before, strict=True))
+    started = [balance for balance in after if former.get(balance.pat_num) != balance]
+    changed = former.keys() & set(map(get_pat_num, started))
+    return started, changed, former.keys() - set(map(get_pat_num, after))
+
+
 async def _write_versions(
-    connection: AsyncConnection, office_key: int, snapshot_id: int, changes: SnapshotChanges
+    connection: AsyncConnection, office_key: int, snapshot_id: int, ended: Sequence[int], started: Sequence[Balance]
 ) -> None:
-    ended = [balance.pat_num for balance in (*(earlier for earlier, _ in changes.changed), *changes.cleared)]
-    started = [*changes.new, *(later for _, later in changes.changed)]
+    """End the versions of these guarantors, and write those that start."""
     if ended:
         await connection.exec_driver_sql(_END_VERSIONS, (snapshot_id, office_key, encode_json(ended)))
     written = 0

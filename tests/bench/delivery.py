@@ -23,7 +23,7 @@ import anyio
 import httpx
 import psycopg
 
-from oddaemon.core.model import Balance, OfficeSpec, PublishedSnapshot, Reader, Snapshot, index_balances
+from oddaemon.core.model import Balance, OfficeSpec, PublishedSnapshot, Reader, Snapshot
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
@@ -214,7 +214,7 @@ def _make_balances(count: int) -> tuple[Balance, ...]:
 
 
 def _make_snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
-    return Snapshot(date(2026, 3, 2), _get_now(), Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows))
+    return Snapshot(date(2026, 3, 2), _get_now(), Reader.STATEMENT, 1, compute_totals(rows), rows)
 
 
 def _make_payload(count: int) -> Payload:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import anyio
 
-from oddaemon.core.model import Balance, Condition, OfficeSpec, Reader, Snapshot, Status, index_balances
+from oddaemon.core.model import Balance, Condition, OfficeSpec, Reader, Snapshot, Status
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import retention, snapshots
@@ -75,7 +75,7 @@ async def _publish_year(database: SqliteDatabase) -> list[float]:
 
 
 async def _publish(database: SqliteDatabase, rows: list[Balance], day: date) -> float:
-    snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows))
+    snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(rows), rows)
     began = time.perf_counter()
     await snapshots.publish(database, OFFICE.id, snapshot, STATE, NOW)
     return time.perf_counter() - began

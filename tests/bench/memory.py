@@ -77,8 +77,8 @@ async def _store_upload(path: Path) -> None:
         job = await backfill_jobs.get_or_create(database, DAY, NOW)
         with path.open() as file:
             balances = await anyio.to_thread.run_sync(partial(parse_balances, file, rows_max=FILE_BYTES))
-        totals = compute_totals(balances.values())
-        assert find_difference(balances.values(), totals) is None
+        totals = compute_totals(balances)
+        assert find_difference(balances, totals) is None
         assert await backfilled_days.publish(database, job, BackfillResult(balances, totals, 1), NOW)
 
 

@@ -129,7 +129,7 @@ async def _read_aging_mark(office: OfficeApi) -> AgingMark:
 
 async def _warm_up(database: SqliteDatabase) -> None:
     """A daemon has published before: its statements are compiled."""
-    nothing = Snapshot(datetime.now(UTC).date(), _get_now(), Reader.STATEMENT, 1, compute_totals([]), {})
+    nothing = Snapshot(datetime.now(UTC).date(), _get_now(), Reader.STATEMENT, 1, compute_totals([]), ())
     await snapshots.publish(database, WARM_UP, nothing, make_initial_state(_get_now()), _get_now())
 
 

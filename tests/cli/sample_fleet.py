@@ -18,7 +18,6 @@ from oddaemon.core.model import (
     Reader,
     Snapshot,
     Status,
-    index_balances,
 )
 from oddaemon.core.office.state import Intent, OfficeState, Published
 from oddaemon.core.snapshot.verify import compute_totals
@@ -142,9 +141,7 @@ async def _fill_database(path: Path, now: datetime) -> None:
         for office_id, state in fleet.items():
             await offices.save_state(db, office_id, state(now))
         observed = now - timedelta(hours=2, minutes=10)
-        snapshot = Snapshot(
-            AGING_DATE, observed, Reader.STATEMENT, 1, compute_totals(BALANCES), index_balances(BALANCES)
-        )
+        snapshot = Snapshot(AGING_DATE, observed, Reader.STATEMENT, 1, compute_totals(BALANCES), BALANCES)
         await snapshots.publish(db, "bright-smiles", snapshot, make_fresh_state(now), observed)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, OfficeSpec, Reader, Snapshot, index_balances
+from oddaemon.core.model import Balance, OfficeSpec, Reader, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -53,9 +53,7 @@ def store_backfill(
     async def store() -> None:
         async with SqliteDatabase.open(str(history.directory / "state.db")) as db:
             job = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day, via), history.fleet.now)
-            await backfilled_days.publish(
-                db, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), history.fleet.now
-            )
+            await backfilled_days.publish(db, job, BackfillResult(rows, compute_totals(rows), 7), history.fleet.now)
 
     anyio.run(store)
 
@@ -97,5 +95,5 @@ async def _publish_night(
     *,
     reader: Reader = Reader.STATEMENT,
 ) -> None:
-    snapshot = Snapshot(day, at, reader, 1, compute_totals(rows), index_balances(rows))
+    snapshot = Snapshot(day, at, reader, 1, compute_totals(rows), rows)
     await snapshots.publish(db, office_id, snapshot, make_fresh_state(at), at)

@@ -19,7 +19,6 @@ from oddaemon.core.model import (
     PublishedSnapshot,
     Reader,
     Snapshot,
-    index_balances,
 )
 from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
@@ -83,9 +82,7 @@ def make_balance(pat_num: int, bal_total: int = 12_345) -> Balance:
 
 def make_snapshot(aging_date: date, balances: Iterable[Balance] = (make_balance(1), make_balance(2))) -> Snapshot:
     rows = tuple(balances)
-    return Snapshot(
-        aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows)
-    )
+    return Snapshot(aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, compute_totals(rows), rows)
 
 
 def make_control(

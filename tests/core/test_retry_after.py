@@ -3,7 +3,6 @@ from datetime import UTC, datetime
 import pytest
 
 from oddaemon.core.backoff import parse_retry_after
-from oddaemon.core.model import Balance, sort_balances
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
@@ -22,10 +21,3 @@ NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 )
 def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
     assert parse_retry_after(header, NOW) == seconds
-
-
-def test_balances_are_sorted_by_pat_num_once() -> None:
-    one, two = (Balance(pat_num, 0, 0, 0, 0, 0, 0, 0, 0) for pat_num in (1, 2))
-    ordered = {1: one, 2: two}
-    assert sort_balances(ordered) is ordered
-    assert list(sort_balances({2: two, 1: one})) == [1, 2]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from oddaemon.core.backfill import job as core
-from oddaemon.core.model import MONEY_COLUMNS, Reader, index_balances
+from oddaemon.core.model import MONEY_COLUMNS, Reader
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.schema import metadata
@@ -98,9 +98,7 @@ async def test_a_day_that_was_backfilled_reads_too_but_not_in_place_of_a_night(t
                 database, core.BackfillTarget(ELM, day, core.BackfillMethod.REPORT), NOW
             )
             past = make_balances(7, seed=4)
-            await backfilled_days.publish(
-                database, job, core.BackfillResult(index_balances(past), compute_totals(past), 1), NOW
-            )
+            await backfilled_days.publish(database, job, core.BackfillResult(past, compute_totals(past), 1), NOW)
     datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
     found = await fetch_rows(datasette, "balances", office=ELM, as_of="2025-12-31")
     assert {row["pat_num"] for row in found} == {row.pat_num for row in past}
@@ -119,9 +117,7 @@ async def test_missing_columns_are_null_and_not_zero(tmp_path: Path) -> None:
         job = await backfill_jobs.get_or_create(
             database, core.BackfillTarget(ELM, date(2025, 12, 31), core.BackfillMethod.REPORT), NOW
         )
-        await backfilled_days.publish(
-            database, job, core.BackfillResult(index_balances(less), compute_totals(less), 1), NOW
-        )
+        await backfilled_days.publish(database, job, core.BackfillResult(less, compute_totals(less), 1), NOW)
     datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
     for day, wanted in (("2025-12-31", (None, None)), ("2026-03-05", (None, None)), ("2026-03-06", (0, "0.00"))):
         found = await fetch_rows(datasette, "balances", office=ELM, as_of=day)

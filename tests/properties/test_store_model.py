@@ -74,7 +74,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
             reader=Reader.PAGES,
             requests=1,
             totals=TOTALS._replace(guarantors=len(rows)),
-            balances=rows,
+            balances=rows.values(),
         )
         published = self._call(snapshots.publish, office, snapshot, _make_state(attempts), NOW)
         changes = diff(before, rows)

@@ -19,7 +19,7 @@ Dump = tuple[str, ...]
 def make_true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     """A snapshot whose control totals are those of its balances."""
     sample = make_snapshot(balances, day)
-    return replace(sample, totals=compute_totals(sample.balances.values()))
+    return replace(sample, totals=compute_totals(sample.balances))
 
 
 async def fill_database(database: SqliteDatabase, guarantors: int = 30) -> None:

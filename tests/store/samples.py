@@ -16,7 +16,6 @@ from oddaemon.core.model import (
     Reader,
     Snapshot,
     Status,
-    index_balances,
 )
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.store import snapshots
@@ -25,6 +24,10 @@ from oddaemon.store.database import Database
 NOW = datetime(2026, 3, 2, 8, 30, 0, 250_000, tzinfo=UTC)
 OFFICES = (OfficeSpec("elm-street", "Elm Street Dental"), OfficeSpec("harbor", "Harbor Smiles"))
 ELM, HARBOR = (office.id for office in OFFICES)
+
+
+def index_by_pat_num(balances: Iterable[Balance]) -> dict[int, Balance]:
+    return {balance.pat_num: balance for balance in balances}
 
 
 def make_state(attempts: int = 0) -> OfficeState:
@@ -44,7 +47,7 @@ def make_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     rows = tuple(sorted(balances))
     sums = [sum(column) for column in list(zip(*rows, strict=True))[2:]] or [0] * 7
     totals = ControlTotals._make([len(rows), *sums, len(rows) * 7])
-    return Snapshot(date(2026, 3, day), NOW, Reader.STATEMENT, 3, totals, index_balances(rows))
+    return Snapshot(date(2026, 3, day), NOW, Reader.STATEMENT, 3, totals, rows)
 
 
 async def get_latest_snapshot(database: Database, office_id: str) -> PublishedSnapshot | None:

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillResult, BackfillTarget, JobState
-from oddaemon.core.model import Balance, index_balances
+from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days
@@ -26,9 +26,7 @@ async def start_job(database: SqliteDatabase, day: BackfillTarget) -> BackfillJo
 
 
 async def publish_job(database: SqliteDatabase, job: BackfillJob, rows: Sequence[Balance] = PAGE) -> bool:
-    return await backfilled_days.publish(
-        database, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), NOW
-    )
+    return await backfilled_days.publish(database, job, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
 
 async def list_states(database: SqliteDatabase) -> list[JobState]:

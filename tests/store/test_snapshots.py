@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from oddaemon.core.model import Balance, ControlTotals, PublishedSnapshot, Reader, index_balances
+from oddaemon.core.model import Balance, ControlTotals, PublishedSnapshot, Reader
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -14,7 +14,7 @@ from tests.store.samples import ELM, HARBOR, NOW, get_latest_snapshot, make_bala
 async def test_a_snapshot_comes_back_as_it_was_published(database: SqliteDatabase) -> None:
     expected = make_snapshot(make_balances(250))
     published = await snapshots.publish(database, ELM, expected, make_state(), NOW + timedelta(seconds=1))
-    assert await snapshots.load_balances(database, ELM) == list(expected.balances.values())
+    assert await snapshots.load_balances(database, ELM) == list(expected.balances)
     assert await get_latest_snapshot(database, ELM) == published
     assert published == PublishedSnapshot(
         id=published.id,
@@ -87,7 +87,7 @@ async def test_money_of_any_size_comes_back_to_the_cent(database: SqliteDatabase
     await snapshots.publish(
         database,
         ELM,
-        replace(make_snapshot(()), totals=_make_totals(1), balances=index_balances(rows)),
+        replace(make_snapshot(()), totals=_make_totals(1), balances=rows),
         make_state(),
         NOW,
     )
@@ -99,7 +99,7 @@ async def test_a_snapshot_that_does_not_match_its_count_is_not_published(
 ) -> None:
     rows = make_balances(5)
     for bad in (
-        replace(make_snapshot(rows), balances=index_balances(rows[:4])),
+        replace(make_snapshot(rows), balances=rows[:4]),
         replace(make_snapshot(rows), totals=_make_totals(6)),
     ):
         with pytest.raises(ValueError, match="control totals"):

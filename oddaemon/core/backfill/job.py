@@ -1,6 +1,6 @@
 """A job that reads an office as of a past day, and what happens to it when a reading fails."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -62,8 +62,8 @@ class BackfillTarget:
 class BackfillResult:
     """The verified result of a job."""
 
-    balances: Mapping[int, Balance] = field(repr=False)
-    """By pat_num, in ascending order."""
+    balances: Collection[Balance] = field(repr=False)
+    """Each guarantor once, in ascending order of pat_num."""
     totals: ControlTotals
     requests: int
 

@@ -8,11 +8,10 @@ that still does not add up is discarded.
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from operator import attrgetter
 from typing import TypeVar
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot, sort_balances
+from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot, get_pat_num
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.state import Pull, Pulled
 from oddaemon.core.snapshot.packing import (
@@ -42,7 +41,6 @@ NEW_GUARANTORS_MAX = 1_000
 """That an office may add between the control query and its upload."""
 UploadFunction = Callable[[str, int], Awaitable[Collection[Balance]]]
 """Reads the result of a query from an upload; the number is the most rows that it may have."""
-PAT_NUM = attrgetter("pat_num")
 T = TypeVar("T")
 
 
@@ -175,7 +173,7 @@ class _PullReader:
             self._action.reader,
             self._session.requests,
             control.totals,
-            sort_balances(self._balances),
+            sorted(self._balances.values()),
         )
         skew = compute_skew(self._office.zone, control.office_now, control.utc_now, self._observed_at)
         return Pulled(snapshot, control, self._plan_next(), skew.total_seconds())
@@ -251,7 +249,7 @@ class _PullReader:
 
     def _add_balances(self, balances: Collection[Balance]) -> None:
         self._parts += 1
-        self._balances.update(zip(map(PAT_NUM, balances), balances, strict=True))
+        self._balances.update(zip(map(get_pat_num, balances), balances, strict=True))
 
     async def _store_checkpoint(self, balances: Sequence[Balance]) -> None:
         checkpoint = Checkpoint(

@@ -5,7 +5,7 @@ read twice, page by page, and accepted when both readings agree row for row. Dur
 checked before and after.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple, Self
 
@@ -18,7 +18,6 @@ from oddaemon.core.model import (
     ControlTotals,
     OfficeSpec,
     Snapshot,
-    sort_balances,
 )
 from oddaemon.core.office.state import Pull, Pulled
 from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, make_balances
@@ -92,8 +91,8 @@ class ReportReader:
         self._cursor = cursor.advance(len(rows), office.page_rows, len(self._clinics), page)
         return ReportPage(page if cursor.again is None else (), self._cursor)
 
-    def verify(self) -> tuple[Mapping[int, Balance], ControlTotals]:
-        """The balances by pat_num, in ascending order, and their totals, after all pages were read.
+    def verify(self) -> tuple[Collection[Balance], ControlTotals]:
+        """The balances in ascending order of pat_num, and their totals, after all pages were read.
 
         Raises:
             ApiError: The two readings differ.
@@ -103,7 +102,7 @@ class ReportReader:
         mismatch = find_difference(self._balances.values(), second)
         if mismatch is not None:
             raise _make_mismatch_error(f"two readings of the report differ: {mismatch}")
-        return sort_balances(self._balances), second
+        return sorted(self._balances.values()), second
 
 
 async def read_by_report(

@@ -93,10 +93,10 @@ class UploadReader:
             ApiError: No readable file arrived, or it has more rows.
         """
         async with self._open_file(query, _ROW_STEPS) as path:
-            return (await _parse_file(path, partial(parse_balances, rows_max=rows_max))).values()
+            return await _parse_file(path, partial(parse_balances, rows_max=rows_max))
 
-    async def read_day(self, query: str, as_of: date) -> tuple[Mapping[int, Balance], ControlTotals]:
-        """The balances of a custom query for a past day by pat_num, and their totals, checked against its counts.
+    async def read_day(self, query: str, as_of: date) -> tuple[Collection[Balance], ControlTotals]:
+        """The balances of a custom query for a past day, and their totals, checked against its counts.
 
         Raises:
             ApiError: No readable file arrived, or it differs from the counts.
@@ -188,11 +188,10 @@ async def _parse_file(path: Path, parse: Callable[[Iterator[str]], T]) -> T:
         raise _make_unreadable_error(InvalidUpload(f"the file cannot be read: {error.strerror}")) from error
 
 
-def _verify(balances: Mapping[int, Balance], totals: ControlTotals) -> tuple[Mapping[int, Balance], ControlTotals]:
-    rows = balances.values()
-    if (mismatch := find_difference(rows, totals, totals.checksum)) is not None:
+def _verify(balances: Collection[Balance], totals: ControlTotals) -> tuple[Collection[Balance], ControlTotals]:
+    if (mismatch := find_difference(balances, totals, totals.checksum)) is not None:
         raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
-    return balances, compute_totals(rows)
+    return balances, compute_totals(balances)
 
 
 def _find_last_line(lines: Iterator[str]) -> str:

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from oddaemon.core.delivery import DeliveryAttempt, DeliveryFailure, RetryPolicy, fail_attempt
-from oddaemon.core.model import Reader, Snapshot, index_balances
+from oddaemon.core.model import Reader, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import outbox, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -86,9 +86,7 @@ def permanently_failed(fleet: SampleFleet) -> SampleFleet:
         await _record_failed_attempt(path, retry_policy=RetryPolicy(give_up_after_seconds=1.0))
         async with SqliteDatabase.open(str(path)) as database:
             now = datetime.now(UTC)
-            again = Snapshot(
-                date(2026, 3, 3), now, Reader.STATEMENT, 1, compute_totals(BALANCES), index_balances(BALANCES)
-            )
+            again = Snapshot(date(2026, 3, 3), now, Reader.STATEMENT, 1, compute_totals(BALANCES), BALANCES)
             await snapshots.publish(database, "bright-smiles", again, make_fresh_state(now), now, sinks=("lake",))
 
     anyio.run(publish_night)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, index_balances
+from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.schema import REVISIONS
@@ -43,9 +43,7 @@ def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet, golden: G
         async with SqliteDatabase.open(str(fleet.config.with_name("state.db"))) as db:
             job = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day), fleet.now)
             rows = (Balance(205, 0, 0, 300, 0, 0, 0, 0, 300),)
-            await backfilled_days.publish(
-                db, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), fleet.now
-            )
+            await backfilled_days.publish(db, job, BackfillResult(rows, compute_totals(rows), 7), fleet.now)
 
     anyio.run(store_backfill)
     golden.check(fleet.run("state", "verify").stdout)

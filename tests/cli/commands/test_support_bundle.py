@@ -15,7 +15,7 @@ import anyio
 import pytest
 from typer.testing import Result
 
-from oddaemon.core.model import Balance, OfficeSpec, Reader, Snapshot, index_balances
+from oddaemon.core.model import Balance, OfficeSpec, Reader, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import journal, snapshots
 from oddaemon.store.journal import JournalEntry
@@ -82,9 +82,7 @@ def fleet(tmp_path: Path) -> SampleFleet:
 async def _fill_database(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
         await register_offices(db, [OfficeSpec(each, each) for each in ("bright-smiles", "hill-street")])
-        snapshot = Snapshot(
-            date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), index_balances(PATIENTS)
-        )
+        snapshot = Snapshot(date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), PATIENTS)
         await snapshots.publish(db, "bright-smiles", snapshot, make_fresh_state(now), now)
         messages = [
             f"it was ODFHIR {INLINE}/{IN_A_FILE}, {KEYS['BRIGHT']}",

@@ -20,7 +20,6 @@ from oddaemon.core.model import (
     Reader,
     Snapshot,
     Status,
-    index_balances,
 )
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.reporting.status_document import OfficeStatus
@@ -106,7 +105,7 @@ class VerdictSetup:
         return tuple(Balance(*row) for row in self.practice.balances.get_true_balances())
 
     async def publish(self, balances: tuple[Balance, ...], day: date = TONIGHT) -> None:
-        snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), index_balances(balances))
+        snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), balances)
         await snapshots.publish(self.db, "elm", snapshot, make_initial_state(NOW), NOW)
 
     async def find_complaints(self, runs: Runs = MappingProxyType({})) -> list[str]:

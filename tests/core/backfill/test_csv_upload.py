@@ -24,7 +24,7 @@ OAKS = Balance(7, 0, 0, 0, 0, 0, 37_000, 0, 37_000)
 
 
 def read_all(lines: Iterable[str]) -> list[Balance]:
-    return list(parse_balances(lines, rows_max=2).values())
+    return list(parse_balances(lines, rows_max=2))
 
 
 def parse_lines(*lines: str, columns: str = COLUMNS) -> list[Balance]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, ChangeKind, PublishedSnapshot, Reader, index_balances
+from oddaemon.core.model import Balance, ChangeKind, PublishedSnapshot, Reader
 from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, diff
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, compute_flow
 from oddaemon.core.snapshot.verify import compute_totals
@@ -41,7 +41,7 @@ async def publish_random_nights(
         published_nights.append({row.pat_num: row for row in rows if draw.random() < 0.8})
     for number, night in enumerate(published_nights):
         snapshot = make_true_snapshot(night.values())
-        await _publish(database, ELM, snapshot.balances.values(), DAY_ONE + timedelta(days=number))
+        await _publish(database, ELM, snapshot.balances, DAY_ONE + timedelta(days=number))
         if number % 5 == 0:
             await _publish(database, HARBOR, make_balances(3, seed=number), DAY_ONE + timedelta(days=number))
     return published_nights
@@ -133,7 +133,7 @@ async def store_days_with_gaps(database: SqliteDatabase, days: int = 16) -> list
 
 async def store_backfill(database: SqliteDatabase, day: date, rows: tuple[Balance, ...]) -> None:
     job = await backfill_jobs.get_or_create(database, BackfillTarget(ELM, day), NOW)
-    await backfilled_days.publish(database, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), NOW)
+    await backfilled_days.publish(database, job, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
 
 async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: SqliteDatabase, path: Path) -> None:

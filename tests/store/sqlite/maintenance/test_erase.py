@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, OfficeSpec, index_balances
+from oddaemon.core.model import Balance, OfficeSpec
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, journal, offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable, OfficeUnknown
@@ -64,7 +64,7 @@ async def fill_two_offices(path: Path, nights: int = 4) -> list[list[Balance]]:
         await backfilled_days.publish(
             database,
             job,
-            BackfillResult(index_balances(make_planted_balances(60)), compute_totals(make_planted_balances(60)), 3),
+            BackfillResult(make_planted_balances(60), compute_totals(make_planted_balances(60)), 3),
             NOW,
         )
         await backfill_jobs.get_or_create(database, BackfillTarget(LEAVING.id, date(2025, 1, 2), query=CANARY), NOW)
@@ -153,9 +153,7 @@ async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) 
         for office, nightly, past in ((LEAVING, rows, less), (STAYING, [*rolled, whole], [rows[2]])):
             await snapshots.publish(database, office.id, make_true_snapshot(nightly), make_state(), NOW)
             job = await backfill_jobs.get_or_create(database, BackfillTarget(office.id, date(2025, 1, 1)), NOW)
-            await backfilled_days.publish(
-                database, job, BackfillResult(index_balances(past), compute_totals(past), 3), NOW
-            )
+            await backfilled_days.publish(database, job, BackfillResult(past, compute_totals(past), 3), NOW)
     done = await erase_and_verify(str(path), LEAVING.id)
     assert (done.pattern_count, done.found_after) == (1, 0)
 

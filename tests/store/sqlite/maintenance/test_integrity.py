@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
-from oddaemon.core.model import MONEY_COLUMNS, Balance, index_balances
+from oddaemon.core.model import MONEY_COLUMNS, Balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer
@@ -205,9 +205,7 @@ async def tamper_backfill(path: Path) -> Tamper:
             for seed, day in enumerate((DAY, date(2025, 11, 30)), start=1):
                 job = await backfill_jobs.get_or_create(database, BackfillTarget(office_id, day), NOW)
                 rows = make_balances(30, seed)
-                await backfilled_days.publish(
-                    database, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), NOW
-                )
+                await backfilled_days.publish(database, job, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
     return make_tamperer(path)
 
