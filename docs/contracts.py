@@ -20,6 +20,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from sqlalchemy import CheckConstraint, Table, UniqueConstraint
+from sqlalchemy.dialects import sqlite
 from starlette.routing import Route
 from typer.core import TyperArgument, TyperGroup
 
@@ -272,7 +273,11 @@ def _render_tables() -> str:
 
 def _render_columns(table: Table) -> str:
     rows = [
-        (f"`{each.name}`", str(each.type), "key" if each.primary_key else "null" if each.nullable else "not null")
+        (
+            f"`{each.name}`",
+            each.type.compile(sqlite.dialect()),
+            "key" if each.primary_key else "null" if each.nullable else "not null",
+        )
         for each in table.columns
     ]
     kinds_of_rules = (UniqueConstraint, CheckConstraint)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Row, Select, Update, delete, select, text, update
+from sqlalchemy import Date, Row, Select, Update, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarget, JobState
@@ -15,22 +15,30 @@ from oddaemon.core.model import Balance
 from oddaemon.core.reporting.command_hints import REPEAT_BACKFILL
 from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.store import schema
+from oddaemon.store.column_types import Instant
 from oddaemon.store.database import Database
+from oddaemon.store.dialect import DialectStatement, make_statement
 from oddaemon.store.errors import OfficeNotRegistered
-from oddaemon.store.values import decode_balances, encode_json, format_instant
+from oddaemon.store.values import decode_balances, encode_json
 
 _backfill, _page, _office = schema.backfill.c, schema.backfill_page.c, schema.office.c
 
-_INSERT_JOB = text(
+_INSERT_JOB = make_statement(
     "INSERT INTO backfill (office, as_of, via, query, ordered_at, stage, attempts, rereads, why) "
     "SELECT office.key, :as_of, :via, :query, :ordered_at, 'open', 0, 0, '' FROM office WHERE office.id = :office "
-    "RETURNING number"
+    "RETURNING number",
+    as_of=Date(),
+    ordered_at=Instant(),
 )
-_INSERT_PAGE = (
+_INSERT_PAGE = make_statement(
     "INSERT INTO backfill_page (backfill, balances, progress) "
-    "SELECT number, ?, ? FROM backfill WHERE number = ? AND stage = 'open'"
+    "SELECT number, :balances, :progress FROM backfill WHERE number = :number AND stage = 'open'"
 )
-_COUNT_PAGES = "SELECT backfill, COUNT(*), SUM(json_array_length(balances)) FROM backfill_page GROUP BY backfill"
+_COUNT_PAGES = DialectStatement(
+    lambda dialect: (
+        f"SELECT backfill, COUNT(*), SUM({dialect.measure_json('balances')}) FROM backfill_page GROUP BY backfill"  # noqa: S608 - our own text
+    )
+)
 CANCELLED_MESSAGE = f"Cancelled. {REPEAT_BACKFILL}"
 
 
@@ -69,10 +77,10 @@ async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> 
     """
     row = {
         "office": target.office_id,
-        "as_of": target.as_of.isoformat(),
+        "as_of": target.as_of,
         "via": target.via.value,
         "query": target.query,
-        "ordered_at": format_instant(now),
+        "ordered_at": now,
     }
     async with db.transaction() as connection:
         same_day = _select_jobs().where(_office.id == target.office_id, _backfill.as_of == target.as_of)
@@ -115,7 +123,7 @@ async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> l
 
 async def load_counts(db: Database) -> dict[int, JobCounts]:
     """How much each job has read, by its number; without jobs that have read nothing."""
-    return dict(await db.fetch(_COUNT_PAGES, (), lambda row: (row[0], JobCounts(*row[1:]))))
+    return dict(await db.fetch(_COUNT_PAGES.render(db.dialect), {}, lambda row: (row[0], JobCounts(*row[1:]))))
 
 
 async def save(db: Database, job: BackfillJob) -> None:
@@ -136,7 +144,8 @@ async def add_page(db: Database, number: int, page: Sequence[Balance], progress:
 
     `scope` says which guarantors the office's settings include.
     """
-    await db.execute_one(_INSERT_PAGE, (encode_json(page), encode_json(_PageProgress(progress, scope)), number))
+    stored_progress = encode_json(_PageProgress(progress, scope))
+    await db.execute_one(_INSERT_PAGE, {"balances": encode_json(page), "progress": stored_progress, "number": number})
 
 
 async def load_data(db: Database, number: int, scope: str) -> JobData:

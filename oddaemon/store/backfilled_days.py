@@ -10,19 +10,16 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillResult, JobState
-from oddaemon.core.model import Balance, ControlTotals
+from oddaemon.core.model import ControlTotals
 from oddaemon.store import backfill_jobs, schema
+from oddaemon.store.column_types import parse_date, parse_instant
 from oddaemon.store.database import Database
+from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors
-from oddaemon.store.values import BALANCE_COLUMNS
 
-_ADD = (
-    f"INSERT INTO historical_balance (snapshot, {BALANCE_COLUMNS}) "  # noqa: S608 - our own column names
-    f"VALUES (?, {', '.join('?' for _ in Balance._fields)})"
-)
 _ROWS_AT_ONCE = 20_000
 _OWED_COLUMNS = ("bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "bal_total")
-_OUTCOMES = (
+_OUTCOMES = make_statement(
     f"SELECT office.id, snapshot.as_of, snapshot.guarantors, snapshot.requests, "  # noqa: S608 - our own column names
     f"{' AND '.join(f'snapshot.{name} = 0' for name in _OWED_COLUMNS)} AND NOT EXISTS (SELECT 1 FROM "
     "historical_balance AS row "
@@ -35,7 +32,7 @@ _OUTCOMES = (
 BACKFILLED_DAY_COLUMNS = ("id", "as_of", "published_at", "via", *ControlTotals._fields)
 """What to select for `parse_backfilled_day`, in its order."""
 BACKFILLED_DAYS_OF_OFFICE = (
-    f"SELECT {', '.join(BACKFILLED_DAY_COLUMNS)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - our own column names
+    f"SELECT {', '.join(BACKFILLED_DAY_COLUMNS)} FROM historical_snapshot WHERE office = :office ORDER BY as_of"  # noqa: S608 - our own column names
 )
 
 
@@ -91,8 +88,8 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
         with constraint_errors(db.where):
             snapshot = await connection.scalar(insert(table).returning(table.c.id), header)
             rows = iter(result.balances)
-            while batch := [(snapshot, *balance) for balance in islice(rows, _ROWS_AT_ONCE)]:
-                await connection.exec_driver_sql(_ADD, batch)
+            while batch := list(islice(rows, _ROWS_AT_ONCE)):
+                await db.dialect.insert_balances(connection, schema.historical_balance, {"snapshot": snapshot}, batch)
         await connection.execute(
             schema.backfill.update().where(schema.backfill.c.number == job.number),
             {"stage": JobState.DONE.value, "not_before": None, "why": ""},
@@ -103,12 +100,12 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
 
 async def load_outcomes(db: Database) -> dict[tuple[str, date], BackfillOutcome]:
     """Every backfilled day in short, by office and day."""
-    return dict(await db.fetch(_OUTCOMES, (), _parse_outcome))
+    return dict(await db.fetch(_OUTCOMES, {}, _parse_outcome))
 
 
 def _parse_outcome(row: Sequence[Any]) -> tuple[tuple[str, date], BackfillOutcome]:
     office_id, as_of, guarantors, requests, owes_nothing = row
-    return (office_id, date.fromisoformat(as_of)), BackfillOutcome(guarantors, requests, bool(owes_nothing))
+    return (office_id, parse_date(as_of)), BackfillOutcome(guarantors, requests, bool(owes_nothing))
 
 
 async def _delete_day(connection: AsyncConnection, office: int, as_of: date) -> None:
@@ -119,13 +116,11 @@ async def _delete_day(connection: AsyncConnection, office: int, as_of: date) -> 
 
 
 def parse_backfilled_day(office_id: str, values: Sequence[Any]) -> BackfilledDay:
-    """Build one from the values of `BACKFILLED_DAY_COLUMNS`, as SQLite holds them.
+    """Build one from the values of `BACKFILLED_DAY_COLUMNS`, as the database's driver returns them.
 
     Raises:
         ValueError, TypeError: a value cannot have been stored by this program.
     """
     number, day, at, via, *totals = values
     control_totals = ControlTotals._make(map(int, totals))
-    return BackfilledDay(
-        number, office_id, date.fromisoformat(day), datetime.fromisoformat(at), BackfillMethod(via), control_totals
-    )
+    return BackfilledDay(number, office_id, parse_date(day), parse_instant(at), BackfillMethod(via), control_totals)

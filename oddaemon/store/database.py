@@ -3,12 +3,14 @@
 Nothing of SQLite is here, so that a second backend can stand beside `store/sqlite`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Executable, Row
+from sqlalchemy import Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddaemon.store.dialect import Dialect
 
 T = TypeVar("T")
 
@@ -19,6 +21,11 @@ class Database(Protocol):
     @property
     def where(self) -> str:
         """Which database this is, for messages: the path of a file."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this database writes what differs between databases."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -32,7 +39,7 @@ class Database(Protocol):
         """
         ...
 
-    async def execute_one(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+    async def execute_one(self, statement: TextClause, values: Mapping[str, Any]) -> list[Any]:
         """Run a single statement, which is a transaction by itself, without the cost of SQLAlchemy.
 
         Returns:
@@ -56,6 +63,8 @@ class Database(Protocol):
         """
         ...
 
-    async def fetch(self, statement: str, parameters: tuple[Any, ...], parse: Callable[[Sequence[Any]], T]) -> list[T]:
+    async def fetch(
+        self, statement: TextClause, values: Mapping[str, Any], parse: Callable[[Sequence[Any]], T]
+    ) -> list[T]:
         """As `select`, without the cost of SQLAlchemy: a row has the driver's own values."""
         ...

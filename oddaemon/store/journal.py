@@ -10,23 +10,25 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import text
 
 from oddaemon.core.reporting.legacy_names import translate_names
+from oddaemon.store.column_types import Instant, parse_instant
 from oddaemon.store.database import Database
-from oddaemon.store.values import encode_json, format_instant
+from oddaemon.store.dialect import make_statement
+from oddaemon.store.values import encode_json
 
 _decoder = msgspec.json.Decoder(dict[str, object])
 
-_ADD = text(
+_ADD = make_statement(
     "INSERT INTO journal (office, at, level, event, fields) "
-    "SELECT office.key, :at, :level, :event, :fields FROM office WHERE office.id = :office"
+    "SELECT office.key, :at, :level, :event, :fields FROM office WHERE office.id = :office",
+    at=Instant(),
 )
-_LATEST = (
+_LATEST = make_statement(
     "SELECT journal.at, journal.level, journal.event, journal.fields FROM journal JOIN office "
-    "ON office.key = journal.office WHERE office.id = ? ORDER BY journal.number DESC LIMIT ?"
+    "ON office.key = journal.office WHERE office.id = :office ORDER BY journal.number DESC LIMIT :limit"
 )
-_TRIM = text(
+_TRIM = make_statement(
     "DELETE FROM journal WHERE office = (SELECT office.key FROM office WHERE office.id = :office) AND number <= "
     "(SELECT number FROM journal WHERE office = (SELECT office.key FROM office WHERE office.id = :office) "
     "ORDER BY number DESC LIMIT 1 OFFSET :kept)"
@@ -55,7 +57,7 @@ async def append(db: Database, entries: Sequence[JournalEntry], entries_max: int
     rows = [
         {
             "office": entry.office_id,
-            "at": format_instant(entry.at),
+            "at": entry.at,
             "level": entry.level,
             "event": entry.event,
             "fields": encode_json(entry.fields),
@@ -74,10 +76,11 @@ async def append(db: Database, entries: Sequence[JournalEntry], entries_max: int
 
 async def list_latest(db: Database, office_id: str, limit: int) -> list[JournalEntry]:
     """The last `limit` entries of an office, oldest first."""
-    return (await db.fetch(_LATEST, (office_id, limit), partial(_parse_entry, office_id)))[::-1]
+    values = {"office": office_id, "limit": limit}
+    return (await db.fetch(_LATEST, values, partial(_parse_entry, office_id)))[::-1]
 
 
 def _parse_entry(office_id: str, row: Sequence[Any]) -> JournalEntry:
     at, level, event, fields = row
     names = translate_names(event, _decoder.decode(fields))
-    return JournalEntry(office_id, datetime.fromisoformat(at), level, *names)
+    return JournalEntry(office_id, parse_instant(at), level, *names)

@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from oddaemon.store import schema
+from oddaemon.store.column_types import Instant, PeerText
 from oddaemon.store.database import Database
-from oddaemon.store.values import format_instant
+from oddaemon.store.dialect import make_statement
 
-_SAVE = text(
+_SAVE = make_statement(
     "INSERT INTO maintenance (job, seen_at, succeeded_at, result) VALUES (:job, :seen_at, :succeeded_at, :result) "
     "ON CONFLICT (job) DO UPDATE SET seen_at = excluded.seen_at, result = excluded.result, "
-    "succeeded_at = coalesce(excluded.succeeded_at, succeeded_at)"
+    "succeeded_at = coalesce(excluded.succeeded_at, maintenance.succeeded_at)",
+    seen_at=Instant(),
+    succeeded_at=Instant(),
+    result=PeerText(),
 )
 
 
@@ -39,8 +43,8 @@ async def save_run(db: Database, job: str, run: JobRun) -> None:
     """Save the last run of a job. A failed run keeps the time of the last success."""
     row = {
         "job": job,
-        "seen_at": format_instant(run.seen_at),
-        "succeeded_at": None if run.succeeded_at is None else format_instant(run.succeeded_at),
+        "seen_at": run.seen_at,
+        "succeeded_at": run.succeeded_at,
         "result": run.result,
     }
     async with db.transaction() as connection:

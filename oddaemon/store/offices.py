@@ -10,26 +10,30 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
+from oddaemon.store.column_types import PeerText, parse_optional_instant
 from oddaemon.store.database import Database
+from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.outbox import write_sinks
-from oddaemon.store.values import SNAPSHOT_COLUMNS, encode_json, parse_instant, parse_snapshot
+from oddaemon.store.values import SNAPSHOT_COLUMNS, encode_json, parse_snapshot
 
 _decoder = msgspec.json.Decoder(OfficeState)
 
-_REGISTER = text(
+_REGISTER = make_statement(
     "INSERT INTO office (id, name, wanted) VALUES (:id, :name, true) "
-    "ON CONFLICT (id) DO UPDATE SET name = excluded.name, wanted = true"
+    "ON CONFLICT (id) DO UPDATE SET name = excluded.name, wanted = true",
+    name=PeerText(),
 )
 
 
-_OFFICES = f"""
+_OFFICES = make_statement(
+    f"""
 SELECT office.id, office.name, office.wanted, office.state,
     (SELECT count(*) FROM snapshot AS own WHERE own.office = office.key),
     (SELECT count(*) FROM historical_snapshot AS own WHERE own.office = office.key),
@@ -38,6 +42,7 @@ SELECT office.id, office.name, office.wanted, office.state,
 FROM office LEFT JOIN snapshot ON snapshot.id = (SELECT max(own.id) FROM snapshot AS own WHERE own.office = office.key)
 ORDER BY office.id
 """  # noqa: S608 - our own column names
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ async def write_state(connection: AsyncConnection, office_id: str, state: Office
 
 async def list_all(db: Database) -> list[OfficeRow]:
     """Every office that was ever registered, ordered by id, in one query."""
-    return await db.fetch(_OFFICES, (), _parse_office)
+    return await db.fetch(_OFFICES, {}, _parse_office)
 
 
 def _parse_office(row: Sequence[Any]) -> OfficeRow:
@@ -131,7 +136,7 @@ def _parse_office(row: Sequence[Any]) -> OfficeRow:
         snapshot=None if snapshot[0] is None else parse_snapshot(office_id, snapshot),
         snapshots=snapshots,
         backfilled_days=backfilled_days,
-        journaled_at=parse_instant(journaled_at),
+        journaled_at=parse_optional_instant(journaled_at),
     )
 
 

@@ -12,18 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Balance, Checkpoint
 from oddaemon.store.database import Database
+from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.values import decode_balances, encode_json
 
 _checkpoint_decoder = msgspec.json.Decoder(Checkpoint)
 
-_ADD = (
+_ADD = make_statement(
     "INSERT INTO pull_page (office, balances, checkpoint) "
-    "SELECT office.key, ?, ? FROM office WHERE office.id = ? RETURNING number"
+    "SELECT office.key, :balances, :checkpoint FROM office WHERE office.id = :office RETURNING number"
 )
-_OF_OFFICE = "FROM pull_page WHERE office = (SELECT office.key FROM office WHERE office.id = ?)"
-_PAGES = f"SELECT balances, checkpoint {_OF_OFFICE} ORDER BY number"
-_DISCARD = f"DELETE {_OF_OFFICE}"
+_OF_OFFICE = "FROM pull_page WHERE office = (SELECT office.key FROM office WHERE office.id = :office)"
+_PAGES = make_statement(f"SELECT balances, checkpoint {_OF_OFFICE} ORDER BY number")
+_DISCARD = make_statement(f"DELETE {_OF_OFFICE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class OpenPull:
 
 async def load(db: Database, office_id: str) -> OpenPull | None:
     """The office's open pull; None: it has none, or this version cannot decode it, so start from the beginning."""
-    pages = await db.fetch(_PAGES, (office_id,), tuple)
+    pages = await db.fetch(_PAGES, {"office": office_id}, tuple)
     if not pages:
         return None
     try:
@@ -56,8 +57,8 @@ async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoin
     """
     async with db.transaction() as connection:
         await drop_pages(connection, office_id)
-        added = await connection.exec_driver_sql(_ADD, _build_row(office_id, page, checkpoint))
-        if not added.fetchall():
+        added = await connection.execute(_ADD, _build_row(office_id, page, checkpoint))
+        if not added.all():
             raise OfficeNotRegistered(office_id)
 
 
@@ -73,13 +74,13 @@ async def add_page(db: Database, office_id: str, page: Sequence[Balance], checkp
 
 async def discard(db: Database, office_id: str) -> None:
     """Delete the office's open pull, if any."""
-    await db.execute_one(_DISCARD, (office_id,))
+    await db.execute_one(_DISCARD, {"office": office_id})
 
 
 async def drop_pages(connection: AsyncConnection, office_id: str) -> None:
     """Delete the open pull, as part of a larger transaction."""
-    await connection.exec_driver_sql(_DISCARD, (office_id,))
+    await connection.execute(_DISCARD, {"office": office_id})
 
 
-def _build_row(office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> tuple[str, str, str]:
-    return encode_json(page), encode_json(checkpoint), office_id
+def _build_row(office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> dict[str, str]:
+    return {"balances": encode_json(page), "checkpoint": encode_json(checkpoint), "office": office_id}

@@ -10,20 +10,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy import Row, Text, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, SinkState
 from oddaemon.store import schema
+from oddaemon.store.column_types import Instant, ListOf, parse_instant, parse_optional_instant
 from oddaemon.store.database import Database
-from oddaemon.store.values import encode_json, format_instant, parse_instant
+from oddaemon.store.dialect import DialectStatement, make_statement
 
 RETENTION = timedelta(days=30)
 """How long the outcome of a delivery is kept."""
-_DELETE_OLD = (
-    "DELETE FROM delivery WHERE office = ? AND sink = ? AND state <> 'due' AND ended_at < ? AND snapshot < ? "
+_DELETE_OLD = make_statement(
+    "DELETE FROM delivery WHERE office = :office AND sink = :sink AND state <> 'due' AND ended_at < :expired_before "
+    "AND snapshot < :snapshot "
     "AND number < (SELECT MAX(last.number) FROM delivery AS last WHERE last.office = delivery.office "
-    "AND last.sink = delivery.sink AND last.state <> 'due')"
+    "AND last.sink = delivery.sink AND last.state <> 'due')",
+    expired_before=Instant(),
 )
 """The last delivery of each office that ended stays: the next one's content depends on it."""
 
@@ -52,8 +55,8 @@ async def enqueue(
         for sink in sinks
     ]
     await connection.execute(insert(schema.delivery), rows)
-    expired_before = format_instant(at - RETENTION)
-    await connection.exec_driver_sql(_DELETE_OLD, [(office_key, sink, expired_before, snapshot_id) for sink in sinks])
+    expired = {"office": office_key, "snapshot": snapshot_id, "expired_before": at - RETENTION}
+    await connection.execute(_DELETE_OLD, [{**expired, "sink": sink} for sink in sinks])
 
 
 SKIPPED_BY_COMMAND = "Skipped by a command."
@@ -72,7 +75,9 @@ _IS_UNRESOLVED = text(
     "delivery.state = 'dead' AND NOT EXISTS (SELECT 1 FROM delivery AS later WHERE later.sink = delivery.sink "
     "AND later.office = delivery.office AND later.number > delivery.number AND later.state = 'done')"
 )
-_NEXT_DUE = f"""
+_NEXT_DUE = DialectStatement(
+    lambda dialect: (
+        f"""
 SELECT delivery.number, delivery.delivery_id, office.id, delivery.snapshot, delivery.queued_at, delivery.not_before,
     delivery.attempts, CASE WHEN previous.state = 'done' THEN previous.snapshot END, sink.failures, sink.not_before
 FROM delivery JOIN office ON office.key = delivery.office
@@ -80,18 +85,24 @@ LEFT JOIN sink ON sink.name = delivery.sink
 LEFT JOIN delivery AS previous ON previous.number = (
     SELECT MAX(earlier.number) FROM delivery AS earlier
     WHERE earlier.sink = delivery.sink AND earlier.office = delivery.office AND earlier.number < delivery.number)
-WHERE delivery.sink = ? AND delivery.state = 'due' AND {_IS_FIRST_DUE.text}
-    AND office.id NOT IN (SELECT value FROM json_each(?))
+WHERE delivery.sink = :sink AND delivery.state = 'due' AND {_IS_FIRST_DUE.text}
+    AND NOT {dialect.is_listed("office.id", "in_flight")}
 ORDER BY delivery.not_before, delivery.number LIMIT 1
 """  # noqa: S608 - our own text
-_BACKLOG = "SELECT COUNT(*), MIN(queued_at) FROM delivery WHERE sink = ? AND state = 'due'"
+    ),
+    in_flight=ListOf(Text()),
+)
+_BACKLOG = make_statement("SELECT COUNT(*), MIN(queued_at) FROM delivery WHERE sink = :sink AND state = 'due'")
 _NEVER_DELIVERED = text(
     "SELECT office.key, MAX(snapshot.id) FROM office JOIN snapshot ON snapshot.office = office.key "
-    "WHERE office.id IN (SELECT value FROM json_each(:offices)) AND NOT EXISTS "
+    "WHERE office.id IN :offices AND NOT EXISTS "
     "(SELECT 1 FROM delivery WHERE delivery.sink = :sink AND delivery.office = office.key) GROUP BY office.key"
-)
+).bindparams(bindparam("offices", expanding=True))
 """Offices of which a sink has no delivery yet, with their current snapshots."""
-_MARK_DONE = "UPDATE delivery SET state = 'done', error = NULL, ended_at = ? WHERE number = ? AND state = 'due'"
+_MARK_DONE = make_statement(
+    "UPDATE delivery SET state = 'done', error = NULL, ended_at = :now WHERE number = :number AND state = 'due'",
+    now=Instant(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,7 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
         await connection.execute(
             delete(schema.delivery).where(_delivery.sink == sink, _delivery.office.not_in(office_keys))
         )
-        names = {"sink": sink, "offices": encode_json(list(offices))}
+        names = {"sink": sink, "offices": list(offices)}
         for office_key, snapshot_id in (await connection.execute(_NEVER_DELIVERED, names)).all():
             await enqueue(connection, office_key, snapshot_id, [sink], now)
 
@@ -140,8 +151,9 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
 async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -> SinkQueue:
     """What waits for a sink, and what comes first, without offices that have a delivery `in_flight`."""
     # Two of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
-    (backlog,) = await db.fetch(_BACKLOG, (sink,), lambda row: (row[0], parse_instant(row[1])))
-    next_due = await db.fetch(_NEXT_DUE, (sink, encode_json(list(in_flight))), _parse_next_due)
+    (backlog,) = await db.fetch(_BACKLOG, {"sink": sink}, lambda row: (row[0], parse_optional_instant(row[1])))
+    values = {"sink": sink, "in_flight": in_flight}
+    next_due = await db.fetch(_NEXT_DUE.render(db.dialect), values, _parse_next_due)
     return SinkQueue(next_due[0] if next_due else None, *backlog)
 
 
@@ -150,7 +162,7 @@ async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: date
     delivery = attempt.delivery
     if not attempt.sink_state.failures:
         # The usual case takes one call of the thread.
-        await db.execute_one(_MARK_DONE, (format_instant(now), delivery.number))
+        await db.execute_one(_MARK_DONE, {"now": now, "number": delivery.number})
         return
     async with db.transaction() as connection:
         await _end_delivery(connection, delivery, DeliveryState.DONE, None, now)
@@ -241,9 +253,9 @@ async def load_sink_states(db: Database) -> dict[str, SinkState]:
 def _parse_next_due(row: Sequence[Any]) -> DeliveryAttempt:
     number, delivery_id, office_id, snapshot_id, queued_at, not_before, attempts, *other = row
     previous_snapshot_id, failures, sink_not_before = other
-    instants = datetime.fromisoformat(queued_at), datetime.fromisoformat(not_before)
+    instants = parse_instant(queued_at), parse_instant(not_before)
     delivery = Delivery(number, delivery_id, office_id, snapshot_id, *instants, attempts)
-    sink_state = SinkState(failures or 0, parse_instant(sink_not_before))
+    sink_state = SinkState(failures or 0, parse_optional_instant(sink_not_before))
     return DeliveryAttempt(delivery, sink_state, previous_snapshot_id)
 
 

@@ -13,42 +13,60 @@ A backfilled day is kept as long as a snapshot, counted from the day on which it
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Date
+
+from oddaemon.store.column_types import Instant
 from oddaemon.store.database import Database
-from oddaemon.store.values import format_instant
+from oddaemon.store.dialect import make_statement
 
 ROWS_PER_TRANSACTION = 2000
 """About 10 ms of the only writer."""
 
 PAT_NUM_MIN = -(1 << 63)
 """The least number that a column can hold."""
-_OFFICES = "SELECT key FROM office ORDER BY key"
-_HISTORY_START = """
-    WITH own AS (SELECT id, aging_date FROM snapshot WHERE office = ?1),
-        retained AS (SELECT min(id) AS id FROM own WHERE aging_date >= ?2)
+_OFFICES = make_statement("SELECT key FROM office ORDER BY key")
+_HISTORY_START = make_statement(
+    """
+    WITH own AS (SELECT id, aging_date FROM snapshot WHERE office = :office),
+        retained AS (SELECT min(id) AS id FROM own WHERE aging_date >= :first_day)
     SELECT coalesce((SELECT max(own.id) FROM own, retained WHERE own.id < retained.id), retained.id,
         (SELECT max(id) FROM own)), (SELECT min(id) FROM own) FROM retained
-"""
+    """,
+    first_day=Date(),
+)
 """The snapshot with which an office's history must begin, and the one with which it begins now."""
-_DELETE_SNAPSHOTS = "DELETE FROM snapshot WHERE office = ? AND id < ?"
-_BEGIN_HISTORY = "UPDATE office SET history_from = ? WHERE key = ?"
-_ENDED = f"""
+_DELETE_SNAPSHOTS = make_statement("DELETE FROM snapshot WHERE office = :office AND id < :first")
+_BEGIN_HISTORY = make_statement("UPDATE office SET history_from = :first WHERE key = :office")
+_ENDED = make_statement(
+    """
     SELECT balance.pat_num, balance.valid_from FROM balance JOIN office ON office.key = balance.office
-    WHERE balance.office = ? AND balance.pat_num >= ? AND balance.valid_to <= office.history_from
-    ORDER BY balance.pat_num, balance.valid_from LIMIT {ROWS_PER_TRANSACTION}
-"""  # noqa: S608 - a number of our own
-_DELETE_VERSION = "DELETE FROM balance WHERE office = ? AND pat_num = ? AND valid_from = ?"
-_DELETE_JOURNAL_ENTRIES = f"""
+    WHERE balance.office = :office AND balance.pat_num >= :pat_num AND balance.valid_to <= office.history_from
+    ORDER BY balance.pat_num, balance.valid_from LIMIT :limit
+    """
+)
+_DELETE_VERSION = make_statement(
+    "DELETE FROM balance WHERE office = :office AND pat_num = :pat_num AND valid_from = :valid_from"
+)
+_DELETE_JOURNAL_ENTRIES = make_statement(
+    f"""
     DELETE FROM journal WHERE number IN (
-        SELECT number FROM journal WHERE at < ? ORDER BY number LIMIT {ROWS_PER_TRANSACTION})
+        SELECT number FROM journal WHERE at < :cutoff ORDER BY number LIMIT {ROWS_PER_TRANSACTION})
     RETURNING number
-"""  # noqa: S608 - a number of our own
-
-_DELETE_BACKFILL_JOBS = "DELETE FROM backfill WHERE stage <> 'open' AND ordered_at < ?"
-_DELETE_BACKFILLED_DAYS = "DELETE FROM historical_snapshot WHERE published_at < ? RETURNING id"
-_DELETE_BACKFILLED_BALANCES = f"""
+    """,  # noqa: S608 - a number of our own
+    cutoff=Instant(),
+)
+_DELETE_BACKFILL_JOBS = make_statement(
+    "DELETE FROM backfill WHERE stage <> 'open' AND ordered_at < :cutoff", cutoff=Instant()
+)
+_DELETE_BACKFILLED_DAYS = make_statement(
+    "DELETE FROM historical_snapshot WHERE published_at < :cutoff RETURNING id", cutoff=Instant()
+)
+_DELETE_BACKFILLED_BALANCES = make_statement(
+    f"""
     DELETE FROM historical_balance WHERE (snapshot, pat_num) IN (SELECT snapshot, pat_num FROM historical_balance
     WHERE snapshot NOT IN (SELECT id FROM historical_snapshot) LIMIT {ROWS_PER_TRANSACTION}) RETURNING pat_num
-"""  # noqa: S608 - a number of our own
+    """  # noqa: S608 - a number of our own
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +86,21 @@ async def prune(db: Database, cutoff: datetime) -> PruneResult:
         DatabaseUnusable: the database fails; what was deleted until then is gone, and the rest is complete.
     """
     snapshots = versions = 0
-    for (key,) in await db.fetch(_OFFICES, (), tuple):
+    for (key,) in await db.fetch(_OFFICES, {}, tuple):
         snapshots += await _prune_snapshots(db, key, cutoff)
         versions += await _prune_versions(db, key)
     return PruneResult(snapshots, versions, await _prune_journal(db, cutoff), await _prune_backfilled_days(db, cutoff))
 
 
 async def _prune_snapshots(db: Database, office_key: int, cutoff: datetime) -> int:
-    ((new_first, first),) = await db.fetch(_HISTORY_START, (office_key, cutoff.date().isoformat()), tuple)
+    values = {"office": office_key, "first_day": cutoff.date()}
+    ((new_first, first),) = await db.fetch(_HISTORY_START, values, tuple)
     if new_first is None or new_first == first:
         return 0
     async with db.transaction() as connection:
-        deleted = await connection.exec_driver_sql(_DELETE_SNAPSHOTS, (office_key, new_first))
-        await connection.exec_driver_sql(_BEGIN_HISTORY, (new_first, office_key))
+        beginning = {"office": office_key, "first": new_first}
+        deleted = await connection.execute(_DELETE_SNAPSHOTS, beginning)
+        await connection.execute(_BEGIN_HISTORY, beginning)
         return deleted.rowcount
 
 
@@ -88,10 +108,14 @@ async def _prune_versions(db: Database, office_key: int) -> int:
     # Numbers of patients may be negative: Open Dental has an option for random ones.
     pruned, pat_num = 0, PAT_NUM_MIN
     while True:
-        ended = await db.fetch(_ENDED, (office_key, pat_num), tuple)
+        values = {"office": office_key, "pat_num": pat_num, "limit": ROWS_PER_TRANSACTION}
+        ended = await db.fetch(_ENDED, values, tuple)
         if ended:
             async with db.transaction() as connection:
-                await connection.exec_driver_sql(_DELETE_VERSION, [(office_key, *version) for version in ended])
+                await connection.execute(
+                    _DELETE_VERSION,
+                    [{"office": office_key, "pat_num": ended_of, "valid_from": since} for ended_of, since in ended],
+                )
             pruned += len(ended)
         if len(ended) < ROWS_PER_TRANSACTION:
             return pruned
@@ -100,16 +124,16 @@ async def _prune_versions(db: Database, office_key: int) -> int:
 
 async def _prune_journal(db: Database, cutoff: datetime) -> int:
     pruned = 0
-    while deleted := len(await db.execute_one(_DELETE_JOURNAL_ENTRIES, (format_instant(cutoff),))):
+    while deleted := len(await db.execute_one(_DELETE_JOURNAL_ENTRIES, {"cutoff": cutoff})):
         pruned += deleted
     return pruned
 
 
 async def _prune_backfilled_days(db: Database, cutoff: datetime) -> int:
-    at = (format_instant(cutoff),)
-    await db.execute_one(_DELETE_BACKFILL_JOBS, at)
-    deleted = len(await db.execute_one(_DELETE_BACKFILLED_DAYS, at))
+    values = {"cutoff": cutoff}
+    await db.execute_one(_DELETE_BACKFILL_JOBS, values)
+    deleted = len(await db.execute_one(_DELETE_BACKFILLED_DAYS, values))
     # Rows of these days, and of days from an interrupted run.
-    while await db.execute_one(_DELETE_BACKFILLED_BALANCES):
+    while await db.execute_one(_DELETE_BACKFILLED_BALANCES, {}):
         pass
     return deleted

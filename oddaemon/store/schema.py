@@ -14,7 +14,7 @@ begins afterwards (null: nothing was pruned). Versions that began earlier and we
 `delivery` is the outbox: a row for each sink and snapshot, written with the snapshot. A snapshot may be pruned before
 it is delivered, so there is no foreign key between the two.
 
-Instants are RFC 3339 text in UTC of one length, so that they sort, and can be read in the sqlite3 shell.
+In SQLite instants are RFC 3339 text in UTC of one length, so that they sort, and can be read in the sqlite3 shell.
 """
 
 from typing import Any
@@ -26,6 +26,7 @@ from sqlalchemy import (
     Date,
     Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -37,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from oddaemon.core.model import MONEY_COLUMNS
-from oddaemon.store.values import Instant
+from oddaemon.store.column_types import IDENTIFIER, KEY, Instant, PeerText
 
 APPLICATION_ID = 0x6F646461
 """SQLite's application id in the file header: "odda"."""
@@ -55,24 +56,24 @@ metadata = MetaData()
 office = Table(
     "office",
     metadata,
-    Column("key", Integer, primary_key=True),
-    Column("id", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
+    Column("key", KEY, Identity(), primary_key=True),
+    Column("id", IDENTIFIER, nullable=False, unique=True),
+    Column("name", PeerText, nullable=False),
     Column("wanted", Boolean, nullable=False),
     Column("condition", Text),
     Column("since", Instant),
-    Column("reason", Text),
+    Column("reason", PeerText),
     Column("owner", Text),
     Column("not_before", Instant),
     Column("state", Text),
-    Column("history_from", Integer),
+    Column("history_from", KEY),
 )
 
 pull_page = Table(
     "pull_page",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("number", KEY, Identity(), primary_key=True),
+    Column("office", KEY, ForeignKey("office.key"), nullable=False),
     *_make_columns(Text, "balances", "checkpoint"),
     Index("pull_page_office", "office"),
 )
@@ -80,8 +81,8 @@ pull_page = Table(
 snapshot = Table(
     "snapshot",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("id", KEY, Identity(), primary_key=True),
+    Column("office", KEY, ForeignKey("office.key"), nullable=False),
     Column("aging_date", Date, nullable=False),
     *_make_columns(Instant, "observed_at", "published_at"),
     Column("reader", Text, nullable=False),
@@ -97,8 +98,8 @@ snapshot = Table(
 journal = Table(
     "journal",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("number", KEY, Identity(), primary_key=True),
+    Column("office", KEY, ForeignKey("office.key"), nullable=False),
     Column("at", Instant, nullable=False),
     *_make_columns(Text, "level", "event", "fields"),
     Index("journal_office", "office", "number"),
@@ -111,22 +112,22 @@ maintenance = Table(
     Column("job", Text, primary_key=True),
     Column("seen_at", Instant, nullable=False),
     Column("succeeded_at", Instant),
-    Column("result", Text, nullable=False),
+    Column("result", PeerText, nullable=False),
 )
 
 delivery = Table(
     "delivery",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", KEY, Identity(), primary_key=True),
     Column("delivery_id", Text, nullable=False, unique=True),
-    Column("sink", Text, nullable=False),
-    Column("office", Integer, ForeignKey("office.key"), nullable=False),
-    Column("snapshot", Integer, nullable=False),
+    Column("sink", IDENTIFIER, nullable=False),
+    Column("office", KEY, ForeignKey("office.key"), nullable=False),
+    Column("snapshot", KEY, nullable=False),
     Column("state", Text, nullable=False),
     Column("queued_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("not_before", Instant, nullable=False),
-    Column("error", Text),
+    Column("error", PeerText),
     Column("ended_at", Instant),
     Index("delivery_queue", "sink", "office", "number"),
     sqlite_autoincrement=True,
@@ -152,10 +153,10 @@ sink = Table(
 balance = Table(
     "balance",
     metadata,
-    Column("office", Integer, primary_key=True, autoincrement=False),
+    Column("office", KEY, primary_key=True, autoincrement=False),
     Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
-    Column("valid_from", Integer, primary_key=True, autoincrement=False),
-    Column("valid_to", Integer),
+    Column("valid_from", KEY, primary_key=True, autoincrement=False),
+    Column("valid_to", KEY),
     *_make_columns(BigInteger, "clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,
 )
@@ -172,15 +173,15 @@ Index(
 backfill = Table(
     "backfill",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("number", KEY, Identity(), primary_key=True),
+    Column("office", KEY, ForeignKey("office.key"), nullable=False),
     Column("as_of", Date, nullable=False),
     *_make_columns(Text, "via", "query"),
     Column("ordered_at", Instant, nullable=False),
     Column("stage", Text, nullable=False),
     Column("not_before", Instant),
     *_make_columns(Integer, "attempts", "rereads"),
-    Column("why", Text, nullable=False),
+    Column("why", PeerText, nullable=False),
     UniqueConstraint("office", "as_of", name="backfill_day"),
     sqlite_autoincrement=True,
 )
@@ -188,8 +189,8 @@ backfill = Table(
 backfill_page = Table(
     "backfill_page",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("backfill", Integer, ForeignKey("backfill.number"), nullable=False),
+    Column("number", KEY, Identity(), primary_key=True),
+    Column("backfill", KEY, ForeignKey("backfill.number"), nullable=False),
     *_make_columns(Text, "balances", "progress"),
     Index("backfill_page_backfill", "backfill"),
 )
@@ -197,8 +198,8 @@ backfill_page = Table(
 historical_snapshot = Table(
     "historical_snapshot",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("id", KEY, Identity(), primary_key=True),
+    Column("office", KEY, ForeignKey("office.key"), nullable=False),
     Column("as_of", Date, nullable=False),
     Column("via", Text, nullable=False),
     Column("published_at", Instant, nullable=False),
@@ -211,7 +212,7 @@ historical_snapshot = Table(
 historical_balance = Table(
     "historical_balance",
     metadata,
-    Column("snapshot", Integer, primary_key=True, autoincrement=False),
+    Column("snapshot", KEY, primary_key=True, autoincrement=False),
     Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
     *_make_columns(BigInteger, "clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,

@@ -1,65 +1,61 @@
-"""Published snapshots and their balances, kept as versions: only what changed is written.
-
-Python's sqlite3 takes the interpreter lock for every row that it binds or fetches, which is slow beside a busy event
-loop. Each statement therefore writes many rows, and rows are read as one JSON text. Writing 4,000 rows, idle and beside
-a busy thread: one by one 11 and 25 ms, from one JSON text 13 and 47 ms, many to a statement 6 and 13 ms. Reading 8,000
-rows beside a busy thread: one by one 384 ms, as one text 39 ms.
-"""
+"""Published snapshots and their balances, kept as versions: only what changed is written."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import chain
 
-from sqlalchemy import insert
+from sqlalchemy import BigInteger, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot, get_pat_num
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import open_pulls, outbox, schema
+from oddaemon.store.column_types import Instant, ListOf
 from oddaemon.store.database import Database
+from oddaemon.store.dialect import Dialect, DialectStatement, make_statement
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
 from oddaemon.store.offices import write_state
-from oddaemon.store.values import (
-    BALANCE_COLUMNS,
-    SNAPSHOT_COLUMNS,
-    decode_balances,
-    encode_json,
-    format_instant,
-    parse_snapshot,
-)
+from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOT_COLUMNS, decode_balances, parse_snapshot
 
-_ROWS_PER_STATEMENT = (512, 32, 1)
-"""Few sizes, so that each is prepared once and needs one call of the thread for all its statements."""
 
-_BALANCES = (
-    f"SELECT json_group_array(json_array({BALANCE_COLUMNS})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
-    " WHERE office = (SELECT office.key FROM office WHERE office.id = ?) AND {} ORDER BY pat_num)"
-)
-_CURRENT_BALANCES = _BALANCES.format("valid_to IS NULL")
-_OFFICE = (
-    "SELECT office.key, EXISTS (SELECT 1 FROM pull_page WHERE pull_page.office = office.key), "  # noqa: S608 - our own column names
-    f"({_CURRENT_BALANCES}) FROM office WHERE office.id = ?"
-)
-_BALANCES_AS_OF = _BALANCES.format("valid_from <= ? AND (valid_to IS NULL OR valid_to > ?)")
-_END_VERSIONS = (
-    "UPDATE balance SET valid_to = ? WHERE office = ? AND valid_to IS NULL "
-    "AND pat_num IN (SELECT value FROM json_each(?))"
-)
-_ROW = f"(?1, ?2, {', '.join('?' for _ in Balance._fields)})"
-_INSERT_VERSIONS = {
-    rows: f"INSERT INTO balance (office, valid_from, {BALANCE_COLUMNS}) VALUES {', '.join([_ROW] * rows)}"  # noqa: S608 - our own column names
-    for rows in _ROWS_PER_STATEMENT
-}
+def _write_balances(dialect: Dialect, condition: str) -> str:
+    source = (
+        "SELECT * FROM balance WHERE office = (SELECT office.key FROM office WHERE office.id = :office)"  # noqa: S608 - our own text
+        f" AND {condition} ORDER BY pat_num"
+    )
+    return dialect.make_json_rows(dialect.make_json_array(BALANCE_COLUMNS), source)
 
-_LATEST = (
+
+def _write_current_balances(dialect: Dialect) -> str:
+    return _write_balances(dialect, "valid_to IS NULL")
+
+
+_CURRENT_BALANCES = DialectStatement(_write_current_balances)
+_BALANCES_AS_OF = DialectStatement(
+    lambda dialect: _write_balances(dialect, "valid_from <= :snapshot AND (valid_to IS NULL OR valid_to > :snapshot)")
+)
+_OFFICE = DialectStatement(
+    lambda dialect: (
+        "SELECT office.key, EXISTS (SELECT 1 FROM pull_page WHERE pull_page.office = office.key), "  # noqa: S608 - our own text
+        f"({_write_current_balances(dialect)}) FROM office WHERE office.id = :office"
+    )
+)
+_END_VERSIONS = DialectStatement(
+    lambda dialect: (
+        "UPDATE balance SET valid_to = :snapshot WHERE office = :office AND valid_to IS NULL "  # noqa: S608 - our own text
+        f"AND {dialect.is_listed('pat_num', 'pat_nums')}"
+    ),
+    pat_nums=ListOf(BigInteger()),
+)
+_LATEST = make_statement(
     f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - our own column names
-    " WHERE office.id = ? ORDER BY snapshot.id DESC LIMIT ?"
+    " WHERE office.id = :office ORDER BY snapshot.id DESC LIMIT :limit"
 )
-_PUBLISHED = (
+_PUBLISHED = make_statement(
     f"SELECT office.id, {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - the same
-    " WHERE snapshot.id > ? AND snapshot.published_at >= ? ORDER BY snapshot.id"
+    " WHERE snapshot.id > :after AND snapshot.published_at >= :since ORDER BY snapshot.id",
+    since=Instant(),
 )
 
 
@@ -93,7 +89,7 @@ async def publish(
     if len(snapshot.balances) != snapshot.totals.guarantors:
         raise ValueError("The number of guarantors in the snapshot differs from its control totals.")
     async with db.transaction() as connection:
-        found = (await connection.exec_driver_sql(_OFFICE, (office_id, office_id))).one_or_none()
+        found = (await connection.execute(_OFFICE.render(db.dialect), {"office": office_id})).one_or_none()
         if found is None:
             raise OfficeNotRegistered(office_id)
         office_key, is_staged, current = tuple(found)
@@ -116,7 +112,7 @@ async def publish(
         )
         with constraint_errors(db.where):
             snapshot_id = await _insert_snapshot(connection, office_key, published)
-            await _write_versions(connection, office_key, snapshot_id, [*changed, *cleared], started)
+            await _write_versions(db, connection, (office_key, snapshot_id), [*changed, *cleared], started)
             await outbox.enqueue(connection, office_key, snapshot_id, sinks, published_at)
         if is_staged:
             await open_pulls.drop_pages(connection, office_id)
@@ -126,21 +122,20 @@ async def publish(
 
 async def list_latest(db: Database, office_id: str, limit: int) -> list[PublishedSnapshot]:
     """The office's latest snapshots, at most `limit`, latest first."""
-    return await db.fetch(_LATEST, (office_id, limit), partial(parse_snapshot, office_id))
+    return await db.fetch(_LATEST, {"office": office_id, "limit": limit}, partial(parse_snapshot, office_id))
 
 
 async def list_published(db: Database, since: datetime, after_id: int = 0) -> list[PublishedSnapshot]:
     """The snapshots of all offices that were published since then, with a higher id than `after_id`, oldest first."""
-    parameters = (after_id, format_instant(since))
-    return await db.fetch(_PUBLISHED, parameters, lambda row: parse_snapshot(row[0], row[1:]))
+    values = {"after": after_id, "since": since}
+    return await db.fetch(_PUBLISHED, values, lambda row: parse_snapshot(row[0], row[1:]))
 
 
 async def load_balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:
     """The office's balances in a snapshot, or the latest ones, ordered by pat_num; empty before its first snapshot."""
-    query, parameters = _CURRENT_BALANCES, tuple[str | int, ...]([office_id])
-    if snapshot_id is not None:
-        query, parameters = _BALANCES_AS_OF, (office_id, snapshot_id, snapshot_id)
-    (balances,) = await db.fetch(query, parameters, lambda row: decode_balances(row[0]))
+    query = _CURRENT_BALANCES if snapshot_id is None else _BALANCES_AS_OF
+    values = {"office": office_id, "snapshot": snapshot_id}
+    (balances,) = await db.fetch(query.render(db.dialect), values, lambda row: decode_balances(row[0]))
     return balances
 
 
@@ -175,18 +170,16 @@ def _compare_versions(
 
 
 async def _write_versions(
-    connection: AsyncConnection, office_key: int, snapshot_id: int, ended: Sequence[int], started: Sequence[Balance]
+    db: Database,
+    connection: AsyncConnection,
+    keys: tuple[int, int],
+    ended: Sequence[int],
+    started: Sequence[Balance],
 ) -> None:
-    """End the versions of these guarantors, and write those that start."""
+    """End the versions of these guarantors, and write those that start; `keys` are the office's and the snapshot's."""
+    office_key, snapshot_id = keys
     if ended:
-        await connection.exec_driver_sql(_END_VERSIONS, (snapshot_id, office_key, encode_json(ended)))
-    written = 0
-    for rows in _ROWS_PER_STATEMENT:
-        whole = written + (len(started) - written) // rows * rows
-        statements = [
-            (office_key, snapshot_id, *chain.from_iterable(started[first : first + rows]))
-            for first in range(written, whole, rows)
-        ]
-        if statements:
-            await connection.exec_driver_sql(_INSERT_VERSIONS[rows], statements)
-        written = whole
+        values = {"snapshot": snapshot_id, "office": office_key, "pat_nums": ended}
+        await connection.execute(_END_VERSIONS.render(db.dialect), values)
+    columns = {"office": office_key, "valid_from": snapshot_id}
+    await db.dialect.insert_balances(connection, schema.balance, columns, started)

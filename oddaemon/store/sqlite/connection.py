@@ -5,8 +5,6 @@ between BEGIN and COMMIT would lock out every other writer. Therefore a transact
 where it can be cancelled, and is then shielded from BEGIN to COMMIT. Keep the block short: no network, no sleeping.
 """
 
-import os
-import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,16 +15,16 @@ import aiosqlite
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
-from sqlalchemy import URL, Executable, Row
+from sqlalchemy import URL, Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
+from oddaemon.store.sqlite.database_file import make_directory, make_file, resolve_path
+from oddaemon.store.sqlite.dialect import DIALECT, SqliteDialect, bind_values
 from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.location import (
     choose_read_parameters,
-    get_wal_path,
     make_temp_directory_pragma,
-    parse_database_path,
 )
 from oddaemon.store.sqlite.lock import hold_lock
 from oddaemon.store.sqlite.open_files import FileGuard
@@ -114,10 +112,10 @@ class SqliteDatabase:
             DatabaseNewer: it was made by a newer oddaemon.
             DatabaseUnusable: it cannot be used; the message says why and what to do.
         """
-        path = await anyio.to_thread.run_sync(_resolve_path, url)
-        await anyio.to_thread.run_sync(_make_directory, path)
+        path = await anyio.to_thread.run_sync(resolve_path, url)
+        await anyio.to_thread.run_sync(make_directory, path)
         async with hold_lock(path):
-            exposed_mode = await anyio.to_thread.run_sync(_make_file, path)
+            exposed_mode = await anyio.to_thread.run_sync(make_file, path)
             open_result = replace(await anyio.to_thread.run_sync(prepare, path), exposed_mode=exposed_mode)
             async with _connect_to_write(path) as writer, _connect_to_read(path) as reader:
                 database = cls(path, reader, writer, on_error)
@@ -135,7 +133,7 @@ class SqliteDatabase:
         Raises:
             StoreError: as `require_newest`.
         """
-        path = await anyio.to_thread.run_sync(_resolve_path, url)
+        path = await anyio.to_thread.run_sync(resolve_path, url)
         await anyio.to_thread.run_sync(require_newest, path)
         async with _connect_to_read(path) as reader:
             yield cls(path, reader)
@@ -151,7 +149,9 @@ class SqliteDatabase:
                     await writer.driver.execute_fetchall("BEGIN IMMEDIATE")
                     yield writer.connection
 
-    async def execute_one(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+    async def execute_one(
+        self, statement: TextClause | str, values: Mapping[str, Any] | Sequence[Any] = ()
+    ) -> list[Any]:
         """As `Database.execute_one`: for statements that run for every page, or not inside a transaction.
 
         One hop to the driver's thread instead of six: 0.25 ms of CPU for a page of 100 balances instead of 0.7.
@@ -159,7 +159,7 @@ class SqliteDatabase:
         writer = self._require_writer()
         async with writer.lock:
             with self._guard_write():
-                return list(await writer.driver.execute_fetchall(statement, parameters))
+                return list(await writer.driver.execute_fetchall(*bind_values(statement, values)))
 
     async def run_pragma_to_end(self, pragma: str) -> None:
         """Run a pragma that does part of its work for each row that is fetched, such as an incremental vacuum.
@@ -199,12 +199,17 @@ class SqliteDatabase:
                         rows = (await connection.execute(query)).all()
             return list(map(parse, rows))
 
-    async def fetch(self, statement: str, parameters: tuple[Any, ...], parse: Callable[[Sequence[Any]], T]) -> list[T]:
+    async def fetch(
+        self,
+        statement: TextClause | str,
+        values: Mapping[str, Any] | Sequence[Any],
+        parse: Callable[[Sequence[Any]], T],
+    ) -> list[T]:
         """As `Database.fetch`."""
         with self.report_errors(), decoding_errors(self.path):
             async with self._reader.lock:
                 with _shield_call(self.path):
-                    rows = await self._reader.driver.execute_fetchall(statement, parameters)
+                    rows = await self._reader.driver.execute_fetchall(*bind_values(statement, values))
             return list(map(parse, rows))
 
     async def read_pragma(self, name: str) -> int:
@@ -216,6 +221,11 @@ class SqliteDatabase:
     def where(self) -> str:
         """The path, for messages."""
         return str(self.path)
+
+    @property
+    def dialect(self) -> SqliteDialect:
+        """As `Database.dialect`."""
+        return DIALECT
 
     @property
     def file_guard(self) -> FileGuard:
@@ -358,38 +368,3 @@ async def _connect(
 
 def _ignore_error(_error: DatabaseUnusable) -> None:
     """Without a callback, the caller that meets the fault reports it."""
-
-
-def _resolve_path(url: str) -> Path:
-    # Two names of one file must lead to one lock.
-    return parse_database_path(url).expanduser().resolve()
-
-
-def _make_directory(path: Path) -> None:
-    with translate_errors(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _make_file(path: Path) -> int | None:
-    """Create it here rather than by SQLite: only the owner may read what patients owe.
-
-    Returns:
-        The mode of an existing file that every user could read, before it was made private; None: it was private.
-
-    Raises:
-        DatabaseUnusable: every user can read it, and this user may not change that.
-    """
-    with translate_errors(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if not mode & stat.S_IRWXO:
-            return None
-        try:
-            # The log and its index have the mode that the database had.
-            for each in (path, get_wal_path(path), path.with_name(f"{path.name}-shm")):
-                with suppress(FileNotFoundError):
-                    each.chmod(0o600)
-        except PermissionError:
-            what = f"The database {path} can be read by every user of this machine (mode {mode:04o})."
-            raise DatabaseUnusable(what, f"Run chmod 600 {path} as its owner.") from None
-    return mode

@@ -208,7 +208,7 @@ class HistoryReader:
             found = self._connection.execute("SELECT key FROM office WHERE id = ?", (office_id,)).fetchone()
             if found is None:
                 raise OfficeUnknown(office_id)
-            return self._connection.execute(query, found).fetchall()
+            return self._connection.execute(query, {"office": found[0]}).fetchall()
 
     def _require_stored(self, day: HistoryDay) -> None:
         """Raise if a day was pruned while it was read; its header is pruned before its rows are."""

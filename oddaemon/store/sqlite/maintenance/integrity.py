@@ -106,7 +106,7 @@ def _verify_office(
 ) -> None:
     """`history_from` is the first snapshot that was not pruned; 0: nothing was pruned."""
     with decoding_errors(result.database):
-        rows = connection.execute(SNAPSHOTS_OF_OFFICE, (key,))
+        rows = connection.execute(SNAPSHOTS_OF_OFFICE, {"office": key})
         snapshots = {row.id: row for row in (parse_snapshot(office_id, values) for values in rows)}
     result.snapshots += len(snapshots)
     if connection.execute(_BROKEN_PAGES, (key,)).fetchone():
@@ -143,7 +143,7 @@ def _verify_office(
 
 
 def _verify_backfilled_days(connection: sqlite3.Connection, key: int, office_id: str, result: Verification) -> None:
-    for row in connection.execute(BACKFILLED_DAYS_OF_OFFICE, (key,)).fetchall():
+    for row in connection.execute(BACKFILLED_DAYS_OF_OFFICE, {"office": key}).fetchall():
         result.backfilled_days += 1
         columns = dict(zip(BACKFILLED_DAY_COLUMNS, row, strict=True))
         try:
