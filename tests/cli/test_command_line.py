@@ -13,7 +13,7 @@ from oddaemon import __version__
 from oddaemon.cli.app import app
 from oddaemon.cli.lazy_command import LazyCommand, load_commands
 from tests.cli.processes import ENVIRONMENT
-from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, invoke, write_config
+from tests.cli.sample_fleet import CONFIGURATION, KEYS, SampleFleet, invoke, write_config
 from tests.golden import GoldenTexts
 from tests.stopwatch import measure_cpu_seconds, read_children_seconds
 
@@ -140,18 +140,29 @@ def test_the_list_of_commands_shows_the_first_paragraph_of_each_help(path: tuple
     assert listed.help == str(real.help).partition("\n\n")[0]
 
 
-def complete(line: str, shell: str = "bash", **environment: str) -> list[str]:
-    """What a shell offers for the last word of a line; nothing else may be printed."""
-    completion_request = {"_ODDAEMON_COMPLETE": f"complete_{shell}"} | (
+def make_completion_request(line: str, shell: str) -> dict[str, str]:
+    """The environment in which a shell asks what the last word of a line can become."""
+    words = (
         {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
         if shell == "bash"
         else {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     )
-    program = "from oddaemon.cli import app; app.app(prog_name='oddaemon')"
-    variables = ENVIRONMENT | completion_request | environment
-    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
+    return {"_ODDAEMON_COMPLETE": f"complete_{shell}"} | words
+
+
+def complete(line: str, shell: str = "bash", **environment: str) -> list[str]:
+    """What a shell offers for the last word of a line; nothing else may be printed."""
+    variables = KEYS | make_completion_request(line, shell) | environment
+    done = CliRunner(env=variables).invoke(app, [], prog_name="oddaemon")
     assert done.stderr == ""
     return done.stdout.split()
+
+
+def test_a_shell_asks_a_process_of_its_own() -> None:
+    program = "from oddaemon.cli import app; app.app(prog_name='oddaemon')"
+    variables = ENVIRONMENT | make_completion_request("oddaemon stat", "bash")
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["status", "state"], "")
 
 
 def test_the_shell_completes_commands() -> None:
