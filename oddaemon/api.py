@@ -28,6 +28,7 @@ subclasses of `OddaemonError`, such as `OfficeUnknown` and `SnapshotMissing`; ea
 The exports of this module are stable; everything else in the package may change. The results are patient data.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,12 +54,14 @@ from oddaemon.store.history.day import (
 )
 from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader
 from oddaemon.store.sqlite.location import parse_database_path
+from oddaemon.store.sqlite.open_mark import describe_lost_log
 
 __all__ = [
     "Balance",
     "Change",
     "ChangeKind",
     "DailyMovement",
+    "DatabaseIncomplete",
     "DaySource",
     "OddaemonError",
     "Office",
@@ -72,6 +75,10 @@ __all__ = [
 AsOf = date | int | None
 """An aging date (its last published snapshot, else its backfilled balances), a snapshot's id, or None (the latest
 snapshot)."""
+
+
+class DatabaseIncomplete(UserWarning):
+    """The database was not closed, and its log is missing: the results may be old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +178,13 @@ def open_database(path: Path | str) -> Iterator["ReadOnlyDatabase"]:
 
     Raises:
         OddaemonError: It does not exist, or this version cannot read it.
+
+    Warns:
+        DatabaseIncomplete: The results may be old.
     """
     with HistoryReader.open(parse_database_path(str(path))) as reader:
+        if reader.has_lost_log:
+            warnings.warn(describe_lost_log(reader.path), DatabaseIncomplete, stacklevel=3)
         yield ReadOnlyDatabase(reader)
 
 

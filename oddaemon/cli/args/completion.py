@@ -32,7 +32,9 @@ def complete_removed_offices(context: typer.Context, incomplete: str) -> list[st
     if (settings := _load_settings(context)) is None:
         return []
     try:
-        return _filter_candidates(context, incomplete, (each.id for each in load_removed_offices(settings)))
+        # A warning would be in the middle of the line that is being typed.
+        removed = load_removed_offices(settings, warn=lambda _message: None)
+        return _filter_candidates(context, incomplete, (each.id for each in removed))
     except StoreError:
         return []
 

@@ -33,6 +33,7 @@ from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import fail_unknown_office, find_config
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document, fetch_metrics
+from oddaemon.cli.sources.database import warn_of_lost_log
 from oddaemon.cli.sources.fleet import make_details, make_fleet_document, read_offices
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.secret import Secret
@@ -257,6 +258,7 @@ async def _add_database(
     bundle.describe("store.json", "revision, sizes and counts of the database, or why it cannot be read")
     try:
         async with SqliteDatabase.open_for_reading(settings.state.database) as db:
+            warn_of_lost_log(db)
             bundle.add_json("store.json", asdict(await read_database_info(db)))
             await _add_offices(bundle, db, settings, office_ids, daemon_available)
     except StoreError as error:

@@ -15,6 +15,8 @@ from oddaemon.settings import Settings
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseLocked, StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.history_reader import HistoryReader
+from oddaemon.store.sqlite.open_mark import describe_lost_log
 from oddaemon.store.sqlite.version import require_newest
 
 POLL_INTERVAL_SECONDS = 0.5
@@ -25,11 +27,26 @@ Document = Mapping[str, Any]
 T = TypeVar("T")
 
 
-def read_database(settings: Settings, read: Callable[[Database], Awaitable[T]]) -> T:
+def print_warning(message: str) -> None:
+    """Write a warning to standard error."""
+    typer.echo(f"warning: {message}", err=True)
+
+
+def warn_of_lost_log(opened: SqliteDatabase | HistoryReader, warn: Callable[[str], None] = print_warning) -> None:
+    """Warn if the results may be old because the log of the database is missing."""
+    has_lost_log = opened.has_lost_log if isinstance(opened, HistoryReader) else opened.open_result.has_lost_log
+    if has_lost_log:
+        warn(describe_lost_log(opened.path))
+
+
+def read_database(
+    settings: Settings, read: Callable[[Database], Awaitable[T]], warn: Callable[[str], None] = print_warning
+) -> T:
     """Run `read` with the database open for reading; a problem with the database ends the command."""
 
     async def open_and_read() -> T:
         async with SqliteDatabase.open_for_reading(settings.state.database) as db:
+            warn_of_lost_log(db, warn)
             return await read(db)
 
     try:
@@ -49,6 +66,8 @@ def run_on_database(
     async def run() -> Document:
         try:
             async with SqliteDatabase.open(settings.state.database) as database:
+                # From now on nothing shows it: the file gets a new log.
+                warn_of_lost_log(database)
                 return await work(database)
         except DatabaseLocked as locked:
             return await run_in_daemon(locked, settings.source, target, query)

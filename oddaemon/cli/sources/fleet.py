@@ -1,6 +1,6 @@
 """The state of the fleet: from the running daemon, or else from the database."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -46,8 +46,11 @@ def load_fleet(config: Path, now: datetime) -> SourcedDocument[FleetDocument]:
         return SourcedDocument(document)
     except DaemonUnavailable as error:
         settings = load_settings(config)
-        known = read_database(settings, lambda db: read_offices(db, settings))
-        return SourcedDocument(make_fleet_document(known.values(), now), _make_remark(error))
+
+        async def read_fleet(db: Database) -> FleetDocument:
+            return make_fleet_document((await read_offices(db, settings)).values(), now)
+
+        return _read_sourced(settings, read_fleet, error)
 
 
 def load_office(config: Path, office_id: str, entries: int, now: datetime) -> SourcedDocument[OfficeDetails]:
@@ -62,11 +65,15 @@ def load_office(config: Path, office_id: str, entries: int, now: datetime) -> So
             spec, row = await require_office(db, settings, office_id)
             return make_details(spec, row, now, await journal.list_latest(db, office_id, entries))
 
-        return SourcedDocument(read_database(settings, read), _make_remark(error))
+        return _read_sourced(settings, read, error)
 
 
-def _make_remark(error: DaemonUnavailable) -> str:
-    return f"{error.reason}; this is from the database"
+def _read_sourced(
+    settings: Settings, read: Callable[[Database], Awaitable[T]], error: DaemonUnavailable
+) -> SourcedDocument[T]:
+    remarks = [f"{error.reason}; this is from the database"]
+    document = read_database(settings, read, remarks.append)
+    return SourcedDocument(document, ". ".join(remarks).rstrip("."))
 
 
 async def read_offices(db: Database, settings: Settings) -> dict[str, KnownOffice]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import load_settings
-from oddaemon.cli.sources.database import read_database
+from oddaemon.cli.sources.database import read_database, warn_of_lost_log
 from oddaemon.cli.sources.fleet import require_office
 from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.reporting.formatting import format_instant, format_money
@@ -24,6 +24,7 @@ def open_history(config: Path | None) -> Iterator[tuple[HistoryReader, Settings]
     settings = load_settings(config)
     try:
         with HistoryReader.open(settings.state.path) as reader:
+            warn_of_lost_log(reader)
             yield reader, settings
     except StoreError as error:
         raise fail(str(error)) from error

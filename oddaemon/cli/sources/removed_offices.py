@@ -1,14 +1,17 @@
 """Offices that were removed from the configuration and whose data is kept."""
 
+from collections.abc import Callable
+
 import anyio
 
+from oddaemon.cli.sources.database import print_warning, warn_of_lost_log
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import Settings
 from oddaemon.store.offices import OfficeRow, list_all
 from oddaemon.store.sqlite.connection import SqliteDatabase
 
 
-def load_removed_offices(settings: Settings) -> list[OfficeRow]:
+def load_removed_offices(settings: Settings, warn: Callable[[str], None] = print_warning) -> list[OfficeRow]:
     """The removed offices in the database of a configuration.
 
     Raises:
@@ -18,6 +21,7 @@ def load_removed_offices(settings: Settings) -> list[OfficeRow]:
 
     async def read() -> list[OfficeRow]:
         async with SqliteDatabase.open_for_reading(settings.state.database) as db:
+            warn_of_lost_log(db, warn)
             return [row for row in await list_all(db) if row.id not in configured]
 
     return anyio.run(read)

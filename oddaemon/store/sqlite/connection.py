@@ -70,7 +70,7 @@ class SqliteDatabase:
 
     Attributes:
         path: the file, resolved.
-        open_result: what had to be done when it was opened for writing.
+        open_result: what had to be done when it was opened; for reading, only whether its log is missing.
         maintenance_lock: held by a job that works on the file as a whole: a backup, a vacuum, an erasure. Ordinary
             writes do not need it.
         writing_since: when the current write began, on the event loop's clock; None: there is none.
@@ -134,9 +134,11 @@ class SqliteDatabase:
             StoreError: as `require_newest`.
         """
         path = await anyio.to_thread.run_sync(resolve_path, url)
-        await anyio.to_thread.run_sync(require_newest, path)
+        open_result = await anyio.to_thread.run_sync(require_newest, path)
         async with _connect_to_read(path) as reader:
-            yield cls(path, reader)
+            database = cls(path, reader)
+            database.open_result = open_result
+            yield database
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

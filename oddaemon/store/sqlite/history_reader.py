@@ -67,8 +67,10 @@ class DayMovement:
 class HistoryReader:
     """An open database, for reading. Make one with `open`; it belongs to the thread that made it."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, has_lost_log: bool = False) -> None:
         self.path = path
+        self.has_lost_log = has_lost_log
+        """Whether transactions may be missing (`open_mark`)."""
         self._connection = connection
 
     @classmethod
@@ -80,12 +82,12 @@ class HistoryReader:
             StoreError: as `require_newest`.
         """
         path = path.expanduser().resolve()
-        require_newest(path)
+        has_lost_log = require_newest(path).has_lost_log
         with translate_errors(path):
             connection = open_read_only(path)
         # An error in the block is the caller's: the methods below translate those of the database.
         with closing(connection):
-            yield cls(path, connection)
+            yield cls(path, connection, has_lost_log=has_lost_log)
 
     def list_offices(self) -> list[tuple[str, str, bool]]:
         """Every office that was ever registered, ordered by id: id, name, and whether it is still configured."""

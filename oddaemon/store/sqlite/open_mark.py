@@ -10,7 +10,7 @@ The mark is SQLite's `user_version`, which is in the first page of the file and 
 import sqlite3
 from pathlib import Path
 
-from oddaemon.store.sqlite.location import get_wal_bytes
+from oddaemon.store.sqlite.location import get_wal_bytes, get_wal_path
 
 MARK_OPEN = "PRAGMA user_version = 1"
 """Always writes the first page, whatever the value was."""
@@ -33,3 +33,11 @@ def has_lost_log(connection: sqlite3.Connection, path: Path) -> bool:
     ((journal_mode,),) = connection.execute("PRAGMA journal_mode").fetchall()
     ((mark,),) = connection.execute("PRAGMA user_version").fetchall()
     return journal_mode == "wal" and mark != 0 and not get_wal_bytes(path)
+
+
+def describe_lost_log(path: Path) -> str:
+    """What that means for those who read the file, and what to do."""
+    return (
+        f"The database {path} was not closed, and its log {get_wal_path(path).name} is missing or empty: what it "
+        f"holds may be old. {LOST_LOG_ADVICE}"
+    )

@@ -66,8 +66,11 @@ def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MI
     return result
 
 
-def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
+def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> OpenResult:
     """Check that a reader, which never migrates, can read the database.
+
+    Returns:
+        Whether its log is missing.
 
     Raises:
         DatabaseMissing: there is no file, or it is empty.
@@ -85,6 +88,7 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
     with translate_errors(path), closing(open_read_only(path)) as connection:
         _require_full_length(connection, path)
         revision = read_revision(connection, path, revisions)
+        result = OpenResult(has_lost_log=has_lost_log(connection, path))
         if revision == revisions[-1]:
             _require_tables(connection, path)
     if revision is None:
@@ -94,6 +98,7 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
             f"The database {path} has revision {revision}, this oddaemon needs {revisions[-1]}.",
             "Restart the daemon with this version: it migrates the database at its start.",
         )
+    return result
 
 
 def read_revision(connection: sqlite3.Connection, path: Path, revisions: Sequence[str] = REVISIONS) -> str | None:

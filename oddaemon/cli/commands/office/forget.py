@@ -13,7 +13,7 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import fail_unknown_office, load_settings
 from oddaemon.cli.sources.daemon_client import make_target
-from oddaemon.cli.sources.database import INTERRUPTED, run_in_daemon
+from oddaemon.cli.sources.database import INTERRUPTED, run_in_daemon, warn_of_lost_log
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import Settings
 from oddaemon.store.errors import DatabaseLocked, StoreError
@@ -79,6 +79,7 @@ def forget(
 
 def _require_known(path: Path, office_id: str) -> None:
     with HistoryReader.open(path) as reader:
+        warn_of_lost_log(reader)
         ids = [each for each, *_ in reader.list_offices()]
     if office_id not in ids:
         raise fail_unknown_office(office_id, ids)

@@ -10,11 +10,13 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import load_settings
+from oddaemon.cli.sources.database import print_warning
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.disk_space import format_size
 from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.maintenance.backup import back_up
+from oddaemon.store.sqlite.open_mark import describe_lost_log
 
 app = typer.Typer()
 
@@ -33,6 +35,8 @@ def backup(
             result = back_up(path.resolve(), target, overwrite=force, progress=progress)
     except StoreError as error:
         raise fail(str(error)) from error
+    if result.has_lost_log:
+        print_warning(describe_lost_log(path.resolve()))
     typer.echo(
         f"{result.path}: {format_size(result.size_bytes)}, revision {result.revision}, "
         f"{format_count(result.counts.offices, 'office')}, {format_count(result.counts.snapshots, 'snapshot')}. "

@@ -20,6 +20,7 @@ from oddaemon.store.sqlite.copy import (
 )
 from oddaemon.store.sqlite.disk_space import require_space
 from oddaemon.store.sqlite.errors import translate_errors
+from oddaemon.store.sqlite.open_mark import has_lost_log
 from oddaemon.store.sqlite.version import read_revision
 
 
@@ -35,6 +36,8 @@ class Backup:
     size_bytes: int
     revision: str
     counts: Counts
+    has_lost_log: bool
+    """Whether transactions of the source may be missing (`open_mark`); in the backup nothing shows it."""
 
 
 class BackupInterrupted(StoreError):
@@ -73,7 +76,7 @@ def back_up(
             progress(copied_bytes, all_bytes)
 
     target = target.expanduser().resolve()
-    revision = _read_revision(source)
+    revision, lost_log = _read_revision(source), _has_lost_log(source)
     _require_valid_target(source, target, overwrite=overwrite)
     error_prefix = f"The backup {target} cannot be made"
     needed_bytes = get_size_bytes(source)
@@ -97,7 +100,7 @@ def back_up(
         if isinstance(error, sqlite3.OperationalError) and is_cancelled():
             raise _make_interrupted_error() from error
         raise
-    return Backup(target, needed_bytes, revision, counts)
+    return Backup(target, needed_bytes, revision, counts, lost_log)
 
 
 def _make_interrupted_error() -> BackupInterrupted:
@@ -127,6 +130,11 @@ def _require_absent(target: Path) -> None:
 def _require_revision(copy: Path, revision: str) -> None:
     if _read_revision(copy) != revision:
         raise DatabaseDamaged(copy, "the copy has another revision")
+
+
+def _has_lost_log(path: Path) -> bool:
+    with translate_errors(path), closing(open_read_only(path)) as connection:
+        return has_lost_log(connection, path)
 
 
 def _read_revision(path: Path) -> str:
