@@ -17,7 +17,6 @@ from oddaemon.core.model import (
     OfficeSpec,
     Preferences,
     Reader,
-    Snapshot,
     SnapshotSummary,
 )
 from oddaemon.core.office.machine import make_initial_state, next_action
@@ -111,7 +110,7 @@ def _list_observations(state: OfficeState) -> Iterator[Observation]:
                 control = ControlQueryResult(
                     totals, asked.isoformat(), "", NOW.replace(tzinfo=None), NOW.replace(tzinfo=None), HERE
                 )
-                yield Pulled(Snapshot(asked, NOW, state.reader, 1, totals, {}), control, state.packing, 0.0)
+                yield Pulled(asked, 1, control, state.packing, 0.0)
     pulling = state.intent is Intent.PULL
     for kind in FailureKind:
         failure = Failure(kind)

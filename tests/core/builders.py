@@ -101,7 +101,8 @@ def make_pulled(
     identity: DatabaseIdentity = IDENTITY,
     touched: int = 0,
 ) -> Pulled:
-    return Pulled(read, make_control(read, now, identity, touched), packing, skew_seconds)
+    control = make_control(read, now, identity, touched)
+    return Pulled(read.aging_date, read.requests, control, packing, skew_seconds)
 
 
 class OfficeRun:

@@ -277,13 +277,13 @@ def _handle_clock_measurement(
 
 
 def _handle_pull(state: OfficeState, pulled: Pulled, now: datetime, spec: OfficeSpec) -> tuple[OfficeState, Action]:
-    summary, requested = summarize_snapshot(pulled.snapshot.aging_date, pulled.control), get_pull_date(state)
+    summary, requested = summarize_snapshot(pulled.aging_date, pulled.control), get_pull_date(state)
     if summary.aging_date != requested:
         raise IllegalObservationError(f"a snapshot of {summary.aging_date} when {requested} was requested")
     doubt = find_doubt(state, summary, pulled.control.touched, spec)
     if doubt is None:
         state = record_pull(state, pulled, summary, now, spec)
-        return _decide_from_aging(state, now, spec), Publish(pulled.snapshot)
+        return _decide_from_aging(state, now, spec), Publish()
     state = hold(replace(state, held=summary), Failure(FailureKind.IMPLAUSIBLE, doubt), now, spec)
     return state, _choose_action(state, now)
 

@@ -121,7 +121,6 @@ def record_pull(
     state: OfficeState, pulled: Pulled, summary: SnapshotSummary, now: datetime, spec: OfficeSpec
 ) -> OfficeState:
     """Store a snapshot that is about to be published, and how to read the next one."""
-    snapshot = pulled.snapshot
     reader, packing = state.reader, state.packing
     if reader is Reader.STATEMENT and pulled.packing is not None:
         packing = pulled.packing
@@ -139,7 +138,5 @@ def record_pull(
         unidentified=False,
         held=None,
         accepted=False,
-        published=Published(
-            snapshot.aging_date, now, snapshot.totals.guarantors, snapshot.requests, spec.scope, summary
-        ),
+        published=Published(summary.aging_date, now, summary.guarantors, pulled.requests, spec.scope, summary),
     )

@@ -14,7 +14,6 @@ from oddaemon.core.model import (
     DatabaseIdentity,
     Preferences,
     Reader,
-    Snapshot,
     SnapshotSummary,
     Status,
 )
@@ -145,9 +144,10 @@ class ClockMeasured:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """The whole office was read and verified."""
+    """The whole office was read and verified. The snapshot itself goes from the reader to the database."""
 
-    snapshot: Snapshot
+    aging_date: date
+    requests: int
     control: ControlQueryResult
     """What the snapshot was verified with."""
     packing: Packing | None
@@ -238,9 +238,7 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Store the snapshot and the state returned beside this action, in one transaction."""
-
-    snapshot: Snapshot
+    """Store the pulled snapshot and the state returned beside this action, in one transaction."""
 
 
 Action = Wait | Survey | Probe | MeasureClock | Pull | Publish

@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import OfficeSpec, Preferences, Reader
+from oddaemon.core.model import OfficeSpec, Preferences, Reader, Snapshot
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.evidence import has_authenticated
 from oddaemon.core.office.machine import make_initial_state, next_action
@@ -94,6 +94,8 @@ class Worker:
         self._epoch: datetime | None = None
         """The wall clock's time at zero of the monotonic clock, as of the last turn."""
         self._pull_started_at = self._now()
+        self._snapshot: Snapshot | None = None
+        """What the last action pulled, until it is published or discarded."""
 
     @property
     def _id(self) -> str:
@@ -124,7 +126,7 @@ class Worker:
             previous = self._correct_clock_step(state, now)
             state, action = next_action(previous, observation, now, self._spec, context.rng.random())
             if isinstance(action, Publish):
-                state, observation = await self._publish(previous, state, action)
+                state, observation = await self._publish(previous, state)
             else:
                 self._emitter.emit_transition(previous, state, observation, now)
                 await self._save_state(state)
@@ -132,7 +134,8 @@ class Worker:
                     # Only now: the command was acknowledged and must survive the end of this worker.
                     self.commands.popleft()
                 if isinstance(observation, Pulled):
-                    # A second reading must be independent of the first.
+                    # Implausible. A second reading must be independent of the first.
+                    self._snapshot = None
                     with self._report_store_errors():
                         await open_pulls.discard(context.database, self._id)
                 observation = await self._perform(action)
@@ -230,18 +233,19 @@ class Worker:
             preferences = self._saved.preferences if self._saved else None
             upload = create_upload_reader(session, context.rate_limiter, context.receiver, preferences)
             read = partial(read, upload=upload.read_query)
-        return await read(staging=staging, resumed=resumed, now=self._now)
+        pulled, self._snapshot = await read(staging=staging, resumed=resumed, now=self._now)
+        return pulled
 
-    async def _publish(
-        self, previous: OfficeState, current: OfficeState, action: Publish
-    ) -> tuple[OfficeState, Observation]:
+    async def _publish(self, previous: OfficeState, current: OfficeState) -> tuple[OfficeState, Observation]:
         now = self._now()
+        snapshot, self._snapshot = self._snapshot, None
+        assert snapshot is not None, "it was pulled by the last action"
         try:
             sinks = self._couriers.get_sinks(self._id)
             published = await snapshots.publish(
                 self._context.database,
                 self._id,
-                action.snapshot,
+                snapshot,
                 current,
                 now,
                 pull_seconds=(now - self._pull_started_at).total_seconds(),

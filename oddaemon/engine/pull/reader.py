@@ -53,8 +53,8 @@ async def read_office(
     resumed: OpenPull | None,
     now: Callable[[], datetime],
     upload: UploadFunction | None = None,
-) -> Pulled:
-    """Read and verify an office.
+) -> tuple[Pulled, Snapshot]:
+    """Read and verify an office. Returns what the next action depends on, and what is to be published.
 
     Args:
         session: To the office.
@@ -154,7 +154,7 @@ class _PullReader:
         self._add_balances(await upload(sql.select_all(self._office), rows_max))
         await self._read_control()
 
-    async def verify(self) -> Pulled:
+    async def verify(self) -> tuple[Pulled, Snapshot]:
         """Check the balances against the control totals; read changed rows again if necessary.
 
         Raises:
@@ -176,7 +176,8 @@ class _PullReader:
             sorted(self._balances.values()),
         )
         skew = compute_skew(self._office.zone, control.office_now, control.utc_now, self._observed_at)
-        return Pulled(snapshot, control, self._plan_next(), skew.total_seconds())
+        packing = self._plan_next()
+        return Pulled(snapshot.aging_date, snapshot.requests, control, packing, skew.total_seconds()), snapshot
 
     def _plan_next(self) -> Packing | None:
         """The packing of the office's next statement: planned from all of its rows, unless one statement was enough."""

@@ -113,7 +113,7 @@ async def read_by_report(
     staging: PullStaging,
     resumed: OpenPull | None,
     now: Callable[[], datetime],
-) -> Pulled:
+) -> tuple[Pulled, Snapshot]:
     """The night's pull of an office whose key may not query. Arguments and errors as for `read_office`."""
     first = await _read_control(session, office, action, now())
     cursor, balances = ReportCursor(), dict[int, Balance]()
@@ -137,8 +137,8 @@ async def read_by_report(
         _require_unchanged(action, await session.read_aging_mark())
     observed_at = now()
     control = _set_office_time(first, office, observed_at)._replace(totals=totals)
-    snapshot = Snapshot(action.aging_date, observed_at, action.reader, session.requests, totals, verified)
-    return Pulled(snapshot, control, action.packing, skew_seconds=0.0)
+    pulled = Pulled(action.aging_date, session.requests, control, action.packing, skew_seconds=0.0)
+    return pulled, Snapshot(action.aging_date, observed_at, action.reader, session.requests, totals, verified)
 
 
 async def _read_control(session: Session, office: OfficeSpec, action: Pull, now: datetime) -> ControlQueryResult:

@@ -89,13 +89,13 @@ def test_the_documented_night_turn_by_turn() -> None:
     assert night.get_condition() is C.FRESH
 
 
-def test_the_snapshot_comes_with_the_state_to_store_beside_it() -> None:
+def test_the_state_to_store_beside_the_snapshot_comes_with_the_action() -> None:
     night = start_office()
     night.answer_survey()
     state, action = next_action(night.state, make_pulled(make_snapshot(date(2026, 5, 4))), night.now, SPEC, JITTER)
     assert isinstance(action, Publish)
-    assert action.snapshot.aging_date == date(2026, 5, 4)
     assert state.published is not None
+    assert state.published.aging_date == date(2026, 5, 4)
     assert (state.published.guarantors, state.published.requests, state.published.scope) == (2, 1, "all:")
     after, wait = next_action(state, PublishSucceeded(), night.now, SPEC, JITTER)
     assert after == state
