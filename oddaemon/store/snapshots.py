@@ -52,10 +52,14 @@ _LATEST = make_statement(
     f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - our own column names
     " WHERE office.id = :office ORDER BY snapshot.id DESC LIMIT :limit"
 )
-_PUBLISHED = make_statement(
-    f"SELECT office.id, {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - the same
-    " WHERE snapshot.id > :after AND snapshot.published_at >= :since ORDER BY snapshot.id",
+_PUBLISHED = DialectStatement(
+    lambda dialect: (
+        f"SELECT office.id, {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - the same
+        " WHERE snapshot.id > :after AND snapshot.published_at >= :since"
+        f" AND NOT {dialect.is_listed('snapshot.id', 'known')} ORDER BY snapshot.id"
+    ),
     since=Instant(),
+    known=ListOf(BigInteger()),
 )
 
 
@@ -125,10 +129,15 @@ async def list_latest(db: Database, office_id: str, limit: int) -> list[Publishe
     return await db.fetch(_LATEST, {"office": office_id, "limit": limit}, partial(parse_snapshot, office_id))
 
 
-async def list_published(db: Database, since: datetime, after_id: int = 0) -> list[PublishedSnapshot]:
-    """The snapshots of all offices that were published since then, with a higher id than `after_id`, oldest first."""
-    values = {"after": after_id, "since": since}
-    return await db.fetch(_PUBLISHED, values, lambda row: parse_snapshot(row[0], row[1:]))
+async def list_published(
+    db: Database, since: datetime, after_id: int, known_ids: Collection[int]
+) -> list[PublishedSnapshot]:
+    """The snapshots of all offices that were published since then, oldest first.
+
+    Those with an id up to `after_id` and those in `known_ids` are left out.
+    """
+    values = {"after": after_id, "since": since, "known": known_ids}
+    return await db.fetch(_PUBLISHED.render(db.dialect), values, lambda row: parse_snapshot(row[0], row[1:]))
 
 
 async def load_balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:

@@ -21,6 +21,7 @@ from oddaemon.settings import Settings
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
+from oddaemon.store.history.published_feed import PublishedFeed
 from oddaemon.web.pages.formatting import format_seconds, format_time
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeView
 
@@ -79,7 +80,9 @@ class PageViewBuilder:
         self._configured_at: datetime | None = None
         self._cache: dict[str, _CachedView] = {}
         self._nights: dict[str, deque[PublishedSnapshot]] = {}
-        self._last_snapshot_id = 0
+        self._published = PublishedFeed()
+        self._newest_id = 0
+        """The newest snapshot when nights were read last."""
 
     async def build_fleet(self) -> FleetPageView:
         """All offices as of now."""
@@ -150,16 +153,15 @@ class PageViewBuilder:
     async def _read_nights(self) -> None:
         """Read the nights that were published since the last call."""
         newest = max((runtime.snapshot.id for runtime in self._fleet.offices.values() if runtime.snapshot), default=0)
-        if self.database is None or newest <= self._last_snapshot_id:
+        if self.database is None or newest <= self._newest_id:
             return
         try:
-            since = self._fleet.now() - NIGHTS_LOOKBACK
-            found = await snapshots.list_published(self.database, since, self._last_snapshot_id)
+            found = await self._published.read_new(self.database, self._fleet.now() - NIGHTS_LOOKBACK)
         except StoreError:
             return  # StoreHealth reports it; the forecast does without
         for snapshot in found:
             self._nights.setdefault(snapshot.office_id, deque(maxlen=NIGHTS_MAX)).append(snapshot)
-        self._last_snapshot_id = max([newest, *(snapshot.id for snapshot in found[-1:])])
+        self._newest_id = newest
 
     async def _load_history(self, office_id: str) -> list[PublishedSnapshot]:
         if self.database is None:
