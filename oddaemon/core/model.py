@@ -81,6 +81,11 @@ class Balance(NamedTuple):
 get_pat_num = attrgetter("pat_num")
 
 
+def index_balances(balances: Collection[Balance]) -> dict[int, Balance]:
+    """The balances by pat_num; of a guarantor who occurs twice, the last one."""
+    return dict(zip(map(get_pat_num, balances), balances, strict=True))
+
+
 class ControlTotals(NamedTuple):
     """What a set of balances must add up to: a count, seven sums in cents, and a checksum.
 

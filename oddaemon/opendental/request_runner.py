@@ -3,8 +3,8 @@
 Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the `Authorization` header.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -147,13 +147,13 @@ class RequestRunner:
             ShuttingDown: The daemon is stopping.
         """
         if self._is_accepted:
-            return await self._run_once(request, parse)
+            return await self._send(request, parse)
         keys, now = self._context.keys, anyio.current_time()
         last = ApiError(Failure(FailureKind.KEY_CHANGING))
         for key in (keys.current,) if self._configured_only else keys.list_candidates(now):
             self._client.auth = self._auth = KeyAuth(self._context.credentials.developer_key, key)
             try:
-                result = await self._run_once(request, parse)
+                result = await self._send(request, parse)
             except ApiError as error:
                 last = self._record_rejected(error, now)
             else:
@@ -186,8 +186,9 @@ class RequestRunner:
             raise error from None
         return error
 
-    async def _run_once(self, request: Request, parse: Callable[[Sequence[Row]], T]) -> T:
-        """Send one request when the rate limiter and the circuit breaker allow it."""
+    @asynccontextmanager
+    async def _take_turn(self, kind: str) -> AsyncIterator[_Exchange]:
+        """Wait until the rate limiter and the circuit breaker allow a request, and report the request in the block."""
         breaker = self._circuit_breaker
         self._require_closed_circuit()
         async with self._context.key_limiter.acquire() as waited:
@@ -195,15 +196,15 @@ class RequestRunner:
             breaker.record_start(self._office_id, anyio.current_time())
             self.requests += 1
             try:
-                with self._observe(request.kind, waited) as exchange:
-                    return await self._send(request, parse, exchange)
+                with self._observe(kind, waited) as exchange:
+                    yield exchange
             except ApiError as error:
                 if error.failure.kind not in OUTAGE_FAILURES or breaker.outage is None or breaker.outage.is_ours:
                     raise
                 # Headquarters failed, not this office: it must not back off on its own account.
                 raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
 
-    async def _send(self, request: Request, parse: Callable[[Sequence[Row]], T], exchange: _Exchange) -> T:
+    async def _send(self, request: Request, parse: Callable[[Sequence[Row]], T]) -> T:
         """Send the request and parse its response; a large one in a thread, so that other offices need not wait.
 
         Raises:
@@ -212,27 +213,28 @@ class RequestRunner:
         http_request = self._client.build_request(
             request.method, request.path, params=request.params, content=request.content
         )
-        response = await send_request(self._client, http_request, self._context.limits, self._context.proxy)
-        exchange.status, exchange.size = response.status, len(response.body)
-        secrets, is_query = self._auth.secrets, request.kind in _QUERY_KINDS
-        if not httpx.codes.is_success(response.status):
-            failure = classify_error_response(response, secrets, self._context.now(), is_query=is_query)
-            raise ApiError(failure, extract_error_text(response, secrets))
-        if request.kind in _WITHOUT_ROWS:
-            reported = find_error_in_success(response, secrets, is_query=is_query)
-            if reported is None:
-                return parse(())
+        async with self._take_turn(request.kind) as exchange:
+            response = await send_request(self._client, http_request, self._context.limits, self._context.proxy)
+            exchange.status, exchange.size = response.status, len(response.body)
+            secrets, is_query = self._auth.secrets, request.kind in _QUERY_KINDS
+            if not httpx.codes.is_success(response.status):
+                failure = classify_error_response(response, secrets, self._context.now(), is_query=is_query)
+                raise ApiError(failure, extract_error_text(response, secrets))
+            if request.kind in _WITHOUT_ROWS:
+                reported = find_error_in_success(response, secrets, is_query=is_query)
+                if reported is None:
+                    return parse(())
+                raise ApiError(reported, extract_error_text(response, secrets))
+            call = partial(parse_response, response, parse)
+            try:
+                if len(response.body) <= THREAD_BYTES_MIN:
+                    return call()
+                return await anyio.to_thread.run_sync(call, limiter=self._context.decoder_limiter)
+            except ApiError as error:
+                reported = find_error_in_success(response, secrets, is_query=is_query)
+                if reported is None or error.failure.kind is not FailureKind.MALFORMED:
+                    raise
             raise ApiError(reported, extract_error_text(response, secrets))
-        call = partial(parse_response, response, parse)
-        try:
-            if len(response.body) <= THREAD_BYTES_MIN:
-                return call()
-            return await anyio.to_thread.run_sync(call, limiter=self._context.decoder_limiter)
-        except ApiError as error:
-            reported = find_error_in_success(response, secrets, is_query=is_query)
-            if reported is None or error.failure.kind is not FailureKind.MALFORMED:
-                raise
-        raise ApiError(reported, extract_error_text(response, secrets))
 
     @contextmanager
     def _observe(self, kind: str, waited: float) -> Iterator[_Exchange]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import Balance, Checkpoint
+from oddaemon.core.model import Balance, Checkpoint, index_balances
 from oddaemon.store.database import Database
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered
@@ -43,7 +43,7 @@ async def load(db: Database, office_id: str) -> OpenPull | None:
         return None
     try:
         checkpoint = _checkpoint_decoder.decode(pages[-1][1])
-        staged = {balance.pat_num: balance for text, _ in pages for balance in decode_balances(text)}
+        staged = index_balances([balance for text, _ in pages for balance in decode_balances(text)])
     except msgspec.DecodeError:
         return None
     return OpenPull(checkpoint, staged)

@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import BigInteger, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot, get_pat_num
+from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot, get_pat_num, index_balances
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import open_pulls, outbox, schema
 from oddaemon.store.column_types import Instant, ListOf
@@ -172,10 +172,10 @@ def _compare_versions(
 ) -> tuple[list[Balance], Collection[int], Collection[int]]:
     """The balances that are new or changed, and the PatNums of those that are changed and cleared."""
     # Few passes in C: the event loop waits while a whole office is compared.
-    former = dict(zip(map(get_pat_num, before), before, strict=True))
-    started = [balance for balance in after if former.get(balance.pat_num) != balance]
-    changed = former.keys() & set(map(get_pat_num, started))
-    return started, changed, former.keys() - set(map(get_pat_num, after))
+    previous = index_balances(before)
+    started = [balance for balance in after if previous.get(balance.pat_num) != balance]
+    changed = previous.keys() & set(map(get_pat_num, started))
+    return started, changed, previous.keys() - set(map(get_pat_num, after))
 
 
 async def _write_versions(

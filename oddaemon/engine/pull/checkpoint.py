@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 
-from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Balance, Checkpoint
 from oddaemon.opendental.client import ApiError
 from oddaemon.store import open_pulls
@@ -11,6 +12,9 @@ from oddaemon.store.database import Database
 from oddaemon.store.open_pulls import OpenPull
 from oddaemon.telemetry.events import PageStored
 
+PULL_TIME_MAX = timedelta(hours=12)
+PULL_REQUESTS_MAX = 50_000
+"""Twice the time, and more than twice the requests, that a million guarantors take page by page."""
 _INVALIDATES_ROWS = frozenset(
     {
         FailureKind.INCOMPLETE,
@@ -42,14 +46,22 @@ class PullStaging:
         self._is_open = pull is not None
         return pull
 
-    async def add(self, page: Sequence[Balance], checkpoint: Checkpoint, rows: int) -> None:
+    async def add(self, page: Sequence[Balance], checkpoint: Checkpoint, *, rows: int, now: datetime) -> None:
         """Store a page and its checkpoint in one transaction.
 
         Args:
             page: The new rows.
             checkpoint: How far the pull has come.
             rows: How many guarantors were read so far.
+            now: The present.
+
+        Raises:
+            ApiError: The pull has taken too much time or too many requests: a peer may send a row a request for ever.
         """
+        if now - checkpoint.started_at > PULL_TIME_MAX:
+            raise _make_bound_error(f"longer than {PULL_TIME_MAX / timedelta(hours=1):g} h")
+        if checkpoint.requests >= PULL_REQUESTS_MAX:
+            raise _make_bound_error(f"more than {PULL_REQUESTS_MAX:,} requests")
         # `begin` drops pages of another version, whose checkpoint could not be read.
         store = open_pulls.add_page if self._is_open else open_pulls.begin
         await store(self._database, self._office_id, page, checkpoint)
@@ -71,3 +83,7 @@ class PullStaging:
         if self._is_open:
             await open_pulls.discard(self._database, self._office_id)
         self._is_open = False
+
+
+def _make_bound_error(bound: str) -> ApiError:
+    return ApiError(Failure(FailureKind.INCOMPLETE, f"the pull took {bound}"))

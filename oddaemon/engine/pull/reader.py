@@ -6,12 +6,12 @@ that still does not add up is discarded.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot, get_pat_num
+from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot, index_balances
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.state import Pull, Pulled
 from oddaemon.core.snapshot.packing import (
@@ -22,20 +22,15 @@ from oddaemon.core.snapshot.packing import (
 )
 from oddaemon.core.snapshot.plausibility import is_other_database
 from oddaemon.core.snapshot.verify import find_aging_change, find_difference
-from oddaemon.engine.pull.checkpoint import PullStaging
+from oddaemon.engine.pull.checkpoint import PULL_TIME_MAX, PullStaging
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import ApiError, Session
-from oddaemon.opendental.decode_values import Row
 from oddaemon.store.open_pulls import OpenPull
 
 PATCHES_MAX = 3
 """How often changed rows are read again before the pull is rejected."""
 CHANGED_PAGES_MAX = 20
 """With more changes than this, reading the office again is better."""
-
-PULL_TIME_MAX = timedelta(hours=12)
-PULL_REQUESTS_MAX = 50_000
-"""Twice the time, and more than twice the requests, that a million guarantors take page by page."""
 
 NEW_GUARANTORS_MAX = 1_000
 """That an office may add between the control query and its upload."""
@@ -100,8 +95,6 @@ class _PullReader:
         self._first_control: ControlQueryResult | None = None
         self._last_control: ControlQueryResult | None = None
         self._observed_at = self._started_at
-        self._parts = 0
-        """Statements or pages that it took; the rows of an earlier attempt count as one."""
         self._packing = action.packing
         self._checksum: int | None = None
 
@@ -116,7 +109,6 @@ class _PullReader:
         self._started_at = pull.checkpoint.started_at
         self._session.resume(pull.checkpoint.requests)
         self._balances = pull.balances
-        self._parts = 1
         if pull.checkpoint.packings is not None:
             requested, next_packing = (Packing(*spans) for spans in pull.checkpoint.packings)
             # After a truncated column the action has another packing, which then takes precedence.
@@ -126,12 +118,12 @@ class _PullReader:
         """Read packed statements until the office is complete: one, for all but the largest offices."""
         while True:
             statement = sql.select_packed(self._office, self._packing, self._after_pat_num, self._action.since)
-            packed = await self._query(statement, partial(decode.parse_packed, packing=self._packing))
+            packed = await self._session.query(statement, partial(decode.parse_packed, packing=self._packing))
             self._accept_control(packed.control)
             if self._after_pat_num is not None:
                 _require_later_rows(packed.balances, self._after_pat_num)
-            self._add_balances(packed.balances)
-            self._checksum = packed.checksum if self._parts == 1 and self._first_control is self._last_control else None
+            self._balances.update(index_balances(packed.balances))
+            self._checksum = packed.checksum if self._is_one_instant() else None
             if packed.last_group is None or len(self._balances) >= packed.control.totals.guarantors:
                 return
             self._after_pat_num = (packed.last_group + 1) * self._packing.group_span - 1
@@ -151,7 +143,7 @@ class _PullReader:
         """Read one uploaded file between two control queries."""
         await self._read_control()
         rows_max = self._require(self._first_control).totals.guarantors + NEW_GUARANTORS_MAX
-        self._add_balances(await upload(sql.select_all(self._office), rows_max))
+        self._balances.update(index_balances(await upload(sql.select_all(self._office), rows_max)))
         await self._read_control()
 
     async def verify(self) -> tuple[Pulled, Snapshot]:
@@ -182,7 +174,7 @@ class _PullReader:
     def _plan_next(self) -> Packing | None:
         """The packing of the office's next statement: planned from all of its rows, unless one statement was enough."""
         action = self._action
-        if action.reader is Reader.SFTP or (action.packing != FIRST_PACKING and self._parts == 1):
+        if action.reader is Reader.SFTP or (action.packing != FIRST_PACKING and self._is_one_instant()):
             return action.packing
         return plan_packing(self._balances.values())
 
@@ -191,16 +183,14 @@ class _PullReader:
 
     def _is_one_instant(self) -> bool:
         """Whether one statement was the whole pull: then no row can have changed during it."""
-        return (
-            self._action.reader is Reader.STATEMENT and self._parts == 1 and self._first_control is self._last_control
-        )
+        return self._action.reader is Reader.STATEMENT and self._first_control is self._last_control
 
     async def _reread_changed(self) -> None:
         """Read the rows that changed since the first control query, then repeat the control query."""
         since, after = self._require(self._first_control).office_now, None
         for _ in range(CHANGED_PAGES_MAX):
             statement = sql.select_changed(self._office, since, after)
-            changed = await self._query(statement, partial(decode.parse_changed, after_pat_num=after))
+            changed = await self._session.query(statement, partial(decode.parse_changed, after_pat_num=after))
             for row in changed:
                 self._balances.pop(row.pat_num, None)
                 if row.balance is not None:
@@ -219,20 +209,15 @@ class _PullReader:
         while len(self._balances) < guarantors:
             after, rows_max = self._after_pat_num, self._office.page_rows
             parse = partial(decode.parse_page, after_pat_num=after, rows_max=rows_max)
-            page = await self._query(sql.select_page(self._office, after), parse)
+            page = await self._session.query(sql.select_page(self._office, after), parse)
             if not page:
                 return
-            self._add_balances(page)
+            self._balances.update(index_balances(page))
             self._after_pat_num = page[-1].pat_num
             await self._store_checkpoint(page)
 
     async def _read_control(self) -> None:
-        require_bounds(self._session, self._started_at, self._now())
         self._accept_control(await self._session.read_control(self._office, self._action.since))
-
-    async def _query(self, statement: str, parse: Callable[[Sequence[Row]], T]) -> T:
-        require_bounds(self._session, self._started_at, self._now())
-        return await self._session.query(statement, parse)
 
     def _accept_control(self, control: ControlQueryResult) -> None:
         """Check that the same database answered and that aging has not changed."""
@@ -248,10 +233,6 @@ class _PullReader:
         self._last_control = control
         self._observed_at = self._now()
 
-    def _add_balances(self, balances: Collection[Balance]) -> None:
-        self._parts += 1
-        self._balances.update(zip(map(get_pat_num, balances), balances, strict=True))
-
     async def _store_checkpoint(self, balances: Sequence[Balance]) -> None:
         checkpoint = Checkpoint(
             self._started_at,
@@ -261,27 +242,12 @@ class _PullReader:
             self._staging.scope,
             (_get_spans(self._action.packing), _get_spans(self._packing)),
         )
-        await self._staging.add(balances, checkpoint, rows=len(self._balances))
+        await self._staging.add(balances, checkpoint, rows=len(self._balances), now=self._now())
 
     @staticmethod
     def _require(value: T | None) -> T:
         assert value is not None, "the first control query was read before"
         return value
-
-
-def require_bounds(session: Session, started_at: datetime, now: datetime) -> None:
-    """End a pull that goes on for ever: a peer may send a row a request.
-
-    Raises:
-        ApiError: It took too much time or too many requests.
-    """
-    if now - started_at > PULL_TIME_MAX:
-        bound = f"longer than {PULL_TIME_MAX / timedelta(hours=1):g} h"
-    elif session.requests >= PULL_REQUESTS_MAX:
-        bound = f"more than {PULL_REQUESTS_MAX:,} requests"
-    else:
-        return
-    raise ApiError(Failure(FailureKind.INCOMPLETE, f"the pull took {bound}"))
 
 
 def make_size_failure(session: Session, guarantors: int) -> Failure:

@@ -18,13 +18,14 @@ from oddaemon.core.model import (
     ControlTotals,
     OfficeSpec,
     Snapshot,
+    index_balances,
 )
 from oddaemon.core.office.state import Pull, Pulled
 from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, make_balances
 from oddaemon.core.snapshot.plausibility import is_other_database
 from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
-from oddaemon.engine.pull.reader import make_size_failure, require_bounds
+from oddaemon.engine.pull.reader import make_size_failure
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.store.open_pulls import OpenPull
 
@@ -62,7 +63,7 @@ class ReportReader:
         self._as_of = as_of
         self._clinics: Sequence[int | None] = office.clinics or (None,)
         self._cursor = cursor
-        self._balances = {balance.pat_num: balance for balance in balances}
+        self._balances = index_balances(balances)
 
     def __aiter__(self) -> Self:
         return self
@@ -85,7 +86,7 @@ class ReportReader:
         page = make_balances(rows, office.include, clinic)
         if cursor.again is None:
             _require_new_rows(self._balances, page, cursor)
-            self._balances.update((balance.pat_num, balance) for balance in page)
+            self._balances.update(index_balances(page))
         elif cursor.again.guarantors > len(self._balances):
             raise _make_mismatch_error("the second reading of the report has more guarantors than the first")
         self._cursor = cursor.advance(len(rows), office.page_rows, len(self._clinics), page)
@@ -131,8 +132,7 @@ async def read_by_report(
             rows += len(page)
             position = (reached.place, reached.offset, reached.again)
             checkpoint = Checkpoint(started_at, first, 0, session.requests, staging.scope, report=position)
-            await staging.add(page, checkpoint, rows=rows)
-            require_bounds(session, started_at, now())
+            await staging.add(page, checkpoint, rows=rows, now=now())
         verified, totals = reader.verify()
         _require_unchanged(action, await session.read_aging_mark())
     observed_at = now()

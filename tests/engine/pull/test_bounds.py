@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Reader
-from oddaemon.engine.pull import reader
+from oddaemon.engine.pull import checkpoint
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import Altered, Latency, ScheduledFault
 from oddaemon.simulator.model.spec import PracticeSpec
@@ -27,7 +27,7 @@ async def get_bound_that_ended_the_pull(world: World) -> str:
 
 
 async def test_a_pull_of_too_much_time_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "PULL_TIME_MAX", timedelta(hours=1))
+    monkeypatch.setattr(checkpoint, "PULL_TIME_MAX", timedelta(hours=1))
     spec = PracticeSpec("smile", seed=1, guarantors=100)
     slow: ScheduledFault = schedule_fault(Latency(58.0), endpoints=QUERIES)
     async with night(tmp_path, [spec], PAGED, faults=[ONE_ROW, slow]) as world:
@@ -37,7 +37,7 @@ async def test_a_pull_of_too_much_time_is_given_up(tmp_path: Path, monkeypatch: 
 
 
 async def test_a_pull_of_too_many_requests_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "PULL_REQUESTS_MAX", 30)
+    monkeypatch.setattr(checkpoint, "PULL_REQUESTS_MAX", 30)
     spec = PracticeSpec("smile", seed=1, guarantors=100)
     async with night(tmp_path, [spec], PAGED, faults=[ONE_ROW]) as world:
         assert "more than 30 requests" in await get_bound_that_ended_the_pull(world)
@@ -46,5 +46,5 @@ async def test_a_pull_of_too_many_requests_is_given_up(tmp_path: Path, monkeypat
 
 def test_a_million_guarantors_fit_into_the_bounds_of_a_pull() -> None:
     requests = -(-1_000_000 // 100) + 3
-    assert requests < reader.PULL_REQUESTS_MAX
-    assert requests * 1.0 < reader.PULL_TIME_MAX.total_seconds()
+    assert requests < checkpoint.PULL_REQUESTS_MAX
+    assert requests * 1.0 < checkpoint.PULL_TIME_MAX.total_seconds()
