@@ -11,7 +11,7 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.postgresql.engines import AnyDatabase
 from tests.store.samples import ELM, NOW, make_balances
 
 DAY = date(2025, 12, 31)
@@ -19,28 +19,28 @@ PAGE = tuple(make_balances(10))
 SCOPE = "all:"
 
 
-async def start_job(database: SqliteDatabase, day: BackfillTarget) -> BackfillJob:
+async def start_job(database: AnyDatabase, day: BackfillTarget) -> BackfillJob:
     job = await backfill_jobs.get_or_create(database, day, NOW)
     await backfill_jobs.add_page(database, job.number, PAGE, ReportCursor(offset=10), SCOPE)
     return job
 
 
-async def publish_job(database: SqliteDatabase, job: BackfillJob, rows: Sequence[Balance] = PAGE) -> bool:
+async def publish_job(database: AnyDatabase, job: BackfillJob, rows: Sequence[Balance] = PAGE) -> bool:
     return await backfilled_days.publish(database, job, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
 
-async def list_states(database: SqliteDatabase) -> list[JobState]:
+async def list_states(database: AnyDatabase) -> list[JobState]:
     return [job.state for job in await backfill_jobs.list_jobs(database)]
 
 
-async def test_the_same_job_again_is_the_open_one_with_its_rows(database: SqliteDatabase) -> None:
+async def test_the_same_job_again_is_the_open_one_with_its_rows(database: AnyDatabase) -> None:
     job = await start_job(database, BackfillTarget(ELM, DAY))
     assert await backfill_jobs.get_or_create(database, BackfillTarget(ELM, DAY), NOW) == job
     assert await backfill_jobs.load_counts(database) == {job.number: (1, 10)}
     assert await backfill_jobs.load_data(database, job.number, SCOPE) == (ReportCursor(offset=10), PAGE, 1)
 
 
-async def test_what_was_read_of_other_guarantors_is_forgotten(database: SqliteDatabase) -> None:
+async def test_what_was_read_of_other_guarantors_is_forgotten(database: AnyDatabase) -> None:
     job = await start_job(database, BackfillTarget(ELM, DAY))
     assert await backfill_jobs.load_data(database, job.number, "all:1,2") == backfill_jobs.JobData()
     assert await backfill_jobs.load_counts(database) == {}
@@ -50,20 +50,20 @@ async def test_what_was_read_of_other_guarantors_is_forgotten(database: SqliteDa
     "other",
     [BackfillTarget(ELM, DAY, BackfillMethod.SFTP, "SELECT 2"), BackfillTarget(ELM, DAY, BackfillMethod.REPORT)],
 )
-async def test_another_job_for_the_day_replaces_it(database: SqliteDatabase, other: BackfillTarget) -> None:
+async def test_another_job_for_the_day_replaces_it(database: AnyDatabase, other: BackfillTarget) -> None:
     job = await start_job(database, BackfillTarget(ELM, DAY, BackfillMethod.SFTP, "SELECT 1"))
     assert (await backfill_jobs.get_or_create(database, other, NOW)).number != job.number
     assert await backfill_jobs.load_counts(database) == {}
     assert await list_states(database) == [JobState.OPEN]
 
 
-async def test_a_finished_day_starts_from_its_beginning(database: SqliteDatabase) -> None:
+async def test_a_finished_day_starts_from_its_beginning(database: AnyDatabase) -> None:
     job = await start_job(database, BackfillTarget(ELM, DAY))
     assert await publish_job(database, job)
     assert (await backfill_jobs.get_or_create(database, BackfillTarget(ELM, DAY), NOW)).number != job.number
 
 
-async def test_what_is_cancelled_keeps_and_publishes_nothing_any_more(database: SqliteDatabase) -> None:
+async def test_what_is_cancelled_keeps_and_publishes_nothing_any_more(database: AnyDatabase) -> None:
     job = await start_job(database, BackfillTarget(ELM, DAY))
     (cancelled,) = await backfill_jobs.cancel(database, ELM)
     assert (cancelled.number, cancelled.state) == (job.number, JobState.CANCELLED)
@@ -75,7 +75,7 @@ async def test_what_is_cancelled_keeps_and_publishes_nothing_any_more(database: 
     assert await backfilled_days.load_outcomes(database) == {}
 
 
-async def test_only_open_jobs_of_the_office_and_the_days_are_cancelled(database: SqliteDatabase) -> None:
+async def test_only_open_jobs_of_the_office_and_the_days_are_cancelled(database: AnyDatabase) -> None:
     done, *_ = [await start_job(database, BackfillTarget(ELM, DAY.replace(day=day))) for day in (1, 2, 3)]
     await publish_job(database, done)
     assert await backfill_jobs.cancel(database, "absent") == []
@@ -84,7 +84,7 @@ async def test_only_open_jobs_of_the_office_and_the_days_are_cancelled(database:
     assert await list_states(database) == [JobState.DONE, JobState.CANCELLED, JobState.OPEN]
 
 
-async def test_a_day_without_balances_is_known_by_its_rows(database: SqliteDatabase) -> None:
+async def test_a_day_without_balances_is_known_by_its_rows(database: AnyDatabase) -> None:
     nothing = Balance(1, 0, 0, 0, 0, 0, 0, 5000, 0)
     rows: dict[int, list[Balance]] = {
         1: list(PAGE),

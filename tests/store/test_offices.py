@@ -10,10 +10,11 @@ from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.golden import GoldenTexts
 from tests.store.configured import register_offices
+from tests.store.postgresql.engines import AnyDatabase
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, get_latest_snapshot, make_balances, make_snapshot, make_state
 
 
-async def test_a_state_comes_back_as_it_was_saved(database: SqliteDatabase) -> None:
+async def test_a_state_comes_back_as_it_was_saved(database: AnyDatabase) -> None:
     assert await offices.load_state(database, ELM) is None
     await offices.save_state(database, ELM, make_state(attempts=3))
     assert await offices.load_state(database, ELM) == make_state(attempts=3)
@@ -31,15 +32,16 @@ async def test_a_person_can_look_at_a_state_with_the_sqlite3_shell(
 
 
 @pytest.mark.parametrize("stored", ['{"intent": "dance"}', "{}", "not json", "[]"])
-async def test_a_state_of_another_version_is_unknown(database: SqliteDatabase, stored: str) -> None:
-    await database.execute_one("UPDATE office SET state = ? WHERE id = ?", (stored, ELM))
+async def test_a_state_of_another_version_is_unknown(database: AnyDatabase, stored: str) -> None:
+    await database.execute_one("UPDATE office SET state = :state WHERE id = :id", {"state": stored, "id": ELM})
     assert await offices.load_state(database, ELM) is None
     assert [row.state for row in await offices.list_all(database)] == [None, None]
 
 
-async def test_a_state_with_fields_of_a_newer_version_is_still_read(database: SqliteDatabase) -> None:
+async def test_a_state_with_fields_of_a_newer_version_is_still_read(database: AnyDatabase) -> None:
     stored = msgspec.json.decode(msgspec.json.encode(make_state())) | {"mood": "cheerful"}
-    await database.execute_one("UPDATE office SET state = ? WHERE id = ?", (msgspec.json.encode(stored).decode(), ELM))
+    values = {"state": msgspec.json.encode(stored).decode(), "id": ELM}
+    await database.execute_one("UPDATE office SET state = :state WHERE id = :id", values)
     assert await offices.load_state(database, ELM) == make_state()
 
 
@@ -49,7 +51,7 @@ async def test_an_unknown_office_cannot_be_saved(database: SqliteDatabase, golde
     golden.check(caught.value)
 
 
-async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: SqliteDatabase) -> None:
+async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: AnyDatabase) -> None:
     await offices.save_state(database, ELM, make_state())
     await snapshots.publish(database, ELM, make_snapshot(make_balances(4)), make_state(), NOW)
     await register_offices(database, OFFICES[1:])
@@ -64,12 +66,12 @@ async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: Sqlit
     assert elm.snapshot is not None
 
 
-async def test_no_offices_at_all_can_be_wanted(database: SqliteDatabase) -> None:
+async def test_no_offices_at_all_can_be_wanted(database: AnyDatabase) -> None:
     await register_offices(database, ())
     assert [row.is_configured for row in await offices.list_all(database)] == [False, False]
 
 
-async def test_the_list_shows_each_office_with_its_latest_snapshot(database: SqliteDatabase) -> None:
+async def test_the_list_shows_each_office_with_its_latest_snapshot(database: AnyDatabase) -> None:
     for day in (1, 2):
         await snapshots.publish(database, HARBOR, make_snapshot(make_balances(day), day), make_state(attempts=day), NOW)
     elm, harbor = await offices.list_all(database)
@@ -81,7 +83,7 @@ async def test_the_list_shows_each_office_with_its_latest_snapshot(database: Sql
     assert (harbor.snapshot.aging_date.day, harbor.snapshot.totals.guarantors) == (2, 2)
 
 
-async def test_offices_are_listed_with_the_amount_of_their_data_and_its_last_date(database: SqliteDatabase) -> None:
+async def test_offices_are_listed_with_the_amount_of_their_data_and_its_last_date(database: AnyDatabase) -> None:
     async def list_amounts() -> list[object]:
         return [
             (row.id, row.snapshots, row.backfilled_days, row.last_activity_at)

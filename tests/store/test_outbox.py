@@ -12,14 +12,14 @@ from oddaemon.core.snapshot.payload import Payload
 from oddaemon.store import outbox, snapshots
 from oddaemon.store.outbox import RETENTION
 from oddaemon.store.payloads import load_payload
-from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import reconcile_sinks
+from tests.store.postgresql.engines import AnyDatabase
 from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_snapshot, make_state
 
 LATER = NOW + timedelta(hours=1)
 
 
-async def publish_night(database: SqliteDatabase, day: int, *sinks: str, office: str = ELM, seed: int = 1) -> int:
+async def publish_night(database: AnyDatabase, day: int, *sinks: str, office: str = ELM, seed: int = 1) -> int:
     at = NOW + timedelta(days=day)
     done = await snapshots.publish(
         database, office, make_snapshot(make_balances(9, seed), 1 + day % 28), make_state(), at, sinks=sinks
@@ -27,14 +27,14 @@ async def publish_night(database: SqliteDatabase, day: int, *sinks: str, office:
     return done.id
 
 
-async def get_first_attempt(database: SqliteDatabase, sink: str = "lake") -> DeliveryAttempt:
+async def get_first_attempt(database: AnyDatabase, sink: str = "lake") -> DeliveryAttempt:
     queue = await outbox.load_queue(database, sink)
     assert queue.next_attempt is not None
     return queue.next_attempt
 
 
 async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(
-    database: SqliteDatabase,
+    database: AnyDatabase,
 ) -> None:
     number = await publish_night(database, 1, "lake", "push")
     rows = await outbox.list_deliveries(database)
@@ -49,7 +49,7 @@ async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(
     assert len(await outbox.list_deliveries(database)) == 2
 
 
-async def test_the_soonest_of_each_office_s_first_comes_first(database: SqliteDatabase) -> None:
+async def test_the_soonest_of_each_office_s_first_comes_first(database: AnyDatabase) -> None:
     await publish_night(database, 1, "lake")
     await publish_night(database, 2, "lake")
     await publish_night(database, 3, "lake", office=HARBOR)
@@ -66,7 +66,7 @@ async def test_the_soonest_of_each_office_s_first_comes_first(database: SqliteDa
     assert harbor.previous_snapshot_id is None
 
 
-async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: SqliteDatabase) -> None:
+async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: AnyDatabase) -> None:
     for day, office in ((1, ELM), (2, ELM), (3, HARBOR)):
         await publish_night(database, day, "lake", office=office)
     queue = await outbox.load_queue(database, "lake", {ELM})
@@ -76,7 +76,7 @@ async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: Sql
     assert (queue.next_attempt, queue.pending, queue.oldest_at) == (None, 3, NOW + timedelta(days=1))
 
 
-async def test_changes_start_from_the_previous_delivery_only_if_it_is_done(database: SqliteDatabase) -> None:
+async def test_changes_start_from_the_previous_delivery_only_if_it_is_done(database: AnyDatabase) -> None:
     one = await publish_night(database, 1, "lake")
     two = await publish_night(database, 2, "lake", seed=2)
     await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
@@ -92,7 +92,7 @@ async def test_changes_start_from_the_previous_delivery_only_if_it_is_done(datab
 
 
 async def test_after_a_delivery_that_was_skipped_or_given_up_nothing_is_known_of_the_consumer(
-    database: SqliteDatabase,
+    database: AnyDatabase,
 ) -> None:
     for day in (1, 2, 3):
         await publish_night(database, day, "lake")
@@ -104,19 +104,19 @@ async def test_after_a_delivery_that_was_skipped_or_given_up_nothing_is_known_of
     assert (await get_first_attempt(database)).previous_snapshot_id is None
 
 
-async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(database: SqliteDatabase) -> None:
+async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(database: AnyDatabase) -> None:
     one = await publish_night(database, 1, "lake")
     await publish_night(database, 2, "lake", seed=2)
     previous = await get_first_attempt(database)
     await outbox.mark_done(database, "lake", previous, LATER)
-    await database.execute_one("DELETE FROM snapshot WHERE id = ?", (one,))
+    await database.execute_one("DELETE FROM snapshot WHERE id = :id", {"id": one})
     assert await load_payload(database, previous.delivery, None) is None
     payload = await load_payload(database, (await get_first_attempt(database)).delivery, one)
     assert payload is not None
     assert (payload.delta, payload.balances) == (None, list(make_balances(9, 2)))
 
 
-async def deliver_nights(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> Payload:
+async def deliver_nights(database: AnyDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> Payload:
     """What the delivery of the last of these nights carries to a consumer that has the first."""
     ids = []
     for day, (reader, balances) in enumerate(nights, start=1):
@@ -133,7 +133,7 @@ def without_optional(balances: Sequence[Balance]) -> list[Balance]:
     return [each._replace(clinic_num=0, est_balance=0) for each in balances]
 
 
-async def test_only_what_differs_at_the_two_ends_is_carried(database: SqliteDatabase) -> None:
+async def test_only_what_differs_at_the_two_ends_is_carried(database: AnyDatabase) -> None:
     one, two, three = (list(make_balances(9, seed)) for seed in (1, 2, 3))
     kept, gone_between, returned, cleared = one[:4]
     middle, last = [kept, returned._replace(bal_total=7), cleared, *two[4:]], [kept, gone_between, returned, *three[4:]]
@@ -142,7 +142,7 @@ async def test_only_what_differs_at_the_two_ends_is_carried(database: SqliteData
     assert data.delta.changes == SnapshotChanges((), tuple(zip(one[4:], three[4:], strict=True)), (cleared,))
 
 
-async def test_a_report_s_missing_columns_are_known_from_the_versions(database: SqliteDatabase) -> None:
+async def test_a_report_s_missing_columns_are_known_from_the_versions(database: AnyDatabase) -> None:
     rows = without_optional(make_balances(9))
     data = await deliver_nights(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
     assert data.delta is not None
@@ -150,29 +150,28 @@ async def test_a_report_s_missing_columns_are_known_from_the_versions(database: 
     assert data.missing_columns == {"clinic_num", "est_balance"}
 
 
-async def test_a_report_that_gives_a_column_has_it(database: SqliteDatabase) -> None:
+async def test_a_report_that_gives_a_column_has_it(database: AnyDatabase) -> None:
     rows = [each._replace(est_balance=0) for each in make_balances(9)]
     data = await deliver_nights(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
     assert (data.delta is not None, data.missing_columns) == (True, frozenset({"est_balance"}))
 
 
-async def test_what_another_reader_gave_is_carried_whole(database: SqliteDatabase) -> None:
+async def test_what_another_reader_gave_is_carried_whole(database: AnyDatabase) -> None:
     rows = list(make_balances(9))
     data = await deliver_nights(database, (Reader.REPORT, without_optional(rows)), (Reader.STATEMENT, rows))
     assert (data.delta, data.balances, data.missing_columns) == (None, rows, NONE_MISSING)
 
 
-async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(database: SqliteDatabase) -> None:
+async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(database: AnyDatabase) -> None:
     for day in (1, 2, 3):
         await publish_night(database, day, "lake", seed=day)
         await outbox.mark_done(database, "lake", await get_first_attempt(database), NOW + timedelta(days=day))
     await publish_night(database, 3 + RETENTION.days + 1, "lake", seed=9)
-    [(numbers,)] = await database.fetch("SELECT group_concat(snapshot) FROM delivery", (), tuple)
-    assert numbers == "3,4"
+    assert await database.fetch("SELECT snapshot FROM delivery ORDER BY number", (), tuple) == [(3,), (4,)]
     assert (await get_first_attempt(database)).previous_snapshot_id == 3
 
 
-async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabase) -> None:
+async def test_a_sink_s_outbox_follows_the_configuration(database: AnyDatabase) -> None:
     for office in (ELM, HARBOR):
         await publish_night(database, 1, "lake", office=office)
     await reconcile_sinks(database, {"push": [ELM]}, LATER)
@@ -185,6 +184,6 @@ async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabas
     ]
 
 
-async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: SqliteDatabase) -> None:
+async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: AnyDatabase) -> None:
     await reconcile_sinks(database, {"push": [ELM]}, LATER)
     assert await outbox.load_queue(database, "push") == outbox.SinkQueue(None, 0, None)

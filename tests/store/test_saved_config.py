@@ -11,16 +11,17 @@ from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import save_config
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.filled_database import make_true_snapshot
+from tests.store.postgresql.engines import AnyDatabase
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
 
 NAMES = {each.id: each.name for each in OFFICES}
 
 
-async def read_wanted(database: SqliteDatabase) -> dict[str, bool]:
+async def read_wanted(database: AnyDatabase) -> dict[str, bool]:
     return {row.id: row.is_configured for row in await offices.list_all(database)}
 
 
-async def test_offices_and_their_sinks_are_recorded_together(database: SqliteDatabase) -> None:
+async def test_offices_and_their_sinks_are_recorded_together(database: AnyDatabase) -> None:
     await save_config(database, NAMES, {"lake": [ELM]}, NOW)
     assert await read_wanted(database) == {ELM: True, HARBOR: True}
     await save_config(database, {ELM: NAMES[ELM]}, {}, NOW)
