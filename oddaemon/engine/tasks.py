@@ -7,11 +7,11 @@ often rests for longer, but never for good.
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
@@ -26,8 +26,6 @@ CANCELLED = "cancelled"
 CRASHED = "crashed too often"
 NOT_WANTED = "removed or reconfigured"
 STOPPING = "the daemon is stopping"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +177,14 @@ class TaskEvents:
 
 
 @dataclass(slots=True)
-class _Task(Generic[T]):
-    settings: T
+class _Task:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
     quarantine: anyio.CancelScope | None = None
     """Around its present quarantine."""
 
 
-class TaskSupervisor(Generic[T]):
+class TaskSupervisor:
     """Keeps one task running for each wanted key.
 
     Args:
@@ -206,7 +203,7 @@ class TaskSupervisor(Generic[T]):
         self,
         tasks: anyio.abc.TaskGroup,
         kind: str,
-        work: Callable[[str, T], Awaitable[None]],
+        work: Callable[[str], Awaitable[None]],
         *,
         events: TaskEvents,
         emit: Callable[[Event], None],
@@ -222,18 +219,18 @@ class TaskSupervisor(Generic[T]):
         self._budget = budget
         self._on_quarantine = on_quarantine
         self._sleep = sleep
-        self._running: dict[str, _Task[T]] = {}
+        self._running: dict[str, _Task] = {}
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys that have a task, those in quarantine included."""
         return tuple(self._running)
 
-    async def apply(self, wanted: Mapping[str, T], changed: Collection[str]) -> None:
+    async def apply(self, wanted: Collection[str], changed: Collection[str]) -> None:
         """Run the wanted tasks and no others: stop first, start afterwards.
 
         Args:
-            wanted: The settings of each task.
+            wanted: The key of each task.
             changed: The keys whose task must start again; the other running tasks are not interrupted.
         """
         stopping = [task for key, task in self._running.items() if key in changed or key not in wanted]
@@ -245,7 +242,7 @@ class TaskSupervisor(Generic[T]):
             if task.quarantine is not None:
                 task.quarantine.cancel()
         for key in [each for each in wanted if each not in self._running]:
-            self._running[key] = task = _Task(wanted[key])
+            self._running[key] = task = _Task()
             self._tasks.start_soon(self._run_task, key, task, name=f"{self._kind} {key}")
 
     async def wait_stopped(self) -> None:
@@ -253,13 +250,12 @@ class TaskSupervisor(Generic[T]):
         for task in list(self._running.values()):
             await task.ended.wait()
 
-    async def _run_task(self, key: str, task: _Task[T]) -> None:
+    async def _run_task(self, key: str, task: _Task) -> None:
         reason = CANCELLED
         try:
             with task.scope:
                 self._emit(self._events.started(key))
-                work = partial(self._work, key, task.settings)
-                await _keep_running(work, self._budget, partial(self._rest, key, task))
+                await _keep_running(partial(self._work, key), self._budget, partial(self._rest, key, task))
                 reason = STOPPING
             if task.scope.cancelled_caught:
                 reason = NOT_WANTED
@@ -269,7 +265,7 @@ class TaskSupervisor(Generic[T]):
             self._emit(self._events.stopped(key, reason, False))
             task.ended.set()
 
-    async def _rest(self, key: str, task: _Task[T], error: Exception, restart: Restart) -> None:
+    async def _rest(self, key: str, task: _Task, error: Exception, restart: Restart) -> None:
         """Report a crash, and wait for the restart."""
         self._emit(self._events.crashed(key, error, restart.restarts_left))
         if restart.restarts_left > 0:

@@ -1,10 +1,11 @@
 """The present state of one office in a running daemon: the source of its status, its deadlines and its pages."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from oddaemon.core.model import OfficeSpec, PublishedSnapshot
-from oddaemon.core.office.state import OfficeState
+from oddaemon.core.office.state import OfficeCommand, OfficeState
 from oddaemon.core.reporting.status_document import KeyRotation
 
 
@@ -19,6 +20,8 @@ class OfficeRuntime:
     snapshot: PublishedSnapshot | None = None
     requests: int = 0
     failures: int = 0
+    commands: deque[OfficeCommand] = field(default_factory=deque)
+    """Commands that were not executed yet. They survive the office's workers."""
     is_quarantined: bool = False
     """Its worker crashed too often and rests."""
     key_rotation: KeyRotation | None = None

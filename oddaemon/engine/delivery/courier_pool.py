@@ -46,7 +46,7 @@ class CourierPool:
             stopped=SinkStopped,
             crashed=lambda sink, error, left: CourierCrashed(sink, type(error).__name__, left, format_traceback(error)),
         )
-        self._supervisor = TaskSupervisor[SinkSettings](
+        self._supervisor = TaskSupervisor(
             tasks,
             "sink",
             self._run_courier,
@@ -64,7 +64,7 @@ class CourierPool:
     async def apply(self, sinks: Sequence[SinkSettings], changed: Collection[str]) -> None:
         """Run couriers for the configured sinks; those that did not change keep their deliveries in flight."""
         self._sinks = {sink.name: sink for sink in sinks}
-        await self._supervisor.apply(self._sinks, changed)
+        await self._supervisor.apply(self.names, changed)
         self.notify(self.names)
 
     @contextmanager
@@ -104,7 +104,8 @@ class CourierPool:
             if name in self._couriers:
                 self._couriers[name].notify()
 
-    async def _run_courier(self, name: str, settings: SinkSettings) -> None:
+    async def _run_courier(self, name: str) -> None:
+        settings = self._sinks[name]
         self._couriers[name] = courier = Courier(settings, self._make_sink(settings), self._context)
         if self._draining:
             # Started by a reload that was under way when the drain began.

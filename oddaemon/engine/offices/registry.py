@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 import anyio
@@ -39,17 +38,6 @@ from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
 
 
-@dataclass(slots=True)
-class _OfficeRecord:
-    """What survives the workers of an office, in memory only: no key ever enters the database."""
-
-    api: OfficeApi | None = None
-    worker: Worker | None = None
-    """The running one."""
-    pending_commands: tuple[OfficeCommand, ...] = ()
-    """Commands that a worker ended without executing; the next worker executes them."""
-
-
 class Registry:
     """The workers of one daemon. An office whose worker crashes too often is quarantined for a while.
 
@@ -78,14 +66,18 @@ class Registry:
         self._couriers = couriers
         self._fleet = fleet
         self._emit = emit = context.emit
-        self._records: dict[str, _OfficeRecord] = {}
+        self._wanted: Mapping[str, OfficeSettings] = {}
+        self._workers: dict[str, Worker] = {}
+        """The running ones."""
+        self._apis: dict[str, OfficeApi] = {}
+        """Each survives the workers of its office, in memory only: no key ever enters the database."""
         self._crash_groups = CrashGroups(emit)
         events = TaskEvents(
             started=OfficeStarted,
             stopped=lambda office, reason, _: OfficeStopped(office, reason),
             crashed=self._make_crash_event,
         )
-        self._supervisor = TaskSupervisor[OfficeSettings](
+        self._supervisor = TaskSupervisor(
             tasks,
             "office",
             self._run_worker,
@@ -125,9 +117,9 @@ class Registry:
             known = self._fleet.offices.get(office_id)
             runtimes[office_id] = known or self._make_runtime(settings.spec, rows.get(office_id))
             runtimes[office_id].spec = settings.spec
-        self._fleet.offices = runtimes
-        await self._supervisor.apply(wanted, changed)
-        self._records = {office_id: each for office_id, each in self._records.items() if office_id in wanted}
+        self._fleet.offices, self._wanted = runtimes, wanted
+        await self._supervisor.apply(wanted.keys(), changed)
+        self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in wanted}
         self._api.retain_circuit_breakers(
             {each.credentials.base_url for each in wanted.values() if each.credentials.remote}
         )
@@ -144,7 +136,7 @@ class Registry:
 
     def list_activities(self) -> list[WorkerActivity]:
         """What every running worker does."""
-        return [record.worker.activity for record in self._records.values() if record.worker is not None]
+        return [worker.activity for worker in self._workers.values()]
 
     def _make_runtime(self, spec: OfficeSpec, row: OfficeRow | None) -> OfficeRuntime:
         state = row.state if row and row.state else make_initial_state(self._fleet.now())
@@ -152,34 +144,30 @@ class Registry:
         since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
         return OfficeRuntime(spec, state, since, row.snapshot if row else None)
 
-    async def _run_worker(self, office_id: str, settings: OfficeSettings) -> None:
+    async def _run_worker(self, office_id: str) -> None:
         """Monitor one office until cancelled.
 
         Raises:
             ShuttingDown: The daemon is stopping.
         """
-        record, runtime = self._records.setdefault(office_id, _OfficeRecord()), self._fleet.offices[office_id]
+        runtime, credentials = self._fleet.offices[office_id], self._wanted[office_id].credentials
         runtime.is_quarantined = False
+        self._apis[office_id] = api = self._api.make_office_api(credentials, self._apis.get(office_id))
         emitter = OfficeEventEmitter(runtime, self._emit)
-        record.api = self._api.make_office_api(settings.credentials, record.api)
-        record.worker = worker = Worker(settings.spec, record.api, emitter, self._context, self._couriers)
-        if record.api.previous_key_time_left:
+        self._workers[office_id] = worker = Worker(api, emitter, self._context, self._couriers)
+        if api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(OfficeCommand.SYNC)
         else:
             runtime.key_rotation = None
-        for command in record.pending_commands:
-            worker.submit(command)
         try:
             await worker.run()
         finally:
-            record.pending_commands = tuple(worker.commands)
-            record.worker = None
+            del self._workers[office_id]
 
     def get_worker(self, office_id: str) -> Worker | None:
         """The running worker of an office."""
-        record = self._records.get(office_id)
-        return None if record is None else record.worker
+        return self._workers.get(office_id)
 
     def _make_crash_event(self, office_id: str, error: Exception, restarts_left: int) -> Event:
         is_shared = self._crash_groups.record_crash(office_id, error)

@@ -4,7 +4,6 @@
 before each action and, for a snapshot, in the snapshot's own transaction, so a killed process continues from there.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from functools import partial
 import anyio
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import OfficeSpec, Preferences, Reader, Snapshot
+from oddaemon.core.model import Preferences, Reader, Snapshot
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.evidence import has_authenticated
 from oddaemon.core.office.machine import make_initial_state, next_action
@@ -62,28 +61,25 @@ class Worker:
     """The loop of one office.
 
     Args:
-        spec: Its configuration.
         api: Sends its requests.
-        emitter: Emits its events, and has its present state.
+        emitter: Emits its events, and has its configuration, its present state and its commands.
         context: What all workers share.
         couriers: Deliver its snapshots.
     """
 
     def __init__(
         self,
-        spec: OfficeSpec,
         api: OfficeApi,
         emitter: OfficeEventEmitter,
         context: EngineContext,
         couriers: CourierPool,
     ) -> None:
-        self.commands = deque[OfficeCommand]()
-        """Commands that were not executed yet."""
         self.is_waiting = False
         """Whether a command is executed at once."""
-        self.activity = WorkerActivity(spec.id, anyio.current_time())
+        self.activity = WorkerActivity(emitter.runtime.spec.id, anyio.current_time())
         """What it does now, so that the watchdog finds a worker that hangs."""
-        self._spec = spec
+        self._spec = emitter.runtime.spec
+        self._commands = emitter.runtime.commands
         self.api = api
         self._emitter = emitter
         self._context = context
@@ -108,7 +104,7 @@ class Worker:
 
     def submit(self, command: OfficeCommand) -> None:
         """Queue a command. The worker executes commands in order whenever it waits: at once, if it waits now."""
-        self.commands.append(command)
+        self._commands.append(command)
         self._sleep_scope.cancel()
 
     async def run(self) -> None:
@@ -130,9 +126,9 @@ class Worker:
             else:
                 self._emitter.emit_transition(previous, state, observation, now)
                 await self._save_state(state)
-                if self.commands and observation is self.commands[0]:
+                if self._commands and observation is self._commands[0]:
                     # Only now: the command was acknowledged and must survive the end of this worker.
-                    self.commands.popleft()
+                    self._commands.popleft()
                 if isinstance(observation, Pulled):
                     # Implausible. A second reading must be independent of the first.
                     self._snapshot = None
@@ -203,13 +199,13 @@ class Worker:
         has_turn = False
         self.is_waiting = True
         with anyio.CancelScope() as self._sleep_scope:
-            if not self.commands:
+            if not self._commands:
                 now_seconds = anyio.current_time()
                 self.activity = WorkerActivity(self._id, now_seconds, asleep_until=now_seconds + seconds)
                 has_turn = await self._sleep(seconds, awaits_api=state.awaits_api)
         self.is_waiting = False
-        if self.commands:
-            return self.commands[0]
+        if self._commands:
+            return self._commands[0]
         return TurnCame() if has_turn else TimerFired()
 
     async def _sleep(self, seconds: float, *, awaits_api: bool) -> bool:

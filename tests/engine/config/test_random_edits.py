@@ -5,7 +5,7 @@ each, all that is read and applied is compared with what was meant, and no other
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -214,8 +214,12 @@ def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
 
 def assert_workers_match(world: World, settings: Settings) -> None:
     """Exactly what is in force has a worker, with the settings of now."""
-    wanted = settings.offices_by_id
-    running = {key: task.settings for key, task in world.services.registry._supervisor._running.items()}
+    wanted, registry = settings.offices_by_id, world.services.registry
+    assert set(registry._supervisor.keys) == wanted.keys()
+    running = {
+        key: replace(wanted[key], spec=worker._spec, credentials=worker.api.context.credentials)
+        for key, worker in registry._workers.items()
+    }
     assert running.keys() == wanted.keys()
     assert not diff_configs(running, wanted).restarts
     shown = {view.spec for view in world.daemon.fleet.offices.values()}
