@@ -37,7 +37,7 @@ def add_warnings(documents: list[TomlDocument], entries: list[OfficeEntry], api:
         _warn_api(main, api)
         for entry in entries:
             if entry.table is not None:
-                _warn_office(entry.document, entry.location, entry.table, api)
+                _warn_office(entry, entry.table, api)
 
 
 def warn_missing_requirements(
@@ -83,15 +83,15 @@ def _warn_api(main: TomlDocument, api: ApiSettings) -> None:
     _warn_api_path(main, ("api", "base_url"), api.base_url)
 
 
-def _warn_office(document: TomlDocument, location: Location, office: OfficeTable, api: ApiSettings) -> None:
+def _warn_office(entry: OfficeEntry, office: OfficeTable, api: ApiSettings) -> None:
     if office.base_url is not None:
-        _warn_api_path(document, (*location, "base_url"), office.base_url)
+        _warn_api_path(entry.document, (*entry.location, "base_url"), office.base_url)
     spacing = SPACING_SECONDS[office.tier]
     interval = office.min_interval_seconds
     if interval is not None and interval < spacing and not is_local_url(office.base_url or api.base_url):
         message = f"is less than the {spacing:g} s that Open Dental requires for a key of tier {office.tier}"
         hint = "requests will be queued and then refused"
-        document.warn((*location, "min_interval_seconds"), message, hint, interval)
+        entry.document.warn((*entry.location, "min_interval_seconds"), message, hint, interval)
 
 
 def warn_ca_variables(main: TomlDocument, environment: Mapping[str, str]) -> None:

@@ -125,7 +125,8 @@ def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnost
     """
     try:
         text, private = _read_text(path)
-        table = hide_secrets(tomllib.loads(text), safe_names)
+        table = tomllib.loads(text)
+        hide_secrets(table, safe_names)
     except FileNotFoundError:
         problem = Problem(path, "", None, "no such file")
     except PermissionError as error:
@@ -169,21 +170,27 @@ def _make_syntax_problem(path: Path, error: ValueError) -> Problem:
     return Problem(path, "", None, f"{message} (column {found[2]})", hint, line=int(found[1]))
 
 
-def hide_secrets(value: Any, safe_names: Collection[str], name: str = "", *, is_label: bool = False) -> Any:  # noqa: ANN401 - a TOML value may be anything
-    """The value with every string hidden whose name is not safe.
+def hide_secrets(
+    values: dict[str, Any] | list[Any], safe_names: Collection[str], name: str = "", *, is_label: bool = False
+) -> None:
+    """Hide every string of a table or a list whose name is not safe.
 
     Labels have free names: of their strings, only those with the name of a setting are hidden.
+
+    Args:
+        values: The table, or the list.
+        safe_names: The names of strings that may be shown.
+        name: The name of `values`, which is that of each item of a list, too.
+        is_label: Whether the items of a list are labels.
     """
-    match value:
-        case dict():
-            return {
-                key: hide_secrets(inner, safe_names, key, is_label=name == "labels") for key, inner in value.items()
-            }
-        case list():
-            return [hide_secrets(inner, safe_names, name, is_label=is_label) for inner in value]
-        case str() if (name in safe_names or name in SECRET_NAMES) if is_label else name not in safe_names:
-            return Secret(value)
-    return value
+    for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+        own_name, is_own_label = (key, name == "labels") if isinstance(key, str) else (name, is_label)
+        if isinstance(value, dict | list):
+            hide_secrets(value, safe_names, own_name, is_label=is_own_label)
+        elif isinstance(value, str):
+            is_setting = own_name in safe_names or own_name in SECRET_NAMES
+            if is_setting if is_own_label else own_name not in safe_names:
+                values[key] = Secret(value)  # type: ignore[index]  # its own key
 
 
 def _format_value(value: object) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ class OfficeDraft:
         """Convert to a document, as if it had been read from a file; strings under unsafe names are hidden."""
         diagnostics.problems += self.problems
         lines: dict[Location, int] = {("office", index): line for index, line in enumerate(self.lines)}
-        table = hide_secrets({"office": [dict(office) for office in self.offices]}, safe_names)
+        table = {"office": deepcopy([*self.offices])}
+        hide_secrets(table, safe_names)
         return TomlDocument(
             self.path, self.path.absolute().parent, table, lines, self.is_private, 0, diagnostics, is_form_input=True
         )
