@@ -81,7 +81,7 @@ def test_an_answer_of_the_other_side_counts_even_when_descriptors_are_short() ->
         assert find_kind(hide(OSError(errno.ECONNREFUSED, ""))) is None
 
 
-def test_a_context_that_trusts_nobody_for_want_of_descriptors_is_never_kept() -> None:
+def test_a_context_that_trusts_no_server_for_want_of_descriptors_is_never_kept() -> None:
     with exhausted_descriptors(), pytest.raises(OSError, match="Too many open files"):
         make_tls_context()
     make_tls_context()

@@ -65,7 +65,7 @@ class ReceivedTooMuch(Exception):
 class NotConnected(Exception):
     """No connection was made; the text is libpq's, and may hold what the server said.
 
-    libpq tells no errno: if this machine has run out of something, that is the cause of the exception.
+    libpq reports no errno: if this machine has run out of something, that is the cause of the exception.
     """
 
 

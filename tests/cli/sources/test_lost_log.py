@@ -1,4 +1,4 @@
-"""Whoever reads a database that was copied without its log is warned that the results may be old."""
+"""A reader of a database that was copied without its log is warned that the results may be old."""
 
 import json
 import shutil
