@@ -1,4 +1,4 @@
-"""python -m tests.hostile: spoilt answers and configurations by the hundred thousand."""
+"""python -m tests.hostile: feeds corrupted responses and configurations by the hundred thousand."""
 
 import argparse
 import sys

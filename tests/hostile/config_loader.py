@@ -67,7 +67,7 @@ _ODD_FILES = (*_LINKS, *_NAMES, "pipe", "socket", "directory", "unreadable")
 
 
 class ConfigTarget:
-    """Two files and an oddity, as an editor, a script or a command in the wrong directory leaves them."""
+    """Two files and an odd one, as an editor, a script or a command in the wrong directory leaves them."""
 
     name = "configuration"
 

@@ -1,4 +1,4 @@
-"""Feeds inputs to the doors and holds them to their limits."""
+"""Feeds inputs to the targets and checks their limits."""
 
 import faulthandler
 import resource
@@ -28,12 +28,12 @@ SHARES: Sequence[tuple[FuzzTarget, int]] = (
     (PostgresTarget(), 2),
     (PeersTarget(), 2),
 )
-"""How many of a hundred inputs each door gets."""
+"""How many of a hundred inputs each target gets."""
 
 
 @dataclass(slots=True)
 class FuzzResult:
-    """What a run has shown."""
+    """The result of a run."""
 
     input_counts: dict[str, int] = field(default_factory=dict)
     slowest_seconds: dict[str, float] = field(default_factory=dict)
@@ -58,7 +58,7 @@ def run_fuzzer(inputs: int, seed: int, shares: Sequence[tuple[FuzzTarget, int]] 
 
 
 def feed_checked(target: FuzzTarget, sent: bytes) -> None:
-    """Feed one input; raises whatever it breaks."""
+    """Feed one input; raises the violation that it causes."""
     assert_texts_clean(target.feed(sent))
 
 
@@ -89,7 +89,7 @@ def _get_peak_bytes() -> int:
 
 
 def print_report(outcome: FuzzResult, write: Callable[[str], None]) -> None:
-    """A line for each door, then whatever was broken."""
+    """Print a line for each target, then the violations."""
     for name, count in outcome.input_counts.items():
         write(f"{name:<14} {count:>7} inputs, the slowest took {outcome.slowest_seconds[name] * 1000:.0f} ms")
     write(f"memory grew by {outcome.growth_bytes / 2**20:.0f} MB, {len(outcome.violations)} violations")

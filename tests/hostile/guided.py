@@ -1,4 +1,4 @@
-"""python -m tests.hostile.guided DOOR [libFuzzer options]: the same doors, led by coverage.
+"""python -m tests.hostile.guided TARGET [libFuzzer options]: the same targets, guided by coverage.
 
 Needs `pip install atheris`, which the project itself does not; it runs until it finds something or is stopped
 (`-max_total_time=600`).

@@ -1,4 +1,4 @@
-"""Targets of redirects that no client should look at; httpx raises for some of them, whether it follows them or not."""
+"""Targets of redirects that no client should follow; httpx raises for some of them, whether it follows them or not."""
 
 HOSTILE_LOCATIONS = (
     "about:blank",

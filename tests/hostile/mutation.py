@@ -1,4 +1,4 @@
-"""Valid bytes, spoilt: in single bytes, in tokens, in structure, or drowned. The same dice spoil in the same way."""
+"""Corrupts valid bytes: single bytes, tokens, the structure, or the size. The same seed corrupts in the same way."""
 
 import json
 import random
@@ -26,7 +26,7 @@ CELLS: tuple[Any, ...] = (
 
 
 class Mutator:
-    """Spoils one input; everything it does follows from its dice."""
+    """Corrupts one input; everything it does follows from its random numbers."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng

@@ -1,4 +1,4 @@
-"""The three clients that speak HTTP to a server of others, each asked to meet one hostile server."""
+"""The three HTTP clients of foreign servers, each against one hostile server."""
 
 import os
 import random
@@ -28,7 +28,7 @@ LIMITS = Limits(TIMEOUT_SECONDS, TIMEOUT_SECONDS, 20_000)
 
 
 async def ask_api(url: str, tls: ssl.SSLContext) -> str:
-    """Ask as the client of the API does."""
+    """Send a request as the client of the API does."""
     harness = make_harness(base_url=f"{url}/api/v1", limits=LIMITS)
     harness.api._tls = tls
     try:
@@ -78,7 +78,7 @@ _MODES = (*[PeerMode.PLAIN] * 4, *PeerMode)
 
 
 class PeersTarget:
-    """What a server of others does on a real socket, below HTTP and in its answer's head."""
+    """What a foreign server does on a real socket, below HTTP and in the head of its response."""
 
     name = "peers"
 

@@ -1,4 +1,4 @@
-"""The doors that answers of the API come through: rows of every kind, refusals, and bytes on their way in."""
+"""The targets that responses of the API reach: rows of every kind, errors, and incoming bytes."""
 
 import asyncio
 import gzip
@@ -53,7 +53,7 @@ MESSAGE_CHARACTERS_MAX = 200
 
 
 class RowsTarget:
-    """An answer's body, read by each of the readers that the house has for one."""
+    """The body of a response, parsed by each parser of rows."""
 
     name = "rows"
 
@@ -69,7 +69,7 @@ class RowsTarget:
         for read in READERS.values():
             try:
                 found = read(sent)
-                # The names of preferences that were not asked for are compared, and go nowhere.
+                # The names of other preferences are compared and not used.
                 assert_bounded(found.value if isinstance(found, PreferencePage) else found)
             except (MalformedValue, PackedColumnTruncated) as error:
                 assert_no_numbers(str(error), sent)
@@ -77,7 +77,7 @@ class RowsTarget:
 
 
 class ErrorsTarget:
-    """An answer that is no success: its body, its status and its Retry-After."""
+    """A response that is not a success: its body, its status and its Retry-After."""
 
     name = "refusals"
 
@@ -104,7 +104,7 @@ class ErrorsTarget:
 
 
 class BodiesTarget:
-    """The bytes of a body on their way in, in pieces, packed or only said to be."""
+    """The incoming bytes of a body: in chunks, compressed, or only declared as compressed."""
 
     name = "bodies"
 
@@ -126,7 +126,7 @@ class BodiesTarget:
 
 
 class _ChunkedTransport(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
-    """Says what it was given, in pieces."""
+    """Sends what it was given, in chunks."""
 
     def __init__(self, sent: bytes) -> None:
         self._coding, self._body = (b"gzip", b"x-gzip", b"GZIP ", b"identity")[sent[0] % 4 if sent else 3], sent[1:]

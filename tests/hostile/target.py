@@ -1,4 +1,4 @@
-"""What is fed, and what counts as a violation."""
+"""A target of the fuzzer, and what counts as a violation."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Protocol
 
 KEYS = ("Qm7xT2kLp9RvWc4Z", "Hb3nY8sVd5FqXg1J", "Zk4wN6tBc8MrHj2P")
-"""Planted where keys stand: no text may ever show one."""
+"""Planted in place of keys: no text may ever show one."""
 _LONG_NUMBER = re.compile(r"[0-9]{6,}")
 _COUNT = re.compile(rb'"(?:N|G)"\s*:\s*"?-?([0-9]+)')
 
@@ -17,11 +17,11 @@ TEXT_CHARACTERS_MAX = 500
 
 
 class Violation(Exception):
-    """A promise broken by an input."""
+    """An input breaks a promise."""
 
 
 class FuzzTarget(Protocol):
-    """One door of the house that strangers' bytes come through."""
+    """One entry point that receives foreign bytes."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""Configurations made to take long, to take much, or to forge a line of the log."""
+"""Configurations made to exhaust time or memory, or to forge a line of the log."""
 
 import os
 import resource
@@ -49,7 +49,7 @@ def read_from(directory: Path, text: str) -> LoadResult:
 
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
-def test_nothing_takes_the_square_of_its_size(tmp_path: Path, text: str) -> None:
+def test_no_file_takes_the_square_of_its_size(tmp_path: Path, text: str) -> None:
     started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     loaded = read_from(tmp_path, text)
     assert time.process_time() - started < SECONDS_MAX
@@ -110,7 +110,7 @@ def test_an_endless_file_is_read_to_its_limit(tmp_path: Path) -> None:
     assert problem.message.startswith(("cannot be read", "not valid TOML"))
 
 
-def test_a_file_s_name_says_nothing_in_a_line_of_its_own(tmp_path: Path) -> None:
+def test_the_name_of_a_file_cannot_forge_a_line(tmp_path: Path) -> None:
     (tmp_path / "o").mkdir()
     (tmp_path / "o" / "a\nAll is well.\x1b[2J.toml").write_text("x")
     (tmp_path / "o" / os.fsdecode(b"\xff\xfe.toml")).write_text("x")

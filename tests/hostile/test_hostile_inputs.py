@@ -1,4 +1,4 @@
-"""A sample of the spoilt inputs of `make fuzz`, the same each time."""
+"""A sample of the corrupted inputs of `make fuzz`, the same each time."""
 
 import pytest
 
@@ -11,7 +11,7 @@ targets = pytest.mark.parametrize("target", [target for target, _ in SHARES], id
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_nothing_spoilt_breaks_anything(part: int) -> None:
+def test_no_corrupted_input_breaks_a_target(part: int) -> None:
     assert run_fuzzer(INPUTS // 4, SEED, first=part * INPUTS).violations == []
 
 
@@ -24,7 +24,7 @@ def test_the_same_seed_makes_the_same_inputs(target: FuzzTarget) -> None:
 
 
 @targets
-def test_nothing_at_all_is_an_input_too(target: FuzzTarget) -> None:
+def test_an_empty_input_is_an_input_too(target: FuzzTarget) -> None:
     feed_checked(target, b"")
 
 

@@ -1,4 +1,4 @@
-"""Whatever a server of others does on its socket is that server's failure, for each client that speaks HTTP."""
+"""Whatever a foreign server does on its socket is that server's failure, for each HTTP client."""
 
 from pathlib import Path
 

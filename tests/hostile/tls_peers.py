@@ -1,4 +1,4 @@
-"""Servers on loopback that are hostile below HTTP: they break TLS after its handshake, or hang up in mid-sentence."""
+"""Servers on loopback that are hostile below HTTP: they break TLS after its handshake, or close too soon."""
 
 import socket
 import ssl
@@ -19,7 +19,7 @@ class PeerMode(StrEnum):
     """What the server does with a connection, once it is made."""
 
     PLAIN = "plain"
-    """It speaks no TLS, and says what it was given."""
+    """It speaks no TLS, and sends what it was given."""
     TLS = "tls"
     """The same over TLS."""
     GARBAGE = "garbage"
@@ -27,7 +27,7 @@ class PeerMode(StrEnum):
     BAD_RECORD = "bad record"
     """Over TLS; what follows is a record without encryption."""
     CLIENT_CERTIFICATE = "client certificate"
-    """It wants a certificate of the client; under TLS 1.3 the client hears of it after the handshake."""
+    """It requires a client certificate; under TLS 1.3 the client learns that after the handshake."""
     RESET = "reset"
     """Over TLS; then the connection is reset."""
 

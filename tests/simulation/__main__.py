@@ -1,4 +1,4 @@
-"""Many seeds, or one of them at length: `python -m tests.simulation --seeds 200`, `… --seed 17 --verbose`."""
+"""Plays many seeds, or one in detail: `python -m tests.simulation --seeds 200`, `… --seed 17 --verbose`."""
 
 import argparse
 import os
@@ -9,12 +9,12 @@ from tests.simulation.scenario.scenario import draw_scenario
 
 
 def main() -> int:
-    """Run the command; 1 if any seed has something to complain of."""
+    """Run the command. Returns 1 if any seed has a complaint."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="how many (default: 200)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default: 1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
-    parser.add_argument("--seed", type=int, help="only this one, with its story")
+    parser.add_argument("--seed", type=int, help="only this seed, with its scenario")
     parser.add_argument("--verbose", action="store_true", help="with --seed: the daemon's log, too")
     arguments = parser.parse_args()
     if arguments.seed is not None:

@@ -1,4 +1,4 @@
-"""Many seeds: each played and judged, in as many processes as there are cores, and summed up at the end."""
+"""Plays and checks many seeds, in as many processes as there are cores, and summarizes the results."""
 
 import sys
 import traceback
@@ -34,12 +34,12 @@ class SeedResult:
 
     @property
     def replay_command(self) -> str:
-        """How to see it happen again."""
+        """The command that plays the seed again."""
         return f"{COMMAND} --seed {self.seed} --verbose"
 
 
 def run_seed(seed: int) -> SeedResult:
-    """Play a seed; whatever is raised is a complaint as well."""
+    """Play a seed. An exception is a complaint, too."""
     began, scenario = process_time(), draw_scenario(seed)
     try:
         outcome = run_scenario(scenario)
@@ -50,7 +50,7 @@ def run_seed(seed: int) -> SeedResult:
 
 
 def find_complaints(outcome: SimulationOutcome) -> Iterator[object]:
-    """What the checkers found, and what the sick office changed for the others where there is one."""
+    """The complaints of all checkers, and what a failing office changed for the others."""
     yield from outcome.complaints
     if outcome.scenario.failing_office is not None:
         yield from check(outcome)
@@ -75,7 +75,7 @@ def run_campaign(seeds: range, jobs: int) -> bool:
 
 
 def summarize(verdicts: list[SeedResult], seconds: float) -> Iterator[str]:
-    """What was drawn, and what came of it."""
+    """What was drawn, and what the checkers found."""
     cpu_seconds = sum(verdict.cpu_seconds for verdict in verdicts)
     yield f"{len(verdicts)} seeds in {seconds:.0f} s ({cpu_seconds / max(1, len(verdicts)):.2f} s of a core each)"
     yield f"  offices: {sum(v.offices for v in verdicts)}, their nights: {sum(v.office_nights for v in verdicts)}"

@@ -1,4 +1,4 @@
-"""Plays a story: a whole daemon, its headquarters and its offices in one event loop on virtual time."""
+"""Plays a scenario: a whole daemon, its headquarters and its offices in one event loop on virtual time."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -51,7 +51,7 @@ DEBUG_SHARE = 0.2
 
 
 class SimulationEnvironment:
-    """One run of a story. Make it on the event loop that it shall run on."""
+    """One run of a scenario. Create it on the event loop that it runs on."""
 
     def __init__(self, scenario: Scenario, directory: Path, tasks: anyio.abc.TaskGroup) -> None:
         self.scenario = scenario
@@ -82,23 +82,23 @@ class SimulationEnvironment:
 
     @property
     def seconds(self) -> float:
-        """Since the world began."""
+        """Since the simulation began."""
         return self.clock.elapsed_seconds()
 
     @property
     def grace_seconds(self) -> float:
-        """How long the daemon may take to notice that all is well."""
+        """How long the daemon may take to notice that all faults have ended."""
         return compute_grace_seconds(self.scenario.fleet.cadence, clock_stepped=bool(self.event_log.clock_steps))
 
     async def start(self) -> None:
-        """Practices begin to live, and a daemon is there."""
+        """Start the practices and the daemon."""
         for practice in self.practices.values():
             self._tasks.start_soon(practice.run)
         self._record_wanted(self.world.settings)
         await self._start()
 
     async def run_actions(self) -> None:
-        """Perform every action at its moment, until incidents must end."""
+        """Perform every action at its time, until all incidents must end."""
         for action in self.scenario.actions:
             if action.at_seconds < self.scenario.fleet.seconds:
                 await self.sleep_until(action.at_seconds)
@@ -106,11 +106,11 @@ class SimulationEnvironment:
         await self.sleep_until(self.scenario.fleet.seconds)
 
     async def sleep_until(self, seconds: float) -> None:
-        """Sleep until this number of seconds since the world began."""
+        """Sleep until this number of seconds since the simulation began."""
         await anyio.sleep(max(0.0, seconds - self.seconds))
 
     def get_throttled_until(self, office_id: str) -> float:
-        """Until when responses asked the office's key to wait, capped at what the daemon obeys."""
+        """Until when responses told the office's key to wait, capped at what the daemon accepts."""
         longest_seconds = self.scenario.fleet.cadence.retry_after_max_seconds
         while self._traffic_checked < len(self.headquarters.traffic):
             request = self.headquarters.traffic[self._traffic_checked]
@@ -121,7 +121,7 @@ class SimulationEnvironment:
         return self._throttled_until.get(office_id, 0.0)
 
     async def repair_everything(self) -> None:
-        """No trouble is left, and whatever a human must do is done; every office has aged today."""
+        """End every incident, do what a human must do, and run the aging of every office for today."""
         self.headquarters.faults.clear()
         self.event_log.faults_cleared_at = self.seconds
         if self.world.daemon_clock_offset:
@@ -138,7 +138,7 @@ class SimulationEnvironment:
         self.event_log.recovered_at = self.seconds
 
     async def close(self) -> None:
-        """The daemon is gone, wherever it was."""
+        """End the daemon, whatever it is doing."""
         async with self._daemon_lock:
             if self.world.is_running:
                 await self._end("crash")
@@ -152,7 +152,7 @@ class SimulationEnvironment:
         if run is not None and run.outcome is AgingOutcome.COMPLETED and run.aging_date == practice.today():
             return
         practice.aging.abort()
-        # A run that has written everything cannot be broken off; it ends by itself.
+        # A run that has written everything cannot be interrupted; it ends by itself.
         await self.world.wait_until(lambda: not practice.aging.is_running and not practice.aging.is_partly_running)
         if practice.aging.runs and practice.aging.runs[-1].outcome is AgingOutcome.CRASHED:
             practice.set_preference(AGING_BEGIN_DATE_TIME, "")
@@ -267,14 +267,14 @@ class SimulationEnvironment:
 
 
 class ObservedPractice(Practice):
-    """A practice that remembers what it said of its aging."""
+    """A practice that records what it reported of its aging."""
 
     def __init__(self, spec: PracticeSpec, clock: WorldClock, event_log: EventLog) -> None:
         super().__init__(spec, clock)
         self._event_log = event_log
 
     def list_preferences(self, pref_name: str | None, age_seconds: float = 0.0) -> list[dict[str, object]]:
-        """As in any practice."""
+        """The preferences, as in any practice."""
         found = super().list_preferences(pref_name, age_seconds)
         values = {str(row["PrefName"]): str(row["ValueString"]) for row in found}
         observations = self._event_log.aging_observations[self.spec.office_id]
@@ -286,7 +286,7 @@ class ObservedPractice(Practice):
 
 
 async def run_aging(practice: Practice, days_ahead: int = 0) -> None:
-    """Run aging by hand; where it runs already the program refuses, and that is that."""
+    """Run aging by hand. If it is running already, the program refuses, which changes nothing."""
     try:
         await practice.aging.run(practice.today() + timedelta(days=days_ahead) if days_ahead else None)
     except AgingInProgressError:

@@ -1,4 +1,4 @@
-"""What a stage is set up with: keys, options and settings that follow from a story, and a place for the database."""
+"""The keys, options and settings that follow from a scenario, and a place for its database."""
 
 import asyncio
 import tempfile
@@ -28,17 +28,17 @@ from tests.simulation.scenario.seeded_random import draw_chance, make_rng
 
 MAX_IN_FLIGHT = 3
 MAX_REQUESTS_PER_SECOND = 5.0
-"""So low that a handful of offices meets them."""
+"""So low that a few offices reach them."""
 DISK_CHECK_SECONDS = 7200.0
-"""Nothing ails the disk here, and to look at it every half minute of a week takes longer than all the rest."""
+"""The disk never fails here, and a check every half minute of a week would take longer than everything else."""
 DEADLINE_CHECK_SECONDS = 900.0
 """A check a minute, as by default, was a quarter of a seed's time; its result is the same a little later."""
 MINUTELY_SHARE = 0.1
-"""Of seeds with the default all the same."""
+"""Of seeds that keep the default nevertheless."""
 
 
 def make_key(member: FleetMember) -> ApiKey:
-    """The key of an office, with the permissions that its pace needs."""
+    """The key of an office, with the permissions that its request interval needs."""
     return ApiKey(
         member.settings.credentials.customer_key.reveal(),
         member.id,
@@ -49,7 +49,7 @@ def make_key(member: FleetMember) -> ApiKey:
 
 
 def make_options(seed: int) -> HeadquartersOptions:
-    """How headquarters behaves where it was seen to differ."""
+    """The options of headquarters whose observed behaviour varies."""
     rng = make_rng(seed, "options")
     return HeadquartersOptions(
         developer_key=DEVELOPER_KEY,
@@ -61,7 +61,7 @@ def make_options(seed: int) -> HeadquartersOptions:
 
 
 def make_settings(scenario: Scenario, directory: Path) -> Settings:
-    """The whole configuration that a story begins with."""
+    """The whole configuration that a scenario begins with."""
     return Settings(
         source=directory / "oddaemon.toml",
         api=ApiSettings(
@@ -98,5 +98,5 @@ def memory_directory() -> Iterator[Path]:
 def wait_for_database_threads() -> None:
     """The virtual loop waits for the database's threads, and never jumps over them."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop), "a story is played on virtual time"
+    assert isinstance(loop, VirtualLoop), "a scenario is played on virtual time"
     loop.track_calls(lambda: SqliteDatabase.calls_in_flight)

@@ -1,4 +1,4 @@
-"""What happened in a run, in seconds since the world began, which no step of any clock disturbs."""
+"""What happened in a run, in seconds since the simulation began, which no clock step changes."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from oddaemon.settings import OfficeSettings
 
 @dataclass(frozen=True)
 class Complaint:
-    """What a checker has to say.
+    """A violation that a checker found.
 
     Attributes:
-        checker: which one says it.
-        office_id: of whom; empty: of no office alone.
+        checker: which one found it.
+        office_id: the office; empty: no single office.
         seconds: when, since the world began.
         sentence: what is wrong.
     """
@@ -33,7 +33,7 @@ class Complaint:
 
 @dataclass(frozen=True)
 class Publication:
-    """A snapshot that was said to be published."""
+    """A snapshot that the daemon reported as published."""
 
     seconds: float
     snapshot_id: int
@@ -42,7 +42,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class WantedSettings:
-    """What is wanted of an office from a moment on; None: nothing."""
+    """The settings of an office from a moment on; None: it is not configured."""
 
     seconds: float
     settings: OfficeSettings | None
@@ -50,7 +50,7 @@ class WantedSettings:
 
 @dataclass(frozen=True)
 class ReportedCondition:
-    """A condition that an office was said to be in from a moment on."""
+    """The condition that the daemon reported of an office from a moment on."""
 
     seconds: float
     condition: Condition
@@ -67,19 +67,19 @@ class AgingObservation:
 
 @dataclass
 class EventLog:
-    """Everything that checkers need to know beside the world itself.
+    """Everything that checkers need besides the simulated world itself.
 
     Attributes:
-        now: seconds since the world began.
+        now: seconds since the simulation began.
         publications: by office id, in order.
         wishes: by office id, in order.
         called: by office id, in order.
-        lives: when a daemon was ready, and when it was gone again (None: it lives).
+        lives: when a daemon was ready, and when it had ended (None: it is running).
         clock_steps: when the clock of the daemon's machine was stepped.
         seen: by office id, what its preferences said of aging whenever one of them was asked for.
         cleared_at: when requests were answered as they should be again; None: not yet.
         healed_at: when all troubles were over and everything was put right; None: not yet.
-        findings: what the checkers said.
+        findings: what the checkers found.
     """
 
     now: Callable[[], float]
@@ -94,7 +94,7 @@ class EventLog:
     complaints: list[Complaint] = field(default_factory=list)
 
     def record_line(self, line: dict[str, Any]) -> None:
-        """A line of the daemon's log."""
+        """Record a line of the daemon's log."""
         seconds, office_id = self.now(), line.get("office", "")
         if line["event"] == "snapshot_published":
             publication = Publication(seconds, line["snapshot_id"], date.fromisoformat(line["aging_date"]))
@@ -103,13 +103,13 @@ class EventLog:
             self.reported_conditions[office_id].append(ReportedCondition(seconds, Condition(line["after"])))
 
     def record_wanted(self, office_id: str, settings: OfficeSettings | None) -> None:
-        """Something is wanted of an office; nothing happens if it was wanted before."""
+        """Record the settings of an office, if they have changed."""
         wanted_so_far = self.wanted_settings[office_id]
         if not wanted_so_far or wanted_so_far[-1].settings != settings:
             wanted_so_far.append(WantedSettings(self.now(), settings))
 
     def record_start(self, stored: Mapping[str, PublishedSnapshot | None]) -> None:
-        """A daemon is ready, and knows these snapshots; its predecessor may have died before it logged the last one."""
+        """Record that a daemon is ready, with the stored snapshots: the previous one may not have logged its last."""
         for office_id, snapshot in stored.items():
             publications = self.publications[office_id]
             if snapshot is not None and (not publications or publications[-1].snapshot_id < snapshot.id):
@@ -118,16 +118,16 @@ class EventLog:
         self.lives.append((self.now(), None))
 
     def record_end(self) -> None:
-        """It is gone."""
+        """Record that the daemon has ended."""
         self.lives[-1] = (self.lives[-1][0], self.now())
 
     def add_complaint(self, checker: str, office_id: str, sentence: str) -> None:
-        """Remember what a checker says; each says one thing of an office only once."""
+        """Record a complaint; each checker complains of an office about one thing only once."""
         if not any((each.checker, each.office_id) == (checker, office_id) for each in self.complaints):
             self.complaints.append(Complaint(checker, office_id, self.now(), sentence))
 
     def get_wanted(self, office_id: str) -> WantedSettings | None:
-        """What is wanted of an office now; None if it is taken out or switched off."""
+        """The present settings of an office; None: it was removed or disabled."""
         wanted_so_far = self.wanted_settings[office_id]
         if not wanted_so_far or wanted_so_far[-1].settings is None or not wanted_so_far[-1].settings.spec.enabled:
             return None
@@ -135,7 +135,7 @@ class EventLog:
 
     @property
     def alive_since(self) -> float | None:
-        """When the present daemon became ready; None: there is none."""
+        """When the running daemon became ready; None: none is running."""
         if not self.lives or self.lives[-1][1] is not None:
             return None
         return self.lives[-1][0]

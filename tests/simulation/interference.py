@@ -1,4 +1,4 @@
-"""Breaks a played world on purpose, so that a checker must find it."""
+"""Breaks a simulation on purpose, so that a checker must notice."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ Interference = Callable[[SimulationEnvironment], Awaitable[None]]
 
 @contextmanager
 def interfering(interfere: Interference) -> Iterator[None]:
-    """Do this to the environment once its scenario has run, just before everything is repaired."""
+    """Do this to the environment after its scenario, just before everything is repaired."""
     performed = SimulationEnvironment.run_actions
 
     async def perform(self: SimulationEnvironment) -> None:
         await performed(self)
         await interfere(self)
 
-    SimulationEnvironment.run_actions = perform  # type: ignore[method-assign]  # the world is broken on purpose
+    SimulationEnvironment.run_actions = perform  # type: ignore[method-assign]  # the simulation is broken on purpose
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Plays a seed and lets every checker speak."""
+"""Plays a scenario and runs every checker."""
 
 import gc
 from collections import Counter
@@ -29,14 +29,14 @@ from tests.simulation.incidents.request_incidents import KEY_MOVED
 from tests.simulation.scenario.scenario import Scenario
 
 CHECK_INTERVAL_SECONDS = 900.0
-"""Between two looks at what is owed; each change of a condition is looked at too."""
+"""Between two checks of what is due; each change of a condition is checked, too."""
 SNAPSHOTS_MAX = 1000
 GARBAGE_THRESHOLDS = (50_000, 20, 20)
 
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """A snapshot as its readers see it."""
+    """A published snapshot as its readers see it."""
 
     row: PublishedSnapshot
     published_seconds: float
@@ -45,7 +45,7 @@ class PublishedResult:
 
 @dataclass(frozen=True)
 class SimulationOutcome:
-    """What came of a run."""
+    """The result of a run."""
 
     scenario: Scenario
     complaints: tuple[Complaint, ...]
@@ -54,18 +54,18 @@ class SimulationOutcome:
     requests: int
     daemons: int
     lines: tuple[str, ...]
-    """The daemon's log, each line with its moment in front; only where it was asked for."""
+    """The daemon's log, each line with its time in front; only on request."""
 
 
 def run_scenario(scenario: Scenario, *, verbose: bool = False) -> SimulationOutcome:
-    """Play a story in a new event loop; the same story plays the same way every time."""
+    """Play a scenario in a new event loop. The same scenario plays the same way every time."""
     with _reduced_garbage_collection():
         return anyio.run(_run, scenario, verbose, backend_options={"loop_factory": make_virtual_loop})
 
 
 @contextmanager
 def _reduced_garbage_collection() -> Iterator[None]:
-    """As in the daemon's own process: to look for garbage at each thousandth object is a fifth of all the time."""
+    """As in the daemon's own process: a collection at each thousandth object takes a fifth of all the time."""
     usual = gc.get_threshold()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:
@@ -116,7 +116,7 @@ async def _run(scenario: Scenario, verbose: bool) -> SimulationOutcome:
 
 
 async def _check_repeatedly(environment: SimulationEnvironment) -> None:
-    """Look at what is owed, again and again."""
+    """Check what is due, again and again."""
     while True:
         publication.check(environment)
         blame.check(environment)
@@ -124,7 +124,7 @@ async def _check_repeatedly(environment: SimulationEnvironment) -> None:
 
 
 async def _read_published(environment: SimulationEnvironment) -> dict[str, tuple[PublishedResult, ...]]:
-    """Everything that was published, held against the truth."""
+    """Read everything that was published, and compare it with the truth."""
     results: dict[str, tuple[PublishedResult, ...]] = {}
     async with SqliteDatabase.open_for_reading(environment.world.settings.state.database) as database:
         for office_id, practice in environment.practices.items():
@@ -153,7 +153,7 @@ async def _read_published(environment: SimulationEnvironment) -> dict[str, tuple
 
 
 def _assign_read_times(stored: Sequence[truth.StoredSnapshot], moments: dict[int, float]) -> list[truth.StoredSnapshot]:
-    """When each was read at the earliest and the latest: after the one before, and before it was said to be there."""
+    """The earliest and the latest time at which each was read: after the previous one, before it was reported."""
     dated: list[truth.StoredSnapshot] = []
     earliest = 0.0
     for each in stored:

@@ -1,4 +1,4 @@
-"""The checker of blame finds a blame of the office, the vendor or us for which nothing that was injected gave cause."""
+"""The checker finds a blame of the office, the vendor or us that no injected fault justifies."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A checker that cannot fail is worth nothing: here each is shown what it must not let pass."""
+"""A checker that cannot fail proves nothing: here each one meets what it must not accept."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,15 +92,15 @@ def test_a_run_that_is_published_twice_is_found() -> None:
 
 @contextmanager
 def _altered_snapshots(alter: Callable[[list[truth.StoredSnapshot]], list[truth.StoredSnapshot]]) -> Iterator[None]:
-    """The database holds something else than what was published."""
+    """The database holds something other than what was published."""
     original_check = truth.check
 
     def check_altered(
         practice: object, snapshots: list[truth.StoredSnapshot], *others: object, **named: object
     ) -> None:
-        original_check(practice, alter(list(snapshots)), *others, **named)  # type: ignore[arg-type]  # handed on as it came
+        original_check(practice, alter(list(snapshots)), *others, **named)  # type: ignore[arg-type]  # passed on as received
 
-    truth.check = check_altered  # type: ignore[assignment]  # the world is broken on purpose
+    truth.check = check_altered  # type: ignore[assignment]  # the simulation is broken on purpose
     try:
         yield
     finally:
@@ -120,11 +120,11 @@ def test_a_run_that_is_never_published_is_found() -> None:
 
 
 def test_an_office_that_does_not_recover_is_found() -> None:
-    async def put_right_in_vain(environment: SimulationEnvironment) -> None:
-        environment.headquarters.faults.clear = lambda: None  # type: ignore[method-assign]  # the world stays broken
+    async def repair_in_vain(environment: SimulationEnvironment) -> None:
+        environment.headquarters.faults.clear = lambda: None  # type: ignore[method-assign]  # the simulation stays broken
 
     down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
-    with interfering(put_right_in_vain):
+    with interfering(repair_in_vain):
         outcome = run_scenario(make_scenario(_make_incident(down, "eConnector")))
     assert assert_complaint(outcome, publication.RECOVERED, ELM, "is not published", "unreachable")
 
@@ -136,15 +136,15 @@ def test_a_wrongly_explained_incident_is_found(text: str, is_found: bool) -> Non
     assert [complaint.checker for complaint in outcome.complaints] == [publication.EXPLAINED] * is_found
 
 
-def test_an_excuse_that_is_over_is_none() -> None:
-    """The office is down for good; its failure is reported only until three in the morning."""
+def test_an_incident_that_has_ended_excuses_nothing() -> None:
+    """The office stays down; the incident excuses its failure only until three in the morning."""
     down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
     incident = replace(_make_incident(down, "eConnector"), ends=DUE + 3600.0)
     assert assert_complaint(run_scenario(make_scenario(incident)), publication.OWED, ELM, "unreachable")
 
 
 def _make_incident(scheduled: ScheduledFault, text: str) -> Incident:
-    begins = float(scheduled.window.begins)  # type: ignore[arg-type]  # seconds, in these stories
+    begins = float(scheduled.window.begins)  # type: ignore[arg-type]  # seconds, in these scenarios
     expected_statuses = (expect_status(text, Condition.UNREACHABLE, Condition.BLOCKED),)
     return Incident(
         "down",
@@ -157,7 +157,7 @@ def _make_incident(scheduled: ScheduledFault, text: str) -> Incident:
     )
 
 
-# --- manners ----------------------------------------------------------------------------------------------------------
+# --- rate limits ------------------------------------------------------------------------------------------------------
 
 
 def _make_request(at: float, office_id: str = ELM, seconds: float = 0.1, status: int | None = 200) -> RecordedRequest:
@@ -197,7 +197,7 @@ def test_a_blocked_office_that_is_asked_often_is_found(every_seconds: float, is_
     assert [complaint.checker for complaint in event_log.complaints] == [rate_limits.SLOW_PROBES] * is_found
 
 
-def test_a_hot_loop_within_one_look_is_found(golden: GoldenTexts) -> None:
+def test_a_busy_loop_within_one_probe_is_found(golden: GoldenTexts) -> None:
     event_log = _make_event_log(ReportedCondition(0.0, Condition.BLOCKED))
     own = [_make_request(1000.0 + number) for number in range(250)]
     rate_limits.check_slow_probes(ELM, own, event_log, Cadence(), 50_000.0)
@@ -222,7 +222,7 @@ HEADQUARTERS_INCIDENT = Incident(
         ([5.0, 5.1, 5.2, 5.3, 5.4, 5.5] + [200.0 + 60 * number for number in range(61)], True),
     ],
 )
-def test_an_outage_that_everybody_probes_is_found(probes: list[float], is_found: bool) -> None:
+def test_an_outage_that_all_offices_probe_is_found(probes: list[float], is_found: bool) -> None:
     first = [_make_request(10.0 + number, office, status=503) for number, office in enumerate((ELM, OAK, FIR))]
     event_log = _make_event_log()
     rate_limits.check_one_by_one(
@@ -251,7 +251,7 @@ def test_an_office_that_is_not_asked_again_after_an_outage_is_found(asked_at: fl
     assert [complaint.checker for complaint in event_log.complaints] == [outage_end.ASKED_AGAIN] * is_found
 
 
-# --- discretion -------------------------------------------------------------------------------------------------------
+# --- confidentiality --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_leaked_data_is_found(what: str, leaked_text: str) -> None:
         assert assert_complaint(run_scenario(make_scenario()), confidentiality.CONFIDENTIAL, what)
 
 
-# --- what is left -----------------------------------------------------------------------------------------------------
+# --- resource leaks ---------------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_stays_open_is_found(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_task_that_stays_is_found() -> None:
     assert "forgotten" in event_log.complaints[0].sentence
 
 
-# --- neighbours -------------------------------------------------------------------------------------------------------
+# --- isolation --------------------------------------------------------------------------------------------------------
 
 
 def _delay(result: PublishedResult) -> PublishedResult:
@@ -326,7 +326,7 @@ CHANGED: list[tuple[str, Callable[[tuple[PublishedResult, ...]], tuple[Published
 ]
 
 
-def test_a_neighbour_that_suffers_is_found() -> None:
+def test_an_office_that_another_one_delays_is_found() -> None:
     sick = replace(make_scenario(members=(make_member(ELM), make_member(OAK))), failing_office=OAK)
     outcome = run_scenario(sick)
     assert list(isolation.check(outcome)) == []

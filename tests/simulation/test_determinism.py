@@ -1,4 +1,4 @@
-"""A seed is one story, however often it is played, and a process is as it was when it is over."""
+"""A seed plays the same way every time, and leaves nothing behind in the process."""
 
 import pytest
 

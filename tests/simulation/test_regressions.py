@@ -1,4 +1,4 @@
-"""What seeds once found, written as scenarios, so that it is tested however scenarios are drawn later."""
+"""Bugs that seeds found, as scenarios of their own: seeds may draw other scenarios later."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ HOUR = 3600.0
 
 
 def test_a_future_date_read_off_a_wrong_clock_is_measured_again() -> None:
-    """Our clock is seven hours behind while an office eleven hours ahead is read; then it is put right."""
+    """Our clock is seven hours behind while an office eleven hours ahead is read; then our clock is corrected."""
     steps = (StepClock(0.5 * HOUR, -7 * HOUR), StepClock(6 * HOUR, 7 * HOUR))
     invalid = Incident("clock steps", (ELM,), 0.5 * HOUR, 6 * HOUR, Impact.SOMETIMES, actions=steps)
     outcome = run_scenario(make_scenario(invalid, members=(make_member(clock_skew_seconds=40_000.0),), nights=2))
@@ -36,7 +36,7 @@ def test_a_run_for_a_future_date_that_is_put_right_under_the_old_date_is_publish
 
 
 def test_the_first_snapshot_of_an_office_is_never_another_offices() -> None:
-    """Its key is moved before it has ever been aged; what answers is another database."""
+    """Its key is moved before its first aging: another database answers."""
     scheduled = ScheduledFault(KeyMoved(OAK, 120.0), frozenset({ELM}), FaultWindow(2 * HOUR, 7 * HOUR))
     blames = (expect_failure(FailureKind.OTHER_DATABASE, FailureKind.KEY_UNASSIGNED, conditions=(Condition.BLOCKED,)),)
     incident = Incident(

@@ -1,4 +1,4 @@
-"""A few seeds on each run of the tests; `make simulate SEEDS=5000` plays as many as you like, 200 by default."""
+"""Plays a few seeds on each run of the tests; `make simulate SEEDS=5000` plays more, by default 200."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A delivery to a hostile PostgreSQL, as a door of the fuzzer, and all scripts played in a process of their own."""
+"""A delivery to a hostile PostgreSQL, as a target of the fuzzer, and all scripts in a process of their own."""
 
 import json
 import random
@@ -45,7 +45,7 @@ async def deliver_to(server: HostilePostgres, timeout_seconds: float = TIMEOUT_S
 
 
 class PostgresTarget:
-    """One answer of a good conversation, spoilt; the server closes after it."""
+    """A valid conversation with one corrupted response; the server closes after it."""
 
     name = "postgres"
 

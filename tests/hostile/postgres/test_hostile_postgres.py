@@ -1,4 +1,4 @@
-"""A PostgreSQL server that says anything at all: the process lives, and each delivery is refused in time."""
+"""A PostgreSQL server that sends anything at all: the process survives, and each delivery fails in time."""
 
 import json
 import subprocess
@@ -24,11 +24,11 @@ STALL_SECONDS_MAX = 5.0
 """The servers run on the same loop, on a busy machine."""
 
 
-async def test_the_fake_is_a_server_that_takes_a_delivery_when_nothing_is_spoilt() -> None:
+async def test_the_fake_server_accepts_a_delivery_when_nothing_is_corrupted() -> None:
     assert await deliver_to(HostilePostgres(make_good_answers(make_payload()))) == ""
 
 
-def test_a_process_lives_through_every_script_and_refuses_each() -> None:
+def test_the_process_survives_every_script_and_each_delivery_fails() -> None:
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.hostile.postgres.delivery"]
     done = subprocess.run(command, check=False, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
@@ -41,7 +41,7 @@ def test_a_process_lives_through_every_script_and_refuses_each() -> None:
     assert KEYS[0].encode() not in done.stderr
 
 
-async def test_a_login_continued_that_was_never_begun_is_a_refusal_and_no_crash() -> None:
+async def test_a_continued_login_that_never_began_is_a_failure_and_no_crash() -> None:
     assert "refused" in await deliver_to(HostilePostgres([SPOILT["SASLContinue without SASL"], LOGIN]))
 
 
@@ -80,6 +80,6 @@ def test_what_a_login_echoes_never_holds_the_password() -> None:
 
 
 @pytest.mark.parametrize("number", range(40))
-def test_a_spoilt_conversation_is_a_refusal(number: int) -> None:
+def test_a_corrupted_conversation_is_a_failure(number: int) -> None:
     target = PostgresTarget()
     feed_checked(target, target.make_input(number, 20260308))

@@ -22,12 +22,12 @@ from tests.simulation.time_limits import compute_hold_seconds
 
 BLAME = "blame"
 BROKEN_OFF = "two runs"
-"""Said only of a table that may hold balances of two runs."""
+"""Reported only of a table that may hold balances of two runs."""
 _NO_CAUSE = frozenset({Impact.NOTHING, Impact.DELAY})
 
 
 def check(environment: SimulationEnvironment) -> None:
-    """Hold every office whose status says that someone must act against what was really done."""
+    """Compare every status that names who must act with the faults that were really injected."""
     if environment.event_log.alive_since is None or not environment.world.is_running:
         return
     for office_id, practice in environment.practices.items():
@@ -77,7 +77,7 @@ def _has_missed_an_earlier_run_time(environment: SimulationEnvironment, office_i
 
 
 def _may_hold_two_runs(practice: Practice) -> bool:
-    """Before 22.2 a lock that left no date is a run that broke off, as far as anyone outside can know."""
+    """Before 22.2, a lock that left no date looks like an interrupted run to every observer."""
     aging = practice.aging
     return any(not run.one_write and run.outcome is not AgingOutcome.COMPLETED for run in aging.runs) or (
         bool(aging.partial_runs) and practice.spec.program_version < "22.2"

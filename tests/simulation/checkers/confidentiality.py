@@ -22,11 +22,11 @@ _NUMBER = re.compile(r"\d+(?:\.\d\d)?(?![\d.])")
 _ROW = re.compile(r"\d+,-?\d+,-?\d+,-?\d+")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?|\d\d:\d\d(?::\d\d)?")
 _AMOUNT_CENTS_MIN = 10_000
-"""Smaller ones are like any other number."""
+"""Smaller ones look like any other number."""
 
 
 def check(environment: SimulationEnvironment) -> None:
-    """Hold everything that was said against everything that must not be."""
+    """Search everything that was written for everything that must not be in it."""
     world = environment.world
     log_lines = [json.dumps(line) for line in world.lines]
     texts = [
@@ -61,7 +61,7 @@ def find_leaks(texts: Iterable[str], sentences: str, practices: Iterable[Practic
 
 
 def _read_journals(database: Path) -> list[str]:
-    """All that is kept of what happened to the offices."""
+    """The journals of all offices."""
     with closing(sqlite3.connect(database)) as connection:
         return [fields for (fields,) in connection.execute("SELECT fields FROM journal")]
 

@@ -1,4 +1,4 @@
-"""One sick office changes nothing for the others: its world is played again with that office in good health."""
+"""One failing office changes nothing for the others: the scenario is played again without its failures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,11 +8,11 @@ from tests.simulation.runner import PublishedResult, SimulationOutcome, run_scen
 
 ISOLATION = "neighbours"
 DELAY_SECONDS_MAX = 60.0
-"""What a sick office may cost the others: its turn at the gate, a request that takes its full time-out."""
+"""What a failing office may cost the others: its turn at the rate limiter, a request with a full time-out."""
 
 
 def check(with_incident: SimulationOutcome) -> Iterator[Complaint]:
-    """Whatever differs for the others from the world in which nothing ails the one office, until all is put right."""
+    """Find what differs for the others from the run without the failures, until everything is repaired."""
     scenario = with_incident.scenario
     without_incident = run_scenario(replace(scenario, incidents=()))
     for office_id in scenario.fleet.ids:

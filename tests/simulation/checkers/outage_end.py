@@ -1,4 +1,4 @@
-"""After an outage of headquarters every office is asked again within a minute of the cure, whatever its back-off."""
+"""After an outage of headquarters every office is asked again within a minute of its end, whatever its back-off."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ SECONDS_MAX = 60.0
 
 @dataclass(frozen=True)
 class Outage:
-    """An outage that one daemon knew of, lived through, and had ended before everything was repaired."""
+    """An outage that began and ended while one daemon was running, before everything was repaired."""
 
     known_at: float
     cured_at: float
     affected: frozenset[str]
-    """The offices that asked in vain."""
+    """The offices whose requests failed."""
 
 
 def check(environment: SimulationEnvironment) -> None:
-    """Hold the traffic after each outage against the limit."""
+    """Check the requests after each outage against the limit."""
     event_log = environment.event_log
     for incident in environment.scenario.incidents:
         if incident.kind != HEADQUARTERS_DOWN:
@@ -39,7 +39,7 @@ def check(environment: SimulationEnvironment) -> None:
 
 
 def find_outages(incident: Incident, traffic: Sequence[RecordedRequest], event_log: EventLog) -> Iterator[Outage]:
-    """The outage as each daemon knew it."""
+    """The outage as each daemon saw it."""
     (scheduled,) = incident.scheduled_faults
     begins, cured_at = float(scheduled.window.begins), float(scheduled.window.ends)  # type: ignore[arg-type]  # never instants here
     if cured_at + SECONDS_MAX >= (event_log.faults_cleared_at or inf):
@@ -60,7 +60,7 @@ def find_outages(incident: Incident, traffic: Sequence[RecordedRequest], event_l
 
 
 def check_office(office_id: str, outage: Outage, traffic: Sequence[RecordedRequest], event_log: EventLog) -> None:
-    """A request that hangs since before the cure may end first."""
+    """Check one office. A request that was pending when the outage ended may finish first."""
     own = [each for each in traffic if each.office_id == office_id]
     free_at = max([outage.cured_at, *(each.finished_seconds for each in own if each.arrived_seconds < outage.cured_at)])
     asked_at = min((each.arrived_seconds for each in own if each.arrived_seconds >= outage.cured_at), default=inf)
@@ -74,7 +74,7 @@ def check_office(office_id: str, outage: Outage, traffic: Sequence[RecordedReque
 
 
 def _is_disturbed(office_id: str, outage: Outage, others: Sequence[Incident], event_log: EventLog) -> bool:
-    """Whether anything else kept the office from being asked."""
+    """Whether anything else prevented requests to the office."""
     ends = outage.cured_at + SECONDS_MAX
     wanted = event_log.wanted_settings[office_id]
     latest = next((each for each in reversed(wanted) if each.seconds <= ends), None)

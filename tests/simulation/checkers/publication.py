@@ -27,21 +27,21 @@ _WAITING_CONDITIONS = frozenset({Condition.WAITING, Condition.AGING, Condition.L
 
 @dataclass(frozen=True)
 class OfficeMoment:
-    """What a checker needs to know of one office at one moment."""
+    """What a checker needs to know about one office at one moment."""
 
     office_id: str
     seconds: float
     status: Status
     practice: Practice
     incidents: Sequence[Incident]
-    """Those that concern this office."""
+    """The incidents that concern this office."""
     undisturbed_since: float
     """Since then the same daemon has run with the same configuration, and no response asked it to wait."""
     grace_seconds: float
 
 
 def check(environment: SimulationEnvironment) -> None:
-    """Hold every office that is wanted against what is owed to it now."""
+    """Check every configured office against what is due now."""
     event_log, now = environment.event_log, environment.seconds
     alive_since = event_log.alive_since
     if alive_since is None or not environment.world.is_running:
@@ -65,7 +65,7 @@ def check(environment: SimulationEnvironment) -> None:
 
 
 def _find_incidents(environment: SimulationEnvironment, office_id: str) -> list[Incident]:
-    """Those that concern an office, as far as they were let go on."""
+    """The incidents that concern an office, as far as they were not ended early."""
     cleared_at = environment.event_log.faults_cleared_at
     own = [incident for incident in environment.scenario.incidents if office_id in incident.office_ids]
     if cleared_at is None:
@@ -74,7 +74,7 @@ def _find_incidents(environment: SimulationEnvironment, office_id: str) -> list[
 
 
 def find_unpublished_since(practice: Practice, event_log: EventLog, office_id: str) -> float | None:
-    """Since when the office's last run is complete and not published; None: nothing is owed."""
+    """Since when the office's last run is complete and not published; None: nothing is due."""
     runs = practice.aging.runs
     if not runs or runs[-1].outcome is not AgingOutcome.COMPLETED or runs[-1].ended_seconds is None:
         return None
@@ -118,7 +118,7 @@ def _check_owed(moment: OfficeMoment, event_log: EventLog) -> None:
 
 
 def _find_healthy_since(moment: OfficeMoment) -> float:
-    """When the last trouble that spoils anything ended; now, while one stands."""
+    """When the last harmful incident ended; now, while one is active."""
     well_since = 0.0
     for incident in moment.incidents:
         if incident.impact in (Impact.NOTHING, Impact.AGING) or incident.begins > moment.seconds:
@@ -128,7 +128,7 @@ def _find_healthy_since(moment: OfficeMoment) -> float:
 
 
 def _check_incidents(moment: OfficeMoment, event_log: EventLog) -> None:
-    """While an office cannot be asked, or cannot be read where it should be, it is called by what keeps it."""
+    """While an office cannot be asked, or not be read although it should be, its status names the cause."""
     recently = moment.seconds - moment.grace_seconds
     owed_since = find_unpublished_since(moment.practice, event_log, moment.office_id)
     reaches = {Impact.EVERYTHING}
@@ -149,7 +149,7 @@ def _check_incidents(moment: OfficeMoment, event_log: EventLog) -> None:
 
 
 def _is_covered(incidents: Sequence[Incident], begins: float, ends: float) -> bool:
-    """Whether one trouble or another stood all this time."""
+    """Whether some incident was active all this time."""
     spans = sorted((incident.begins, incident.ends) for incident in incidents if incident.ends > begins)
     if not spans or spans[0][0] > begins:
         return False
@@ -162,7 +162,7 @@ def _is_covered(incidents: Sequence[Incident], begins: float, ends: float) -> bo
 
 
 def _check_aging(moment: OfficeMoment, event_log: EventLog, stuck_after_seconds: float) -> None:
-    """An office that can be asked is called by what its own aging does, once there was time to see it."""
+    """The status of an office that can be asked says what its own aging does, once there was time to see it."""
     recently = max(moment.seconds - moment.grace_seconds, 0.0)
     if max(_find_healthy_since(moment), moment.undisturbed_since) > recently or not moment.practice.aging.runs:
         return
@@ -184,7 +184,7 @@ def _check_aging(moment: OfficeMoment, event_log: EventLog, stuck_after_seconds:
 
 
 def check_recovered(environment: SimulationEnvironment) -> None:
-    """After everything was put right and time has passed, every office is fresh unless its next run is due already."""
+    """After everything was repaired and time has passed, every office is fresh unless its next run is due already."""
     for office_id, practice in environment.practices.items():
         status = environment.world.get_status(office_id)
         owed = find_unpublished_since(practice, environment.event_log, office_id)

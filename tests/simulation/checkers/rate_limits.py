@@ -1,4 +1,4 @@
-"""What left this machine: never too much, never too soon, and the less the more is wrong.
+"""The requests of this machine: never too many, never too soon, and fewer the more fails.
 
 All of it is read off headquarters' own log, whose seconds no step of a clock disturbs.
 """
@@ -21,7 +21,7 @@ SLOW_PROBES = "slow probes"
 ONE_BY_ONE = "one by one"
 
 CHECK_SECONDS = 300.0
-"""All requests of one look at an office that is blocked: its preferences, perhaps a statement, pages, a GET again."""
+"""All requests of one probe of an office that is blocked: its preferences, perhaps a statement, pages, a GET again."""
 CHECK_REQUESTS_MAX = 80
 OUTAGE_OFFICES_MIN = 3
 """Offices without a response before headquarters counts as down."""
@@ -34,7 +34,7 @@ JITTER_SECONDS = 0.5
 
 
 def check(environment: SimulationEnvironment) -> None:
-    """Hold all traffic of a run against what was agreed."""
+    """Check all traffic of a run against the limits."""
     for violation in environment.world.find_violations():
         environment.event_log.add_complaint(POLITE, "", violation)
     for office_id in environment.practices:
@@ -51,7 +51,7 @@ def check(environment: SimulationEnvironment) -> None:
 def check_slow_probes(
     office_id: str, own: Sequence[RecordedRequest], event_log: EventLog, cadence: Cadence, now_seconds: float
 ) -> None:
-    """While an office is blocked it is looked at no more often than the slow probes allow."""
+    """A blocked office is probed no more often than the slow probes allow."""
     for begins, ends in _find_blocked_periods(event_log, office_id, now_seconds):
         groups = list(_group_requests([each for each in own if begins + CHECK_SECONDS <= each.arrived_seconds < ends]))
         nights, steps = (ends - begins) / 86_400, sum(begins <= at < ends for at in event_log.clock_steps)
@@ -68,7 +68,7 @@ def check_slow_probes(
         for group in groups:
             if len(group) > CHECK_REQUESTS_MAX:
                 at = group[0].arrived_seconds
-                event_log.add_complaint(SLOW_PROBES, office_id, f"{len(group)} requests in one look at {at:.0f} s")
+                event_log.add_complaint(SLOW_PROBES, office_id, f"{len(group)} requests in one probe at {at:.0f} s")
 
 
 def _find_blocked_periods(event_log: EventLog, office_id: str, now_seconds: float) -> Iterator[tuple[float, float]]:
@@ -96,7 +96,7 @@ def _group_requests(own: Sequence[RecordedRequest]) -> Iterator[list[RecordedReq
 
 
 def check_one_by_one(incident: Incident, traffic: Sequence[RecordedRequest], event_log: EventLog) -> None:
-    """Once headquarters counts as down, one request at a time finds out when it is up, more and more rarely."""
+    """Once headquarters counts as down, one request at a time finds out whether it is up, at growing intervals."""
     (scheduled,) = incident.scheduled_faults
     begins, ends = float(scheduled.window.begins), float(scheduled.window.ends)  # type: ignore[arg-type]  # never instants here
     for born, died in event_log.lives:
@@ -117,13 +117,13 @@ def check_one_by_one(incident: Incident, traffic: Sequence[RecordedRequest], eve
 
 
 def _get_notice_delay(fault: Fault) -> float:
-    """Headquarters logs a connection that never came about at once; its client waits for it."""
+    """Headquarters logs a connection that fails at once; its client waits for the time-out."""
     in_vain = isinstance(fault, BrokenConnection) and fault.cut is ConnectionFailure.NO_CONNECTION
     return ApiSettings.model_fields["connect_timeout_seconds"].default if in_vain else 0.0
 
 
 def find_known_at(met: Sequence[RecordedRequest]) -> float | None:
-    """When the last of `OUTAGE_OFFICES_MIN` offices met silence, none of them long ago."""
+    """When the last of `OUTAGE_OFFICES_MIN` offices got no response, none of them long ago."""
     silent_at: dict[str, float] = {}
     for request in sorted(met, key=lambda each: each.finished_seconds):
         now = request.finished_seconds

@@ -1,4 +1,4 @@
-"""What a run leaves behind in the process: nothing."""
+"""A run leaves nothing behind in the process."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 @dataclass(frozen=True)
 class ProcessResources:
-    """What there is in a process at one moment."""
+    """The resources of a process at one moment."""
 
     tasks: frozenset[str]
     descriptors: tuple[str, ...]
@@ -23,19 +23,19 @@ class ProcessResources:
 
     @classmethod
     def capture(cls) -> "ProcessResources":
-        """What there is now; must be called on the event loop."""
+        """The present resources; must be called on the event loop."""
         tasks = frozenset(task.get_name() for task in asyncio.all_tasks() if not task.done())
         return cls(tasks, tuple(sorted(_list_descriptors())), SqliteDatabase.calls_in_flight)
 
 
 def check(before: ProcessResources, after: ProcessResources, leaked_tasks: list[str], event_log: EventLog) -> None:
-    """Hold what there is after a run against what there was before.
+    """Compare the resources after a run with those before.
 
     Args:
         before: as it was.
         after: as it is.
         outlived: tasks that outlived a daemon.
-        chronicle: takes what is found.
+        event_log: takes the complaints.
     """
     if leaked_tasks:
         event_log.add_complaint(LEAKED, "", f"tasks outlived their daemon: {sorted(leaked_tasks)}")
@@ -49,7 +49,7 @@ def check(before: ProcessResources, after: ProcessResources, leaked_tasks: list[
 
 
 def count_objects() -> int:
-    """How many objects live in this process once everything unreachable is gone."""
+    """The number of objects in this process after a garbage collection."""
     gc.collect()
     return len(gc.get_objects())
 
@@ -59,6 +59,6 @@ def _list_descriptors() -> list[str]:
     for link in _DESCRIPTORS.iterdir():
         try:
             found.append(str(link.readlink()))
-        except OSError:  # the descriptor of this very listing
+        except OSError:  # the descriptor of this listing itself
             continue
     return found

@@ -55,7 +55,7 @@ def find_stable_periods(
 
 @dataclass(frozen=True)
 class StoredSnapshot:
-    """A snapshot as the database holds it, and between which moments it was read, as far as is known."""
+    """A snapshot as the database holds it, and the known bounds of the time at which it was read."""
 
     row: PublishedSnapshot
     balances: Sequence[Balance]
@@ -71,12 +71,12 @@ def check(
     aged_before: date | None,
     foreign_periods: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Hold an office's snapshots, oldest first, against its past.
+    """Compare an office's snapshots, oldest first, with its own past.
 
     Args:
         practice: the office.
         snapshots: what was published.
-        chronicle: takes what is found.
+        event_log: takes the complaints.
         aged_before: the date of its last run of before the world.
         strangers: when another office answered to its key. What was seen of aging then may be that one's, so that a
             run of its own is rightly read again.
@@ -137,7 +137,7 @@ def _find_stable_period(
 def _find_spans(
     practice: Practice, balances: Sequence[Balance], specs: Sequence[WantedSettings]
 ) -> Iterator[tuple[float, float]]:
-    """When the table was so, as seen through anything that was ever wanted of it."""
+    """When the table held these balances, under any selection that was ever configured."""
     true_balances = [TrueBalance._make(balance) for balance in balances]
     offices = {each.settings.spec for each in specs if each.settings is not None}
     for include, clinics in sorted({(office.include, office.clinics) for office in offices}):
@@ -147,7 +147,7 @@ def _find_spans(
 
 
 def _iterate_scopes(specs: Sequence[WantedSettings]) -> Iterator[WantedSettings]:
-    """Where other guarantors were wanted than before: the same run is rightly published again."""
+    """The selections in order: after a change of the selection, the same run is rightly published again."""
     before: object = None
     for wanted in specs:
         if wanted.settings is not None:

@@ -11,7 +11,7 @@ from oddaemon.settings import OfficeSettings
 
 @dataclass(frozen=True)
 class RestartDaemon:
-    """The daemon ends, and starts again after a while.
+    """The daemon ends, and starts again after a time.
 
     Attributes:
         how: `crash`: cut off wherever it is; `stop`: ends at once; `drain`: ends in good order.
@@ -29,7 +29,7 @@ class RestartDaemon:
 
 @dataclass(frozen=True)
 class ReloadConfig:
-    """Other offices are wanted, or the same ones otherwise. None takes one out; who is not named stays as they are."""
+    """Other offices are configured, or the same ones in another way. None removes one; the others stay."""
 
     at_seconds: float
     settings_by_office: tuple[tuple[str, OfficeSettings | None], ...] = field(repr=False)
@@ -38,7 +38,7 @@ class ReloadConfig:
 
 @dataclass(frozen=True)
 class StepClock:
-    """The clock of the daemon's machine jumps."""
+    """The clock of the daemon's machine is set."""
 
     at_seconds: float
     by_seconds: float

@@ -1,4 +1,4 @@
-"""What happens to the daemon: it ends and starts again, gets another configuration, finds its clock changed."""
+"""Incidents of the daemon: it ends and starts again, its configuration changes, its clock is set."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,13 +14,13 @@ from tests.simulation.scenario.timing import draw_moment
 
 DRAIN_SECONDS_MAX = 80.0
 CRASH_WAIT_SECONDS_MAX = 3600.0
-"""A crash at a line of the log that does not come happens all the same."""
+"""A crash that waits for a line of the log happens after this time without it."""
 
 DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
 
 
 def _draw_restarts(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incident:
-    """The daemon ends some times, in every way and at any moment, and is down for seconds or hours."""
+    """The daemon ends several times, in every way and at any moment, and is down for seconds or hours."""
     endings: list[Action] = []
     for _ in range(rng.randint(1, 6)):
         how = rng.choices(("crash", "stop", "drain"), (70, 15, 15))[0]
@@ -32,7 +32,7 @@ def _draw_restarts(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incid
 
 
 def _draw_reloads(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incident:
-    """Offices are taken out, put back and changed while the others go on."""
+    """Offices are removed, added again and changed while the others continue."""
     actions: list[Action] = []
     for _ in range(rng.randint(1, 3)):
         member = fleet.get_member(rng.choice(fleet.ids))
@@ -63,7 +63,7 @@ def _draw_changed_settings(rng: Random, member: FleetMember) -> tuple[str, Offic
 
 
 def _draw_clock_steps(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incident:
-    """The clock of the daemon's machine jumps, and later it is put right."""
+    """The clock of the daemon's machine is set wrong, and corrected later."""
     by_seconds = rng.choice((-90.0, 90.0, -HOUR, HOUR, -7 * HOUR, 7 * HOUR, -DAY, 30 * DAY, -300 * DAY, 300 * DAY))
     begins = draw_moment(rng, fleet, rng.choice(fleet.ids))
     ends = begins + rng.choice((60.0, HOUR, 8 * HOUR))

@@ -1,4 +1,4 @@
-"""A trouble of the story, as a value: what is planted, where and when, and what its office may be called meanwhile."""
+"""An incident of the scenario, as a value: what fails, where and when, and which statuses it explains."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from tests.simulation.incidents.actions import Action
 
 
 class Impact(Enum):
-    """What of an office's life a trouble spoils while it stands.
+    """What an incident prevents at an office while it is active.
 
     Attributes:
         NOTHING: it does no harm by itself; everything must go on in time.
@@ -39,7 +39,7 @@ class ExpectedStatus:
     pattern: str
 
     def matches(self, status: Status) -> bool:
-        """Whether this is what the standing says."""
+        """Whether the status says this."""
         return status.condition in self.conditions and re.search(self.pattern, status.reason) is not None
 
 
@@ -49,7 +49,7 @@ def expect_status(pattern: str, *conditions: Condition) -> ExpectedStatus:
 
 
 def expect_failure(*kinds: FailureKind, conditions: tuple[Condition, ...] = (Condition.UNREACHABLE,)) -> ExpectedStatus:
-    """Any of these failures, by what the program says of it."""
+    """Any of these failures, by the sentence of each."""
     meanings = "|".join(re.escape(kind.meaning) for kind in kinds)
     return expect_status(f"(?i:{meanings})", *conditions)
 
@@ -79,7 +79,7 @@ class Incident:
     expected_statuses: tuple[ExpectedStatus, ...] = ()
 
     def is_active(self, office_id: str, seconds: float) -> bool:
-        """Whether it spoils anything for this office at this moment."""
+        """Whether it harms this office at this moment."""
         return office_id in self.office_ids and self.begins <= seconds < self.ends
 
     def describe(self) -> str:
@@ -92,5 +92,5 @@ class Incident:
 
 
 def find_harmful(incidents: Iterable[Incident], office_id: str, seconds: float) -> list[Incident]:
-    """Which troubles do this office harm at this moment."""
+    """The incidents that harm this office at this moment."""
     return [each for each in incidents if each.impact is not Impact.NOTHING and each.is_active(office_id, seconds)]

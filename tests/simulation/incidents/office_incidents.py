@@ -32,7 +32,7 @@ from tests.simulation.scenario.fleet import HOUR, TIMES_DUE, VERSIONS, FleetMemb
 from tests.simulation.scenario.timing import draw_moment, list_due_moments
 
 NEVER_SECONDS = 90 * HOUR
-"""A run that takes so long ends after the story."""
+"""A run that takes this long ends after the scenario."""
 FIRST_VERSION_OF_TODAY_ONLY = "22.2"
 SERVICE_DOWN_SECONDS = 5 * HOUR
 
@@ -51,7 +51,7 @@ def _draw_run_before_due(rng: Random, fleet: SimulatedFleet, office_id: str) -> 
 
 
 def _draw_run_during_pull(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """Just when the night's run has completed it is run again by hand, once or twice."""
+    """Just after the night's run has completed, aging is run again by hand, once or twice."""
     spec = fleet.get_member(office_id).spec
     completed = _draw_due_moment(rng, fleet, office_id) + spec.start_delay_seconds + spec.run_seconds
     first = completed + rng.uniform(1, 150)
@@ -62,7 +62,7 @@ def _draw_run_during_pull(rng: Random, fleet: SimulatedFleet, office_id: str) ->
 
 
 def _draw_future_date(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """Versions before 22.2 could age for any day; later the office ages for today."""
+    """Versions before 22.2 could age for any day; later the office runs aging for today."""
     if fleet.get_member(office_id).spec.program_version >= FIRST_VERSION_OF_TODAY_ONLY:
         return _draw_second_run(rng, fleet, office_id)
     begins, days_ahead = draw_moment(rng, fleet, office_id), rng.randint(1, 9)
@@ -130,7 +130,7 @@ def _draw_crash_with_lock(rng: Random, fleet: SimulatedFleet, office_id: str) ->
 
 
 def _draw_service_down(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """The Open Dental Service sleeps through its hour, one night or all of them."""
+    """The Open Dental Service is down in the hour of aging, one night or every night."""
     begins = max(1.0, _draw_due_moment(rng, fleet, office_id) - rng.uniform(0, HOUR))
     ends = begins + rng.choice((0.5 * HOUR, 6 * HOUR, 30 * HOUR))
     actions = (
@@ -161,7 +161,7 @@ def _draw_due_time_change(rng: Random, fleet: SimulatedFleet, office_id: str) ->
 
 
 def _draw_upgrade(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """Open Dental is updated: its eConnector is away for a while, and monthly aging exists no longer."""
+    """Open Dental is updated: its eConnector is down for a while, and monthly aging no longer exists."""
     begins = draw_moment(rng, fleet, office_id)
     ends = begins + rng.uniform(120, 2400)
     scheduled = ScheduledFault(EConnectorDown(), frozenset({office_id}), FaultWindow(begins, ends))

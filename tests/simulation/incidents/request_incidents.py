@@ -46,7 +46,7 @@ INDISTINGUISHABLE = frozenset({STALE_PREFERENCES, QUERIES_RESTRICTED})
 
 QUERIES = frozenset({Endpoint.SHORT_QUERY})
 IN_FLIGHT_SECONDS = 90.0
-"""A request that was struck just before the end of a trouble is still waiting for its time-out after it."""
+"""A request that failed just before the end of an incident still waits for its time-out after it."""
 SETTLE_SECONDS = 900.0
 KEY_WORKS_AFTER_SECONDS = 900.0
 
@@ -54,7 +54,7 @@ UNREACHABLE, BLOCKED, SUSPECT = Condition.UNREACHABLE, Condition.BLOCKED, Condit
 PULLING = Condition.PULLING
 
 SILENCE_STATUS = expect_failure(FailureKind.HEADQUARTERS_DOWN)
-"""Three offices in trouble at once may look like headquarters down, until the next one is answered."""
+"""Three failing offices at once may look like an outage of headquarters, until another one is answered."""
 NO_CONNECTION = (expect_failure(FailureKind.CONNECT), SILENCE_STATUS)
 NO_ANSWER = (expect_failure(FailureKind.TIMEOUT), SILENCE_STATUS)
 BROKEN = (expect_failure(FailureKind.CONNECTION_LOST), SILENCE_STATUS)
@@ -100,7 +100,7 @@ DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
 
 @dataclass(frozen=True)
 class _ContinuousIncident:
-    """A trouble that stands for a while and hits every request, or every query."""
+    """Affects every request, or every query, for a time."""
 
     kind: str
     faults: tuple[Fault, ...]
@@ -121,7 +121,7 @@ class _ContinuousIncident:
 
 @dataclass(frozen=True)
 class _SporadicIncident:
-    """A trouble that hits some requests, here and there."""
+    """Affects some requests, at random."""
 
     kind: str
     faults: tuple[Fault, ...]
@@ -139,7 +139,7 @@ class _SporadicIncident:
 
 
 def _draw_throttling(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """429, with every kind of Retry-After; some ask for more time than the trouble itself lasts."""
+    """429, with every kind of Retry-After; some ask for more time than the incident itself lasts."""
     begins = draw_moment(rng, fleet, office_id)
     ends = begins + (draw_duration(rng) if rng.random() < 0.5 else 5.0)
     scheduled = ScheduledFault(

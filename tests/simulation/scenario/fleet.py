@@ -70,7 +70,7 @@ class FleetMember:
 
 @dataclass(frozen=True)
 class SimulatedFleet:
-    """Everybody in one seed's world."""
+    """All offices of one scenario."""
 
     base: datetime
     nights: int
@@ -79,7 +79,7 @@ class SimulatedFleet:
 
     @property
     def seconds(self) -> float:
-        """How long troubles may last."""
+        """How long incidents may last."""
         return self.nights * DAY
 
     @property
@@ -96,7 +96,7 @@ class SimulatedFleet:
 
 
 def draw_fleet(rng: Random) -> SimulatedFleet:
-    """Everybody, the same for the same dice."""
+    """Draw the fleet; the same random numbers draw the same one."""
     base = rng.choice(CHANGES_OF_CLOCKS) if draw_chance(rng, 0.3) else ORDINARY + timedelta(days=rng.randint(0, 99))
     base += timedelta(seconds=rng.randint(0, int(DAY / 2)))
     ((count, nights),) = rng.choices(OFFICES_AND_NIGHTS)
@@ -105,7 +105,7 @@ def draw_fleet(rng: Random) -> SimulatedFleet:
 
 
 def _draw_cadence(rng: Random) -> Cadence:
-    """Idle offices are asked more rarely than by default: what counts is what comes of a probe, not how many come."""
+    """Idle offices are probed less often than by default: the result of a probe matters, not the number of probes."""
     return Cadence(
         probe_seconds=rng.choice((60.0, 120.0, 240.0, 240.0, 240.0, 300.0, 300.0)),
         late_probe_seconds=rng.choice((300.0, 900.0, 1800.0, 1800.0, 3600.0)),

@@ -27,7 +27,7 @@ RUN_SECONDS = 60.0
 
 
 def make_member(office_id: str = ELM, **overrides: Any) -> FleetMember:
-    """An office in Los Angeles, due at two; whatever else is said goes to its practice, or to its settings."""
+    """An office in Los Angeles, due at two; further arguments go to its practice or to its settings."""
     number = int(office_id.rpartition("-")[2])
     office_overrides = {name: overrides.pop(name) for name in ("reader", "clinics", "include") if name in overrides}
     zone = overrides.pop("configured_zone", ZoneInfo("America/Los_Angeles"))

@@ -1,4 +1,4 @@
-"""One seed's story: who takes part, what goes wrong. All of it follows from the seed, and nothing else does.
+"""The scenario of one seed: its offices and its incidents. All of it follows from the seed, and nothing else does.
 
 Each seed draws only some kinds of trouble and then plants several of each (a swarm): what goes wrong together every
 time hides what goes wrong alone.
@@ -29,7 +29,7 @@ FLEET_WIDE = frozenset({*DAEMON_INCIDENTS, HEADQUARTERS_DOWN})
 QUIET_SHARE = 0.04
 """Of seeds in which nothing goes wrong at all."""
 ISOLATION_SHARE = 0.2
-"""Of seeds in which one office alone is in trouble, so that the others can be compared with a world where it is not."""
+"""Of seeds in which only one office fails, so that the others can be compared with a run in which it does not."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Scenario:
     fleet: SimulatedFleet
     incidents: tuple[Incident, ...]
     failing_office: str | None = None
-    """The one office that is in trouble; None: it may be any of them."""
+    """The only office that fails; None: any of them may."""
 
     @property
     def actions(self) -> list[Action]:
@@ -50,7 +50,7 @@ class Scenario:
         )
 
     def describe(self) -> str:
-        """The story in words."""
+        """The scenario as text."""
         fleet = self.fleet
         lines = [
             f"Seed {self.seed}: {len(fleet.members)} offices, {fleet.nights} nights from {fleet.base.isoformat()}."
@@ -62,7 +62,7 @@ class Scenario:
 
 
 def draw_scenario(seed: int) -> Scenario:
-    """The story of a seed."""
+    """Draw the scenario of a seed."""
     fleet = draw_fleet(make_rng(seed, "cast"))
     rng = make_rng(seed, "troubles")
     fate = rng.random()
@@ -78,6 +78,6 @@ def draw_scenario(seed: int) -> Scenario:
         own_rng = make_rng(seed, kind)
         times = 1 if kind in FLEET_WIDE else own_rng.choice((1, 1, 2, 3))
         incidents += [KINDS[kind](own_rng, fleet, failing_office or own_rng.choice(fleet.ids)) for _ in range(times)]
-    # Headquarters that is down is in front of everything else.
+    # An outage of headquarters hides every other fault, so it comes first.
     incidents.sort(key=lambda incident: (incident.kind != HEADQUARTERS_DOWN, incident.begins))
     return Scenario(seed, fleet, tuple(incidents), failing_office)

@@ -1,10 +1,10 @@
-"""How chance is read off a seed: each question has dice of its own, so that a new question changes no old answer."""
+"""Random numbers from a seed: each decision has a generator of its own, so that a new decision changes no other."""
 
 from random import Random
 
 
 def make_rng(seed: int, purpose: str) -> Random:
-    """The dice for one question about one seed."""
+    """The generator for one decision of one seed."""
     return Random(f"simulation/{seed}/{purpose}")
 
 

@@ -1,4 +1,4 @@
-"""When things happen: rather around an office's nightly run than anywhere."""
+"""When things happen: mostly around an office's nightly run."""
 
 from datetime import datetime, time, timedelta
 from random import Random
@@ -11,7 +11,7 @@ SHARE_AROUND_A_RUN = 0.65
 
 
 def list_due_moments(fleet: SimulatedFleet, member: FleetMember) -> list[float]:
-    """When the office's aging is due, in seconds since the world began; all nights of the story."""
+    """When the office's aging is due, in seconds since the simulation began; all nights of the scenario."""
     spec = member.spec
     if spec.service_time_due is None:
         return []
@@ -27,7 +27,7 @@ def list_due_moments(fleet: SimulatedFleet, member: FleetMember) -> list[float]:
 
 
 def draw_moment(rng: Random, fleet: SimulatedFleet, office_id: str) -> float:
-    """Some moment of the story, in seconds since the world began."""
+    """Draw a moment of the scenario, in seconds since the simulation began."""
     member = fleet.get_member(office_id)
     due = list_due_moments(fleet, member)
     if due and rng.random() < SHARE_AROUND_A_RUN:
@@ -38,6 +38,6 @@ def draw_moment(rng: Random, fleet: SimulatedFleet, office_id: str) -> float:
 
 
 def draw_duration(rng: Random) -> float:
-    """How long a trouble stands, in seconds: moments, hours, or most of a day."""
+    """Draw how long an incident lasts, in seconds: moments, hours, or most of a day."""
     longest = rng.choices((60.0, 600.0, 3 * HOUR, 16 * HOUR), (20, 30, 35, 15))[0]
     return rng.uniform(longest / 10, longest)
