@@ -17,3 +17,4 @@ ENGINES = (
     pytest.param("sqlite", id=pytest.HIDDEN_PARAM),
     pytest.param("postgresql", marks=needs_postgresql),
 )
+on_postgresql = pytest.mark.parametrize("engine", ENGINES[1:])

@@ -6,33 +6,28 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from types import ModuleType
 
 import psycopg
 import pytest
 from sqlalchemy import Dialect as DriverDialect
-from sqlalchemy import Integer, TextClause, create_engine
+from sqlalchemy import TextClause, create_engine
 from sqlalchemy.dialects.postgresql import psycopg as postgresql_driver
 from sqlalchemy.dialects.sqlite import pysqlite
-from sqlalchemy.schema import CreateTable
 
 import oddaemon.store
 import oddaemon.store.history
-from oddaemon.store.column_types import Instant
 from oddaemon.store.dialect import Dialect, DialectStatement
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.dialect import DIALECT as SQLITE
-from oddaemon.store.sqlite.version import prepare
 from tests.store.postgresql.database import DIALECT as POSTGRESQL
 from tests.store.postgresql.database import PostgresqlDatabase
-from tests.store.postgresql.engines import ENGINES
+from tests.store.postgresql.engines import on_postgresql
 
 SQLITE_WORDS = re.compile(r"json_each|json_group_array|json_array|\?\d|exec_driver_sql|PRAGMA|rowid", re.IGNORECASE)
 CONDITIONS = ("NOT EXISTS", "delivery.state")
 """Parts of statements."""
 POSTGRESQL_DRIVER = postgresql_driver.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-on_postgresql = pytest.mark.parametrize("engine", ENGINES[1:])
 
 
 def list_modules() -> Iterator[ModuleType]:
@@ -105,35 +100,7 @@ async def test_postgresql_accepts_every_statement(database: PostgresqlDatabase) 
     assert refused == {}
 
 
-@on_postgresql
-async def test_keys_are_64_bits_wide_and_instants_know_their_zone(database: PostgresqlDatabase) -> None:
-    query = (
-        "SELECT table_name, column_name, udt_name, is_identity, collation_name FROM information_schema.columns "
-        "WHERE table_schema = 'public'"
-    )
-    found = {(row[0], row[1]): row[2:] for row in await database.execute_one(query)}
-    for table in metadata.sorted_tables:
-        for column in table.columns:
-            kind, is_identity, collation = found[table.name, column.name]
-            if isinstance(column.type, Instant):
-                assert kind == "timestamptz", column
-            if column.primary_key and isinstance(column.type, Integer):
-                assert (kind, is_identity) == ("int8", "NO" if column.identity is None else "YES"), column
-            if (table.name, column.name) in {("office", "id"), ("delivery", "sink")}:
-                assert collation == "C"
-
-
 def _find_or_append(names: list[str], name: str) -> int:
     if name not in names:
         names.append(name)
     return names.index(name) + 1
-
-
-def test_the_tables_are_those_that_the_migrations_create(path: Path) -> None:
-    path.touch()
-    prepare(path)
-    with closing(sqlite3.connect(path)) as migrated, closing(sqlite3.connect(":memory:")) as described:
-        for table in metadata.sorted_tables:
-            described.execute(str(CreateTable(table).compile(dialect=pysqlite.dialect())))
-            pragma = f"PRAGMA table_info({table.name})"
-            assert described.execute(pragma).fetchall() == migrated.execute(pragma).fetchall()

@@ -8,7 +8,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-INSTANT = sa.String(27)
+KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+INSTANT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 MONEY = ("est_balance", "bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "ins_est", "bal_total")
 
 
@@ -16,8 +17,8 @@ def upgrade() -> None:
     """Add tables for backfilled days. They stay apart from the snapshots, which were true when they were read."""
     op.create_table(
         "backfill",
-        sa.Column("number", sa.Integer, primary_key=True),
-        sa.Column("office", sa.Integer, sa.ForeignKey("office.key"), nullable=False),
+        sa.Column("number", KEY, sa.Identity(), primary_key=True),
+        sa.Column("office", KEY, sa.ForeignKey("office.key"), nullable=False),
         sa.Column("as_of", sa.Date, nullable=False),
         sa.Column("via", sa.Text, nullable=False),
         sa.Column("query", sa.Text, nullable=False),
@@ -32,16 +33,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "backfill_page",
-        sa.Column("number", sa.Integer, primary_key=True),
-        sa.Column("backfill", sa.Integer, sa.ForeignKey("backfill.number"), nullable=False),
+        sa.Column("number", KEY, sa.Identity(), primary_key=True),
+        sa.Column("backfill", KEY, sa.ForeignKey("backfill.number"), nullable=False),
         sa.Column("balances", sa.Text, nullable=False),
         sa.Column("progress", sa.Text, nullable=False),
     )
     op.create_index("backfill_page_backfill", "backfill_page", ["backfill"])
     op.create_table(
         "historical_snapshot",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("office", sa.Integer, sa.ForeignKey("office.key"), nullable=False),
+        sa.Column("id", KEY, sa.Identity(), primary_key=True),
+        sa.Column("office", KEY, sa.ForeignKey("office.key"), nullable=False),
         sa.Column("as_of", sa.Date, nullable=False),
         sa.Column("via", sa.Text, nullable=False),
         sa.Column("published_at", INSTANT, nullable=False),
@@ -54,7 +55,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "historical_balance",
-        sa.Column("snapshot", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("snapshot", KEY, primary_key=True, autoincrement=False),
         sa.Column("pat_num", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("clinic_num", sa.BigInteger, nullable=False),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in MONEY),

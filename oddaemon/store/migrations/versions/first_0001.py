@@ -9,7 +9,9 @@ branch_labels = None
 depends_on = None
 
 APPLICATION_ID = 0x6F646461
-INSTANT = sa.String(27)
+KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+IDENTIFIER = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+INSTANT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 MONEY = ("est_balance", "bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "ins_est", "bal_total")
 
 
@@ -17,8 +19,8 @@ def upgrade() -> None:
     """Create all tables. Migrations do not import `schema`, which changes over time."""
     op.create_table(
         "office",
-        sa.Column("key", sa.Integer, primary_key=True),
-        sa.Column("id", sa.Text, nullable=False, unique=True),
+        sa.Column("key", KEY, sa.Identity(), primary_key=True),
+        sa.Column("id", IDENTIFIER, nullable=False, unique=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("wanted", sa.Boolean, nullable=False),
         sa.Column("condition", sa.Text),
@@ -30,16 +32,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "pull_page",
-        sa.Column("number", sa.Integer, primary_key=True),
-        sa.Column("office", sa.Integer, sa.ForeignKey("office.key"), nullable=False),
+        sa.Column("number", KEY, sa.Identity(), primary_key=True),
+        sa.Column("office", KEY, sa.ForeignKey("office.key"), nullable=False),
         sa.Column("balances", sa.Text, nullable=False),
         sa.Column("checkpoint", sa.Text, nullable=False),
     )
     op.create_index("pull_page_office", "pull_page", ["office"])
     op.create_table(
         "snapshot",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("office", sa.Integer, sa.ForeignKey("office.key"), nullable=False),
+        sa.Column("id", KEY, sa.Identity(), primary_key=True),
+        sa.Column("office", KEY, sa.ForeignKey("office.key"), nullable=False),
         sa.Column("aging_date", sa.Date, nullable=False),
         sa.Column("observed_at", INSTANT, nullable=False),
         sa.Column("published_at", INSTANT, nullable=False),
@@ -55,10 +57,10 @@ def upgrade() -> None:
     op.create_index("snapshot_office", "snapshot", ["office", "id"])
     op.create_table(
         "balance",
-        sa.Column("office", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("office", KEY, primary_key=True, autoincrement=False),
         sa.Column("pat_num", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("valid_from", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("valid_to", sa.Integer),
+        sa.Column("valid_from", KEY, primary_key=True, autoincrement=False),
+        sa.Column("valid_to", KEY),
         sa.Column("clinic_num", sa.BigInteger, nullable=False),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in MONEY),
         sqlite_with_rowid=False,

@@ -8,7 +8,9 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-INSTANT = sa.String(27)
+KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+IDENTIFIER = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+INSTANT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 
 def upgrade() -> None:
@@ -17,8 +19,8 @@ def upgrade() -> None:
     op.add_column("snapshot", sa.Column("late_at", INSTANT))
     op.create_table(
         "journal",
-        sa.Column("number", sa.Integer, primary_key=True),
-        sa.Column("office", sa.Integer, sa.ForeignKey("office.key"), nullable=False),
+        sa.Column("number", KEY, sa.Identity(), primary_key=True),
+        sa.Column("office", KEY, sa.ForeignKey("office.key"), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
         sa.Column("level", sa.Text, nullable=False),
         sa.Column("event", sa.Text, nullable=False),
@@ -26,7 +28,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("journal_office", "journal", ["office", "number"])
-    op.add_column("office", sa.Column("history_from", sa.Integer))
+    op.add_column("office", sa.Column("history_from", KEY))
     op.create_table(
         "maintenance",
         sa.Column("job", sa.Text, primary_key=True),
@@ -36,11 +38,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "delivery",
-        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("number", KEY, sa.Identity(), primary_key=True),
         sa.Column("delivery_id", sa.Text, nullable=False, unique=True),
-        sa.Column("sink", sa.Text, nullable=False),
-        sa.Column("office", sa.Integer, sa.ForeignKey("office.key"), nullable=False),
-        sa.Column("snapshot", sa.Integer, nullable=False),
+        sa.Column("sink", IDENTIFIER, nullable=False),
+        sa.Column("office", KEY, sa.ForeignKey("office.key"), nullable=False),
+        sa.Column("snapshot", KEY, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("queued_at", INSTANT, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),

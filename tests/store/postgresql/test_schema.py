@@ -1,0 +1,81 @@
+"""The tables that `schema` describes are those that the migrations create, in SQLite and in PostgreSQL."""
+
+import sqlite3
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Integer, text
+from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.schema import CreateTable
+
+from oddaemon.store.column_types import Instant
+from oddaemon.store.schema import metadata
+from oddaemon.store.sqlite.version import prepare
+from tests.store.postgresql.database import PostgresqlDatabase
+from tests.store.postgresql.engines import on_postgresql
+
+COLUMNS = (
+    "SELECT table_name, column_name, udt_name, is_nullable, is_identity, collation_name, column_default "
+    "FROM information_schema.columns WHERE table_schema = :name AND table_name <> 'alembic_version'"
+)
+INDEXES = (
+    "SELECT tablename, indexname, replace(indexdef, schemaname || '.', '') FROM pg_indexes "
+    "WHERE schemaname = :name AND tablename <> 'alembic_version'"
+)
+FOREIGN_KEYS = (
+    "SELECT table_name, constraint_name FROM information_schema.table_constraints "
+    "WHERE table_schema = :name AND constraint_type = 'FOREIGN KEY'"
+)
+
+
+async def describe(database: PostgresqlDatabase, name: str) -> list[set[tuple[object, ...]]]:
+    return [set(await database.execute_one(query, {"name": name})) for query in (COLUMNS, INDEXES, FOREIGN_KEYS)]
+
+
+def migrate(connection: Connection) -> None:
+    for each in ("DROP SCHEMA IF EXISTS migrated CASCADE", "CREATE SCHEMA migrated", "SET search_path TO migrated"):
+        connection.execute(text(each))
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(files("oddaemon.store") / "migrations"))
+    command.upgrade(config, "head")
+    connection.execute(text("SET search_path TO public"))
+
+
+def test_the_tables_are_those_that_the_migrations_create(path: Path) -> None:
+    path.touch()
+    prepare(path)
+    with closing(sqlite3.connect(path)) as migrated, closing(sqlite3.connect(":memory:")) as described:
+        for table in metadata.sorted_tables:
+            described.execute(str(CreateTable(table).compile(dialect=pysqlite.dialect())))
+            pragma = f"PRAGMA table_info({table.name})"
+            assert described.execute(pragma).fetchall() == migrated.execute(pragma).fetchall()
+
+
+@on_postgresql
+async def test_in_postgresql_too(database: PostgresqlDatabase) -> None:
+    async with database.engine.begin() as connection:
+        await connection.run_sync(migrate)
+    described, migrated = await describe(database, "public"), await describe(database, "migrated")
+    assert len(described[0]) == sum(len(table.columns) for table in metadata.sorted_tables)
+    assert migrated == described
+
+
+@on_postgresql
+async def test_keys_are_64_bits_wide_and_instants_know_their_zone(database: PostgresqlDatabase) -> None:
+    query = (
+        "SELECT table_name, column_name, udt_name, is_identity, collation_name FROM information_schema.columns "
+        "WHERE table_schema = 'public'"
+    )
+    found = {(row[0], row[1]): row[2:] for row in await database.execute_one(query)}
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            kind, is_identity, collation = found[table.name, column.name]
+            if isinstance(column.type, Instant):
+                assert kind == "timestamptz", column
+            if column.primary_key and isinstance(column.type, Integer):
+                assert (kind, is_identity) == ("int8", "NO" if column.identity is None else "YES"), column
+            if (table.name, column.name) in {("office", "id"), ("delivery", "sink")}:
+                assert collation == "C"
