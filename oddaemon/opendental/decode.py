@@ -4,6 +4,7 @@ Anything missing, of the wrong type, negative where it is a count, or not finite
 neither a balance nor a key.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -14,7 +15,14 @@ from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, Regi
 from oddaemon.core.model import AgingMark, Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
-from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
+from oddaemon.core.snapshot.packing import (
+    COLUMNS_PER_GROUP_MAX,
+    ROW_SEPARATOR,
+    PackedColumnTruncated,
+    Packing,
+    format_row,
+    unpack,
+)
 from oddaemon.core.snapshot.verify import compute_checksum
 from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, MalformedValue, Row
 
@@ -36,6 +44,7 @@ _TOTALS = (
 _REPORT_AMOUNTS = (
     *("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "BalTotal", "InsWoEst", "InsPayEst", "PatientPortion"),
 )
+_ROWS_AS_WRITTEN = re.compile(r"[-0-9,|]*")
 _IDENTITY = ("Title", "Phone", "Address")
 _PACKED_COLUMN_NAMES = tuple(f"L{lane}" for lane in range(COLUMNS_PER_GROUP_MAX))
 
@@ -46,7 +55,7 @@ class PackedRows(NamedTuple):
     control: ControlQueryResult
     balances: list[Balance]
     checksum: int
-    """Of the row texts as received."""
+    """Of the row texts as the office's server writes them."""
     groups: int
     last_group: int | None
 
@@ -173,10 +182,13 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
             raise MalformedValue("the groups count more guarantors than the control columns")
         text = unpack(group, count, map(row.get_packed, _PACKED_COLUMN_NAMES[: packing.lanes]))
         try:
-            balances += parse_balance_text(text)
+            members = parse_balance_text(text)
         except MalformedValue as error:
             raise PackedColumnTruncated(f"a packed column is broken: {error}") from None
-        checksum += compute_checksum(text)
+        balances += members
+        # The office computed it of rows as its server writes them; a gateway may have wrapped them.
+        is_as_written = _ROWS_AS_WRITTEN.fullmatch(text)
+        checksum += compute_checksum(text if is_as_written else ROW_SEPARATOR.join(map(format_row, members)))
     return PackedRows(control, balances, checksum, len(rows), last_group)
 
 

@@ -2,6 +2,8 @@
 
 import codecs
 import json
+import re
+from collections.abc import Callable
 
 from hypothesis import strategies as st
 
@@ -77,6 +79,40 @@ def spell_document(draw: st.DrawFn, rows: list[dict[str, str]], *, with_unread: 
         text = f"{around}{text}{around}"
     nuls = draw(st.sampled_from([b"", b"\0" * 4])) if charset == "utf-8" else b""
     return mark + text.encode(charset) + nuls
+
+
+_AROUND_NUMBERS = st.sampled_from(["", "", "", " ", "\r\n", "\n", "\t"])
+
+
+@st.composite
+def respell_packed(draw: st.DrawFn, text: str) -> str:
+    """Packed rows that a layer on their way wrapped: the same values."""
+    numbers, around = re.split("([,|])", text), draw(_AROUND_NUMBERS)
+    for number in draw(st.sets(st.integers(0, len(numbers) // 2), max_size=4)):
+        numbers[2 * number] = f"{around}{numbers[2 * number]}{around}"
+    return "".join(numbers)
+
+
+SPOIL_PACKED: dict[str, Callable[[str], str]] = {
+    "numbers in quotes": lambda text: re.sub("(-?[0-9]+)", r'"\1"', text),
+    "decimals": lambda text: re.sub("([0-9]+)([,|]|$)", r"\g<1>.00\2", text),
+    "decimals with cents": lambda text: re.sub("([0-9]+)([,|]|$)", r"\g<1>.50\2", text),
+    "thousands": lambda text: re.sub("([0-9])([0-9]{3})([,|]|$)", r"\1,\2\3", text),
+    "decimal commas": lambda text: re.sub("([0-9])([,|]|$)", r"\1,00\2", text),
+    "dates with times": lambda text: re.sub(r"^[0-9]+", "2026-03-03T00:00:00", text),
+    "nulls": lambda text: re.sub(",[0-9]+", ",null", text, count=1),
+    "empty cells": lambda text: re.sub(",[0-9]+", ",", text, count=1),
+    "semicolons between rows": lambda text: text.replace("|", ";"),
+    "line breaks between rows": lambda text: text.replace("|", "\r\n"),
+    "commas between rows": lambda text: text.replace("|", ","),
+    "tabs between numbers": lambda text: text.replace(",", "\t"),
+    "semicolons between numbers": lambda text: text.replace(",", ";"),
+    "a separator at the end": lambda text: f"{text}|",
+    "no-break spaces": lambda text: text.replace(",", ",\xa0"),
+    "brackets": lambda text: text.replace(",", ",[", 1),
+    "a parenthesis for a minus": lambda text: re.sub(r"-([0-9]+)", r"(\1)", text) if "-" in text else f"({text})",
+}
+"""What a spreadsheet, a report writer or a gateway of another language makes of packed rows of two or more rows."""
 
 
 BROKEN: dict[str, st.SearchStrategy[str]] = {

@@ -8,22 +8,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddaemon.core.dates import parse_date
+from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.packing import PackedColumnTruncated, Packing
+from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.document import decode_rows
-from tests.opendental.response_bodies import GOOD, READERS, encode_rows
+from tests.opendental.response_bodies import (
+    BALANCES,
+    CANARY,
+    GOOD,
+    PACKING,
+    READERS,
+    JsonRow,
+    encode_rows,
+    make_packed_rows,
+)
 from tests.properties.documents import (
     BROKEN,
     INTEGERS,
     PRIVATE,
+    SPOIL_PACKED,
     TEXTS,
     UNREAD_LITERALS,
+    respell_packed,
     spell_day,
     spell_document,
     spell_integer,
     spell_text,
 )
 
+FULL_ROW = [Balance(number, 1, *[-int(CANARY) - number] * 7) for number in range(1, 20)]
+"""Two or more guarantors in every lane."""
 quickly = settings(deadline=None, max_examples=40)
 
 
@@ -38,10 +54,36 @@ def test_rows_have_the_same_values_in_every_spelling(data: st.DataObject, values
 
 
 @quickly
-@given(st.data(), st.sampled_from(sorted(set(GOOD) - {"packed"})))
+@given(st.data(), st.sampled_from(sorted(GOOD)))
 def test_each_reader_reads_the_same_from_every_spelling(data: st.DataObject, kind: str) -> None:
     rows = [{name: data.draw(_spell(value)) for name, value in row.items()} for row in GOOD[kind]()]
     assert READERS[kind](data.draw(spell_document(rows))) == READERS[kind](encode_rows(GOOD[kind]()))
+
+
+@quickly
+@given(st.data())
+def test_packed_rows_are_the_same_however_they_were_wrapped_and_still_prove_the_office(data: st.DataObject) -> None:
+    rows = make_packed_rows()
+    for row in rows:
+        row |= {name: data.draw(respell_packed(row[name])) for name in _list_packed_columns(row)}
+    spelled = [{name: data.draw(_spell(value)) for name, value in row.items()} for row in rows]
+    packed = decode.parse_packed(decode_rows(data.draw(spell_document(spelled))), PACKING)
+    assert packed.balances == BALANCES
+    assert find_difference(packed.balances, packed.control.totals, packed.checksum) is None
+
+
+@quickly
+@given(st.data(), st.sampled_from(sorted(SPOIL_PACKED)))
+def test_packed_rows_of_another_grammar_are_refused_without_a_value(data: st.DataObject, what: str) -> None:
+    rows = make_packed_rows(FULL_ROW, Packing(lane_span=10, lanes=2))
+    row = data.draw(st.sampled_from(rows))
+    name = data.draw(st.sampled_from(_list_packed_columns(row)))
+    row[name] = SPOIL_PACKED[what](row[name])
+    sent = encode_rows(rows)
+    with pytest.raises((MalformedValue, PackedColumnTruncated)) as caught:
+        decode.parse_packed(decode_rows(sent), Packing(lane_span=10, lanes=2))
+    assert CANARY not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 @quickly
@@ -78,6 +120,10 @@ def test_a_document_that_was_cut_names_its_encoding_and_no_value(data: st.DataOb
         decode_rows(cut)
     assert str(caught.value).startswith("the response is not a JSON list of rows: ")
     assert PRIVATE not in str(caught.value)
+
+
+def _list_packed_columns(row: JsonRow) -> list[str]:
+    return [name for name in row if name.startswith("L") and name[1:].isdigit() and row[name]]
 
 
 def _spell(value: Any) -> st.SearchStrategy[str]:
