@@ -80,6 +80,13 @@ class TunnelTrace:
             self.is_opening = False
 
 
+def is_disconnected(error: Exception) -> bool:
+    """Whether an open tunnel was closed: by the proxy or by the other side, which looks the same."""
+    if (tls_error := find_tls_error(error)) is not None:
+        return isinstance(tls_error, ssl.SSLEOFError) or tls_error.reason == "UNEXPECTED_EOF_WHILE_READING"
+    return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+
+
 def describe_proxy_error(error: Exception, proxy: Proxy) -> str:
     """Why a proxy opened no tunnel, as a clause. Nothing that the proxy wrote is quoted: it may echo credentials."""
     if isinstance(error, httpx.ProxyError):

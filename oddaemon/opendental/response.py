@@ -25,7 +25,7 @@ from oddaemon.core.failures.foreign_text import mask_values
 from oddaemon.core.failures.origin import EXHAUSTED
 from oddaemon.core.secret import Secret
 from oddaemon.http_client.host_errors import find_host_failure
-from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error
+from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error, is_disconnected
 from oddaemon.http_client.tls import describe_untrusted, find_tls_error
 from oddaemon.opendental.document import to_utf8
 
@@ -104,6 +104,8 @@ async def send_request(
             raise ApiError(failure) from None
         is_foreseen = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | zlib.error | UnicodeError)
         unforeseen = None if is_foreseen else error
+        if proxy is not None and is_disconnected(error):
+            raise ApiError(Failure(FailureKind.PROXY_CONNECTION_LOST, proxy.address)) from None
         raise ApiError(_classify_transport_error(error), unforeseen=unforeseen) from None
 
 

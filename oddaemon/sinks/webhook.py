@@ -32,7 +32,7 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.http_client.host_errors import find_host_failure
-from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error
+from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error, is_disconnected
 from oddaemon.http_client.redirect import detach_location
 from oddaemon.http_client.tls import USER_AGENT, describe_tls_error, find_tls_error, make_tls_context
 from oddaemon.sinks.formats.columns import Row
@@ -124,7 +124,7 @@ class Webhook:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             # An invalid name, such as xn--a.com, fails only at the lookup; TLS fails in a read as a bare OSError.
             self._raise_proxy_error(error, tunnel)
-            raise DeliveryFailed(_describe_transport_error(self._host, error)) from error
+            raise DeliveryFailed(_describe_transport_error(self._host, error, self._options.proxy)) from error
         finally:
             if not is_reusable:
                 # A cancelled request leaves a dead slot in the client's pool.
@@ -223,7 +223,9 @@ def _get_hint(status: int) -> str:
             return ""
 
 
-def _describe_transport_error(host: str, error: Exception) -> str:
+def _describe_transport_error(host: str, error: Exception, proxy: Proxy | None) -> str:
+    if proxy is not None and is_disconnected(error):
+        return f"The connection to {host} through the proxy {proxy.address} was lost: either may have closed it."
     if (tls_error := find_tls_error(error)) is not None:
         return describe_tls_error(host, tls_error)
     if (failure := find_host_failure(error)) is not None and failure.kind is FailureKind.NO_ROUTE:

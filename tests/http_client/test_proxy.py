@@ -122,6 +122,18 @@ async def test_what_fails_beyond_an_open_tunnel_is_not_the_proxys_failure(certif
                 assert (await get_query_failure(session)).kind is kind
 
 
+@pytest.mark.parametrize("bytes_passed", [100, 1200], ids=["while TLS begins", "in the middle"])
+async def test_an_open_tunnel_that_closes_is_our_trouble(certificate: Path, bytes_passed: int) -> None:
+    async with (
+        loopback_server(respond_with_body(ROWS), make_server_context(certificate)) as port,
+        ConnectProxy(cut_after_bytes=bytes_passed).listening() as proxy_port,
+        connect_through(make_proxy(proxy_port), port, certificate).office.session() as session,
+    ):
+        found = await get_query_failure(session)
+    assert (found.kind, found.kind.owner) == (FailureKind.PROXY_CONNECTION_LOST, Owner.US)
+    assert found.kind in REFUSED_BY_US, "no outage of the API is concluded from it"
+
+
 async def test_an_office_on_its_own_network_is_reached_directly(certificate: Path) -> None:
     proxy = ConnectProxy()
     async with (

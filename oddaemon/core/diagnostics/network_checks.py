@@ -30,6 +30,7 @@ CERTIFICATE_ENDS_SOON_DAYS = 14
 CHECK_BY_FAILURE: Mapping[FailureKind, CheckName] = {
     **dict.fromkeys((FailureKind.CONNECT, *sorted(HOST_FAILURES)), CheckName.CONNECTION),
     FailureKind.PROXY: CheckName.CONNECTION,
+    FailureKind.PROXY_CONNECTION_LOST: CheckName.CONNECTION,
     FailureKind.NAME_UNRESOLVED: CheckName.DNS,
     FailureKind.TLS: CheckName.TLS,
     FailureKind.TIMEOUT: CheckName.API,

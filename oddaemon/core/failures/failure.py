@@ -34,6 +34,7 @@ class FailureKind(StrEnum):
     MEMORY_EXHAUSTED = "memory_exhausted", Owner.US, Recovery.SOON, Severity.ERROR
     DISK_FULL = "disk_full", Owner.US, Recovery.SOON, Severity.ERROR
     PROXY = "proxy", Owner.US, Recovery.SOON, Severity.ERROR
+    PROXY_CONNECTION_LOST = "proxy_connection_lost", Owner.US, Recovery.RETRY, Severity.WARNING
     TLS = "tls", Owner.US, Recovery.BLOCK, Severity.ERROR
     TIMEOUT = "timeout", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
     CONNECTION_LOST = "connection_lost", Owner.VENDOR, Recovery.RETRY, Severity.INFO
@@ -125,6 +126,11 @@ FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
         "the proxy opens no connection to the API",
         "Check the proxy, and `[api] proxy_url`: its address, user and password. The proxy must allow CONNECT to the"
         " API's host and port.",
+    ),
+    FailureKind.PROXY_CONNECTION_LOST: FailureText(
+        "the connection through the proxy was lost",
+        "oddaemon tries again. If it stays, check whether the proxy limits the length of connections or responses."
+        " The API may have closed the connection, too.",
     ),
     FailureKind.TLS: FailureText(
         "the server's TLS certificate was not accepted",

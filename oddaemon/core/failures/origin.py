@@ -6,7 +6,9 @@ EXHAUSTED = frozenset({FailureKind.FILES_EXHAUSTED, FailureKind.MEMORY_EXHAUSTED
 """This machine has run out of something."""
 HOST_FAILURES = EXHAUSTED | {FailureKind.NO_ROUTE}
 """This machine's own trouble: no request left it, so nothing was learned about anyone else."""
-REFUSED_BY_US = frozenset({FailureKind.TLS, FailureKind.NAME_UNRESOLVED, FailureKind.PROXY})
+REFUSED_BY_US = frozenset(
+    {FailureKind.TLS, FailureKind.NAME_UNRESOLVED, FailureKind.PROXY, FailureKind.PROXY_CONNECTION_LOST}
+)
 """The API's host cannot be used from here, which does not say that it is down."""
 OUTAGE_FAILURES = REFUSED_BY_US | {
     FailureKind.CONNECT,

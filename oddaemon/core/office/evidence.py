@@ -18,6 +18,7 @@ _MAYBE_CAUSED_BY_STATEMENT = frozenset(
         FailureKind.SERVER_ERROR,
         FailureKind.MALFORMED,
         FailureKind.CONNECTION_LOST,
+        FailureKind.PROXY_CONNECTION_LOST,
         FailureKind.UNKNOWN_400,
         FailureKind.GATEWAY_REFUSED,
         FailureKind.OFFICE_DATABASE,

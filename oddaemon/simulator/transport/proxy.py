@@ -26,6 +26,7 @@ class ConnectProxy:
         credentials: `user:password` that it wants; empty: none.
         refusal: it answers every CONNECT with this status; None: it opens tunnels.
         greeting: it answers every CONNECT with these bytes; None: as HTTP has it. Empty: it says nothing for ever.
+        cut_after_bytes: it closes a tunnel after it passed this number of bytes to the client; None: it does not.
         tunnels: the targets of the tunnels that it opened, as `host:port`.
         seen: all bytes that clients sent through it.
     """
@@ -33,6 +34,7 @@ class ConnectProxy:
     credentials: str = field(default="", repr=False)
     refusal: int | None = None
     greeting: bytes | None = None
+    cut_after_bytes: int | None = None
     tunnels: list[str] = field(default_factory=list)
     seen: bytearray = field(default_factory=bytearray, repr=False)
 
@@ -78,7 +80,7 @@ class ConnectProxy:
         self.tunnels.append(f"{host}:{port}")
         await client.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
         async with server, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._copy, server, client, tasks.cancel_scope)
+            tasks.start_soon(self._copy, server, client, tasks.cancel_scope, None, self.cut_after_bytes)
             await self._copy(client, server, tasks.cancel_scope, self.seen)
 
     def _find_refusal(self, head: str) -> int | None:
@@ -96,10 +98,14 @@ class ConnectProxy:
         target: ByteStream,
         tunnel: anyio.CancelScope,
         seen: bytearray | None = None,
+        bytes_max: int | None = None,
     ) -> None:
-        """Pass everything on; the end of either side ends the tunnel."""
+        """Pass everything on; the end of either side ends the tunnel, and so do this many bytes."""
+        rest = bytes_max
         try:
             async for chunk in source:
+                if rest is not None and (rest := rest - len(chunk)) <= 0:
+                    break
                 if seen is not None:
                     seen += chunk
                 await target.send(chunk)

@@ -69,7 +69,7 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
             FailureKind.HEADQUARTERS_DOWN,
             FailureKind.STORE,
         ),
-        *(HOST_FAILURES | {FailureKind.NAME_UNRESOLVED, FailureKind.PROXY}),
+        *(HOST_FAILURES | {FailureKind.NAME_UNRESOLVED, FailureKind.PROXY, FailureKind.PROXY_CONNECTION_LOST}),
         *(FailureKind.KEY_NEVER_ACCEPTED, FailureKind.KEY_CHANGING),
         *(
             FailureKind.UPLOAD_MISSING,
