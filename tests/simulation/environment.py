@@ -110,7 +110,7 @@ class SimulationEnvironment:
         await anyio.sleep(max(0.0, seconds - self.seconds))
 
     def get_throttled_until(self, office_id: str) -> float:
-        """Until when responses told the office's key to wait, capped at what the daemon accepts."""
+        """Until when responses asked the office's key to wait, capped at what the daemon accepts."""
         longest_seconds = self.scenario.fleet.cadence.retry_after_max_seconds
         while self._traffic_checked < len(self.headquarters.traffic):
             request = self.headquarters.traffic[self._traffic_checked]
