@@ -88,7 +88,7 @@ def build_office_details(
     now: datetime,
     source: DataSource,
     *,
-    spec: OfficeSpec | None,
+    spec: OfficeSpec,
     state: OfficeState | None,
     snapshot: PublishedSnapshot | None,
     journal: Iterable[JournalEntry] = (),
@@ -100,7 +100,7 @@ def build_office_details(
         status: its summary.
         now: aware.
         source: where all of it comes from.
-        spec: as configured; None: it is no longer configured.
+        spec: as configured.
         state: None: none is stored yet.
         snapshot: the latest one, if any.
         journal: the last entries, oldest first.
@@ -114,7 +114,7 @@ def build_office_details(
         if state is None
         else {"pat_nums_per_column": state.packing.lane_span, "columns": state.packing.lanes},
         "clock_skew_seconds": None if state is None else state.skew_seconds,
-        "timezone": None if spec is None or spec.zone is None else str(spec.zone),
+        "timezone": None if spec.zone is None else str(spec.zone),
         "failures_in_a_row": 0 if state is None else state.attempts,
         "rereads_in_a_row": 0 if state is None else state.rereads,
         "run_seconds": None if state is None else state.run_seconds,

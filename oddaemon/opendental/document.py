@@ -104,7 +104,7 @@ def decode_rows(body: bytes, charset: str | None = None) -> list[Row]:
     _require_limit("objects", body.count(b"{"), OBJECTS_MAX)
     _require_limit("fields", body.count(b":"), FIELDS_MAX)
     try:
-        rows = list(map(Row, chain.from_iterable(_split(body if is_plain else _unwrap(body)))))
+        rows = list(map(Row, chain.from_iterable(_decode_slices(body if is_plain else _unwrap(body)))))
     except _DECODE_ERRORS as error:
         # The decoder's message has types, columns and positions, never values.
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -146,35 +146,24 @@ def _unwrap(body: bytes) -> bytes:
     return body
 
 
-def _split(body: bytes) -> Iterator[Sequence[_Cells]]:
-    """Decode a list in slices of whole rows."""
-    start, is_first = 0, True
-    while len(body) - start > SLICE_BYTES:
-        decoded = _decode_slice(body, start, is_first=is_first)
-        if decoded is None:
-            break
-        start, cells = decoded
-        is_first = False
-        yield cells
-    yield _decode(body if is_first else b"[" + body[start:])
-
-
-def _decode_slice(body: bytes, start: int, *, is_first: bool) -> tuple[int, Sequence[_Cells]] | None:
-    """Decode up to an end of a row. Returns the beginning of the next row; None: there is no such end."""
-    found = start + SLICE_BYTES
-    failure: Exception | None = None
-    for _ in range(_BORDERS_MAX):
-        border = _ROW_BORDER.search(body, found)
-        if border is None:
-            return None
-        found = border.end()
-        piece = body[start : border.start() + 1] + b"]"
+def _decode_slices(body: bytes) -> Iterator[Sequence[_Cells]]:
+    """Decode a list in slices of whole rows; where the end of a row stands inside a text, up to a later end."""
+    start, found, failures = 0, SLICE_BYTES, 0
+    while True:
+        border = _ROW_BORDER.search(body, found) if len(body) - start > SLICE_BYTES else None
+        text = body[start:] if border is None else body[start : border.start() + 1] + b"]"
         try:
-            return found, _decode(piece if is_first else b"[" + piece)
-        except _DECODE_ERRORS as error:
-            failure = error
-    assert failure is not None, "every border was tried"
-    raise failure
+            cells = _decode(b"[" + text if start else text)
+        except _DECODE_ERRORS:
+            failures += 1
+            if border is None or failures == _BORDERS_MAX:
+                raise
+            found = border.end()
+            continue
+        yield cells
+        if border is None:
+            return
+        start, found, failures = border.end(), border.end() + SLICE_BYTES, 0
 
 
 def _decode(text: bytes) -> Sequence[_Cells]:
