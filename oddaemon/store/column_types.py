@@ -5,8 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, TypeDecorator
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, BigInteger, DateTime, Dialect, Integer, String, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 KEY = BigInteger().with_variant(Integer, "sqlite")
