@@ -97,7 +97,7 @@ _NEVER_DELIVERED = text(
     "SELECT office.key, MAX(snapshot.id) FROM office JOIN snapshot ON snapshot.office = office.key "
     "WHERE office.id IN :offices AND NOT EXISTS "
     "(SELECT 1 FROM delivery WHERE delivery.sink = :sink AND delivery.office = office.key) GROUP BY office.key"
-).bindparams(bindparam("offices", expanding=True))
+).bindparams(bindparam("offices", expanding=True, type_=Text()))
 """Offices of which a sink has no delivery yet, with their current snapshots."""
 _MARK_DONE = make_statement(
     "UPDATE delivery SET state = 'done', error = NULL, ended_at = :now WHERE number = :number AND state = 'due'",

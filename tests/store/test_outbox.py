@@ -187,3 +187,12 @@ async def test_a_sink_s_outbox_follows_the_configuration(database: AnyDatabase) 
 async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: AnyDatabase) -> None:
     await reconcile_sinks(database, {"push": [ELM]}, LATER)
     assert await outbox.load_queue(database, "push") == outbox.SinkQueue(None, 0, None)
+
+
+async def test_a_sink_that_no_office_uses_has_an_empty_queue(database: AnyDatabase) -> None:
+    await reconcile_sinks(database, {"lake": [ELM]}, NOW)
+    await publish_night(database, 1, "lake")
+    no_offices: list[str] = []
+    for wanted in ({"lake": no_offices}, {}):
+        await reconcile_sinks(database, wanted, NOW)
+        assert await outbox.load_queue(database, "lake") == outbox.SinkQueue(None, 0, None)
