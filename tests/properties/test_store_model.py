@@ -1,6 +1,6 @@
 import tempfile
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from oddaemon.core.model import (
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.diff import diff
 from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.database import Database
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import register_offices
 
@@ -55,7 +56,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
         self._stack = ExitStack()
         self._portal = self._stack.enter_context(start_blocking_portal())
         self._path = Path(self._stack.enter_context(tempfile.TemporaryDirectory())) / "oddaemon.db"
-        self._opened: AbstractContextManager[SqliteDatabase] | None = None
+        self._opened: AbstractContextManager[Database] | None = None
         self._open()
         self.published: dict[str, list[tuple[int, Rows]]] = {office: [] for office in IDS}
         self.states: dict[str, OfficeState] = {}
@@ -149,8 +150,11 @@ class StoreAgainstDicts(RuleBasedStateMachine):
         return result
 
     def _open(self) -> None:
-        self._opened = self._portal.wrap_async_context_manager(SqliteDatabase.open(str(self._path)))
+        self._opened = self._portal.wrap_async_context_manager(self._connect())
         self._database = self._opened.__enter__()
+
+    def _connect(self) -> AbstractAsyncContextManager[Database]:
+        return SqliteDatabase.open(str(self._path))
 
     def _close(self) -> None:
         assert self._opened is not None

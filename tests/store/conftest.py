@@ -7,7 +7,7 @@ import pytest
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.sinks.postgres.postgres_server import running_server
 from tests.store.configured import register_offices
-from tests.store.postgresql.database import open_emptied
+from tests.store.postgresql.database import open_database
 from tests.store.postgresql.engines import ENGINES, AnyDatabase
 from tests.store.samples import OFFICES
 
@@ -38,7 +38,7 @@ def engine() -> str:
 @pytest.fixture
 async def database(engine: str, path: Path, request: pytest.FixtureRequest) -> AsyncIterator[AnyDatabase]:
     opened: AbstractAsyncContextManager[AnyDatabase] = (
-        SqliteDatabase.open(str(path)) if engine == "sqlite" else open_emptied(request.getfixturevalue("postgresql"))
+        SqliteDatabase.open(str(path)) if engine == "sqlite" else open_database(request.getfixturevalue("postgresql"))
     )
     async with opened as database:
         await register_offices(database, OFFICES)

@@ -91,15 +91,16 @@ def _make_text(statement: TextClause | str) -> TextClause:
 
 
 @asynccontextmanager
-async def open_emptied(dsn: str) -> AsyncIterator[PostgresqlDatabase]:
-    """A database with all tables, as `schema` describes them, and no rows."""
+async def open_database(dsn: str, *, emptied: bool = True) -> AsyncIterator[PostgresqlDatabase]:
+    """A database with all tables, as `schema` describes them, and no rows; or as it was left."""
     url = dsn.replace("postgresql://", "postgresql+psycopg://", 1)
     # Each statement is prepared when it is first executed, so the server itself resolves every type.
     engine = create_async_engine(url, connect_args={"prepare_threshold": 0})
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(metadata.drop_all)
-            await connection.run_sync(metadata.create_all)
+        if emptied:
+            async with engine.begin() as connection:
+                await connection.run_sync(metadata.drop_all)
+                await connection.run_sync(metadata.create_all)
         yield PostgresqlDatabase(engine)
     finally:
         await engine.dispose()
