@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.hostile.config_loader import ConfigTarget
+from tests.hostile.night_target import NightsTarget
 from tests.hostile.peer_clients import PeersTarget
 from tests.hostile.postgres.delivery import PostgresTarget
 from tests.hostile.response_parser import BodiesTarget, ErrorsTarget, RowsTarget
@@ -21,14 +22,15 @@ GROWTH_BYTES_MAX = 256 * 2**20
 """How much the process's largest size may grow over a whole run."""
 VIOLATIONS_MAX = 10
 SHARES: Sequence[tuple[FuzzTarget, int]] = (
-    (RowsTarget(), 53),
-    (ErrorsTarget(), 20),
-    (BodiesTarget(), 10),
-    (ConfigTarget(), 13),
-    (PostgresTarget(), 2),
-    (PeersTarget(), 2),
+    (RowsTarget(), 5295),
+    (ErrorsTarget(), 2000),
+    (BodiesTarget(), 1000),
+    (ConfigTarget(), 1300),
+    (PostgresTarget(), 200),
+    (PeersTarget(), 200),
+    (NightsTarget(), 5),
 )
-"""How many of a hundred inputs each target gets."""
+"""How many of ten thousand inputs each target gets."""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,11 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.hostile.campaign import FLAT_BYTES_MAX, Share, ShareResult, describe_result, is_clean, play_share
+
+MEBIBYTE = 2**20
 
 
 def test_no_answer_of_a_peer_escapes_its_client_plain_or_over_tls() -> None:
@@ -20,8 +24,22 @@ def test_a_campaign_that_is_out_of_time_ends() -> None:
 
 
 def test_escapes_and_memory_decide() -> None:
-    found = ShareResult(Counter({("api", True): 20}), ["api: KeyError"], Counter(api=7), 0, FLAT_BYTES_MAX)
-    assert "7 escapes, 1 quarantines, memory flat" in "\n".join(describe_result(found, 2.0))
-    assert not is_clean(found)
-    assert not is_clean(ShareResult(end_bytes=FLAT_BYTES_MAX + 1))
-    assert is_clean(ShareResult(end_bytes=FLAT_BYTES_MAX))
+    flat = ShareResult(Counter({("api", True): 20}), ["api: KeyError"], Counter(api=7), [MEBIBYTE] * 9)
+    assert "7 escapes, 1 quarantines, memory flat" in "\n".join(describe_result(flat, 2.0))
+    assert not is_clean(flat)
+
+
+@pytest.mark.parametrize(
+    ("samples", "grown"),
+    [
+        ([], 0),
+        ([MEBIBYTE, 99 * MEBIBYTE], 0),
+        ([50 * MEBIBYTE, 58 * MEBIBYTE, 50 * MEBIBYTE] * 3, 0),
+        ([number * MEBIBYTE for number in range(12)], 8 * MEBIBYTE),
+        ([number * 2 * MEBIBYTE for number in range(12)], 16 * MEBIBYTE),
+    ],
+    ids=["nothing", "too few", "up and down", "a little", "a leak"],
+)
+def test_a_leak_is_told_from_a_peak(samples: list[int], grown: int) -> None:
+    result = ShareResult(samples=samples)
+    assert (result.grown_bytes, is_clean(result)) == (grown, grown <= FLAT_BYTES_MAX)
