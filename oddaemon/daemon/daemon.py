@@ -20,7 +20,7 @@ from oddaemon.core.reporting.status_document import StatusDocument, make_status_
 from oddaemon.daemon.admin_factory import make_admin_services
 from oddaemon.daemon.lifecycle import Lifecycle
 from oddaemon.daemon.services import DaemonContext, Services, create_receiver, start_background_tasks
-from oddaemon.engine.config.active_config import ActiveConfig, ReloadTrigger, hide_secrets
+from oddaemon.engine.config.active_config import ActiveConfig, ReloadTrigger, register_secrets
 from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.engine.delivery.sink_factory import create_sink
 from oddaemon.engine.journal.recorder import JournalRecorder
@@ -131,7 +131,7 @@ class Daemon:
             ListenError: The address of `[http] listen` cannot be used.
         """
         started = anyio.current_time()
-        hide_secrets(self._telemetry, self.settings)
+        register_secrets(self._telemetry, self.settings)
         self._telemetry.emit(DaemonStarted(__version__, len(self.settings.offices), self.settings.state.database))
         try:
             with self._scope:

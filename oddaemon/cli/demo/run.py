@@ -160,11 +160,11 @@ async def _run_final_checks(observer: Observer, daemons: tuple[ChildProcess, Chi
 async def _make_report(observer: Observer, checks: Sequence[FinalCheck]) -> Report:
     observer.display.add_note("Every published snapshot is compared with the office's own table.")
     now = datetime.now(UTC)
-    specs = {each.spec.id: each.spec for each in observer.settings.offices}
+    configured = observer.settings.offices_by_id
     verdicts = [
         await evaluate_office(
             scenario,
-            specs[scenario.id],
+            configured[scenario.id].spec,
             office,
             observer.runs.get(scenario.id, {}),
             now,

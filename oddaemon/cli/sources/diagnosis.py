@@ -45,7 +45,7 @@ ProgressCallback = Callable[[int, int], None]
 
 def select_offices(settings: Settings, ids: Sequence[str]) -> list[OfficeSettings]:
     """The offices with these ids; without any, all that are enabled. An unknown id ends the command."""
-    offices = {each.spec.id: each for each in settings.offices}
+    offices = settings.offices_by_id
     for office_id in ids:
         if office_id not in offices:
             raise fail_unknown_office(office_id, offices)

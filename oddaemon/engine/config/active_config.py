@@ -168,7 +168,7 @@ class ActiveConfig:
         async with self._apply_lock:
             if self._is_closed:
                 return
-            hide_secrets(self._telemetry, settings)
+            register_secrets(self._telemetry, settings)
             names = {each.spec.id: each.spec.name for each in settings.offices}
             with self._couriers.switch_routes(settings) as offices_by_sink:
                 # The last step that can fail: one transaction.
@@ -216,7 +216,7 @@ def _make_removal_problem(active: Settings, diff: ConfigDiff) -> Problem:
     return Problem(active.source, "", None, what, hint)
 
 
-def hide_secrets(telemetry: Telemetry, settings: Settings) -> None:
+def register_secrets(telemetry: Telemetry, settings: Settings) -> None:
     """Redact every secret of these settings from log lines."""
     secrets = find_secrets((settings.api, settings.alerts, settings.sinks))
     telemetry.add_secrets(

@@ -126,4 +126,4 @@ def _format_rejection(config: Path, office: str, response: ControlResponse) -> s
 
 def _read_configured_ids(config: Path) -> set[str]:
     settings = try_load(config).settings
-    return {each.spec.id for each in settings.offices} if settings else set()
+    return set(settings.offices_by_id) if settings else set()

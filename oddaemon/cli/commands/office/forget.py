@@ -52,12 +52,11 @@ def forget(
             rows: Mapping[str, int] = (await run_in_daemon(locked, settings.source, target))["rows"]
             return rows
 
-    for each in settings.offices:
-        if each.spec.id == office:
-            raise fail(
-                f"{office} is still configured in {each.source}. Remove it there and run `oddaemon reload` first; "
-                "disabling it is not enough."
-            )
+    if (configured := settings.offices_by_id.get(office)) is not None:
+        raise fail(
+            f"{office} is still configured in {configured.source}. Remove it there and run `oddaemon reload` first; "
+            "disabling it is not enough."
+        )
     try:
         _require_known(path, office)
         if not yes:
