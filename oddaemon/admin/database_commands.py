@@ -51,7 +51,7 @@ class DatabaseCommands:
 
     async def _erase(self, office_id: str) -> Document:
         async with self.configuration.hold_settings() as settings:
-            if office_id in settings.offices_by_id:
+            if office_id in settings.offices:
                 raise _reject_configured(office_id)
             await self.backfill.remove_office(office_id)
             rows = await erase.erase_office(self.database, office_id)

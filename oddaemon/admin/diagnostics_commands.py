@@ -61,7 +61,7 @@ class DiagnosticJobs:
 
     def _make_target(self, office_id: str) -> ProbeTarget:
         settings, worker = self.settings(), self.registry.get_worker(office_id)
-        office = settings.offices_by_id.get(office_id)
+        office = settings.offices.get(office_id)
         if worker is None or office is None:
             sentence, advice = f"No worker runs for {office_id!r}.", "`oddaemon status` lists all offices."
             raise CommandRejected(RejectionKind.NO_WORKER, sentence, advice)

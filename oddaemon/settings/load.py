@@ -172,15 +172,15 @@ def _build_settings(
         return None
     cadence = Cadence(**sections["cadence"].model_dump())
     plausibility = Plausibility(**sections["plausibility"].model_dump())
-    offices = [
-        make_office_settings(entry.table, api, entry.document.path.absolute(), cadence, plausibility)
+    offices = {
+        entry.table.id: make_office_settings(entry.table, api, entry.document.path.absolute(), cadence, plausibility)
         for entry in entries
         if entry.table is not None
-    ]
+    }
     return Settings(
         source=main.path.absolute(),
         offices_directory=sections["offices"].directory,
-        offices=tuple(offices),
+        offices=offices,
         sinks=tuple(sink for _, sink in sinks),
         **{
             **{name: sections[name] for name in sections.keys() - _OFFICE_SECTIONS},

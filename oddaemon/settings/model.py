@@ -1,5 +1,6 @@
 """Settings that are complete, checked and immutable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -38,15 +39,11 @@ class Settings:
     alerts: AlertSettings = field(default_factory=AlertSettings, metadata=_RELOADED)
     sftp: SftpSettings = field(default_factory=SftpSettings)
     offices_directory: Path | None = field(default=None, metadata=_RELOADED)
-    offices: tuple[OfficeSettings, ...] = field(default=(), metadata=_RELOADED)
-    """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""
+    offices: Mapping[str, OfficeSettings] = field(default_factory=dict, metadata=_RELOADED)
+    """By id, in the order of `oddaemon.toml`, then of the directory's files by name. Disabled ones are included: they
+    are shown as paused."""
     sinks: tuple[SinkSettings, ...] = field(default=(), metadata=_RELOADED)
     """In the order of the file."""
-
-    @property
-    def offices_by_id(self) -> dict[str, OfficeSettings]:
-        """The configured offices. Disabled ones are included: they are shown as paused."""
-        return {each.spec.id: each for each in self.offices}
 
 
 @dataclass(frozen=True, slots=True)

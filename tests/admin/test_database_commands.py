@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.maintenance.erase import list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, make_sink_settings
-from tests.engine.night import SMALL, SMILE, make_office_settings, night
+from tests.engine.night import SMALL, SMILE, make_office_settings, night, replace_offices
 from tests.engine.world import World
 from tests.golden import GoldenTexts
 from tests.store.paused_statement import paused_statement
@@ -46,7 +45,7 @@ def get_database(world: World) -> SqliteDatabase:
 
 
 async def remove_hill(world: World) -> None:
-    await world.apply(replace(world.settings, offices=world.settings.offices[:1]))
+    await world.apply(replace_offices(world.settings, [*world.settings.offices.values()][:1]))
 
 
 async def wait_for_result(world: World, command: str = "forget", office_id: str = "hill") -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.office.state import OfficeCommand
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night
+from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, replace_offices
 from tests.engine.world import World
 from tests.golden import GoldenTexts
 
@@ -55,7 +55,7 @@ async def test_a_pause_outlives_a_crash_and_a_reload(tmp_path: Path) -> None:
         await world.crash()
         await world.start()
         assert world.assert_explained(Condition.PAUSED, Owner.US, "operator")
-        await world.apply(replace(world.settings, offices=(make_office_settings(fresh_by=None),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(fresh_by=None),)))
         await anyio.sleep(20_000)
         assert len(world.list_published()) == 1
         await run_command(world, RESUME)
@@ -77,7 +77,7 @@ async def test_no_command_is_lost_with_its_worker(tmp_path: Path) -> None:
     async with night(tmp_path, [SMILE], offices, options=SLOW) as world:
         await world.wait_for_event("page_stored")
         await run_command(world, PAUSE)
-        await world.apply(replace(world.settings, offices=(make_office_settings(reader=Reader.PAGES, fresh_by=None),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(reader=Reader.PAGES, fresh_by=None),)))
         await world.wait_for_condition(Condition.PAUSED)
         assert world.assert_explained(Condition.PAUSED, Owner.US, "operator")
 
@@ -109,15 +109,15 @@ async def test_what_the_configuration_switched_off_stays_off(tmp_path: Path) -> 
         for command in (PAUSE, RESUME, SYNC):
             await assert_rejected(world, command, CONFLICT, "disabled in the configuration")
         await world.crash()
-        await world.start(replace(world.settings, offices=(make_office_settings(),)))
+        await world.start(replace_offices(world.settings, (make_office_settings(),)))
         await world.wait_for_snapshots(1)
         await run_command(world, PAUSE)
         await world.wait_for_condition(Condition.PAUSED)
-        await world.apply(replace(world.settings, offices=(make_office_settings(enabled=False),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(enabled=False),)))
         await world.wait_until(lambda: "configuration" in world.get_status().reason)
         assert "`enabled = true`" in await run_command(world, RESUME)
         await anyio.sleep(1000)
-        await world.apply(replace(world.settings, offices=(make_office_settings(),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(),)))
         await world.wait_for_condition(Condition.FRESH, within=timedelta(minutes=1))
 
 

@@ -51,7 +51,7 @@ def make_settings(
         http=HttpSettings(listen="127.0.0.1:0"),
         daemon=DaemonSettings(),
         maintenance=MaintenanceSettings.make_disabled(),
-        offices=tuple(offices),
+        offices={each.spec.id: each for each in offices},
     )
 
 

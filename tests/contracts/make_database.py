@@ -140,7 +140,7 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink
     """Two nights up to the crash, and the consumer behind `hook`, which takes nothing at first."""
     settings = settings_in(directory)
     left = OfficeSettings(
-        spec=OfficeSpec("left", "Left Behind Dental", zone=settings.offices[0].spec.zone),
+        spec=OfficeSpec("left", "Left Behind Dental", zone=next(iter(settings.offices.values())).spec.zone),
         credentials=OfficeCredentials(
             office_id="left",
             developer_key=settings.api.developer_key,
@@ -157,7 +157,7 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink
     async with night(
         directory,
         SPECS,
-        settings=replace(settings, offices=(*settings.offices, left)),
+        settings=replace(settings, offices={**settings.offices, left.spec.id: left}),
         keys=api_keys(),
         make_sink=lambda wanted: sinks[wanted.name],
     ) as world:

@@ -24,7 +24,7 @@ async def assert_invariants(world: World, *, crashes: bool) -> None:
     assert crashes or not [line for line in world.lines if line["event"] == "worker_crashed"]
     async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         _assert_no_secrets(world, await _read_journals(world, database))
-        for office in world.settings.offices:
+        for office in world.settings.offices.values():
             await _assert_true(world, database, office.spec.id)
 
 
@@ -54,7 +54,7 @@ def _assert_from_last_run(practice: Practice, snapshot: PublishedSnapshot) -> No
 
 async def _read_journals(world: World, database: SqliteDatabase) -> str:
     """All that was kept of what happened to the offices."""
-    ids = [office.spec.id for office in world.settings.offices]
+    ids = [office.spec.id for office in world.settings.offices.values()]
     return "\n".join([str(await journal.list_latest(database, office_id, 1000)) for office_id in ids])
 
 

@@ -66,6 +66,14 @@ def schedule_fault(
     return ScheduledFault(fault, window=window, **options)
 
 
+def index_offices(offices: Iterable[OfficeSettings]) -> dict[str, OfficeSettings]:
+    return {each.spec.id: each for each in offices}
+
+
+def replace_offices(settings: Settings, offices: Iterable[OfficeSettings]) -> Settings:
+    return replace(settings, offices=index_offices(offices))
+
+
 def make_office_settings(
     office_id: str = "smile", *, remote: bool = True, interval: float = 1.0, key: str = "", **overrides: Any
 ) -> OfficeSettings:
@@ -136,10 +144,12 @@ async def night(
             http=HttpSettings(),
             daemon=daemon or DaemonSettings(),
             maintenance=maintenance or MaintenanceSettings.make_disabled(),
-            offices=tuple(replace(each, spec=replace(each.spec, cadence=cadence or Cadence())) for each in wanted),
+            offices=index_offices(
+                replace(each, spec=replace(each.spec, cadence=cadence or Cadence())) for each in wanted
+            ),
             sinks=tuple(sinks),
         )
-    near = {each.spec.id for each in settings.offices if not each.credentials.remote}
+    near = {each.spec.id for each in settings.offices.values() if not each.credentials.remote}
     accepted = keys if keys is not None else [_make_key(spec.office_id, near, rows_max or {}) for spec in specs]
     headquarters = Headquarters(
         clock,

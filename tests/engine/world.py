@@ -119,7 +119,7 @@ class World:
     def set_wanted(self, settings: Settings) -> None:
         """From now on this is wanted, too."""
         self.settings = settings
-        self._wanted |= {each.spec for each in settings.offices}
+        self._wanted |= {each.spec for each in settings.offices.values()}
 
     async def _run_daemon(self, daemon: Daemon, scope: anyio.CancelScope, ended: anyio.Event) -> None:
         before = asyncio.all_tasks()
@@ -295,7 +295,7 @@ class World:
 
     def _read_report(self, office_id: str, as_of: date) -> list[TrueBalance]:
         """What the aging report of a day says now to a request with the office's filter."""
-        (office,) = (each.spec for each in self.settings.offices if each.spec.id == office_id)
+        (office,) = (each.spec for each in self.settings.offices.values() if each.spec.id == office_id)
         lines = self.get_practice(office_id).get_aging_report(as_of, office.clinics)
         found = sorted(line.to_true_balance(with_clinic=bool(office.clinics)) for line in lines)
         return [each for each in found if office.include is Include.ALL or max(each[2:]) > 0]

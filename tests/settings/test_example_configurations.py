@@ -102,7 +102,7 @@ def test_the_example_offices_name_every_setting() -> None:
 
 
 def test_the_example_of_an_own_network_is_not_throttled(config: Path) -> None:
-    offices = {office.spec.id: office for office in load_settings(config / "oddaemon.example.toml").offices}
+    offices = load_settings(config / "oddaemon.example.toml").offices
     assert not offices["hill-street"].credentials.remote
     assert offices["hill-street"].spec.page_rows == 1000
     assert offices["bright-smiles"].credentials.remote
@@ -110,7 +110,7 @@ def test_the_example_of_an_own_network_is_not_throttled(config: Path) -> None:
 
 def test_the_public_test_database_is_ready_to_run() -> None:
     settings = load_settings(CONFIG / "opendental-test.toml")
-    (office,) = settings.offices
+    (office,) = settings.offices.values()
     assert settings.api.base_url == office.credentials.base_url == "https://api.opendental.com/api/v1"
     assert settings.api.developer_key.reveal() == "NFF6i0KrXrxDkZHt"
     assert office.credentials.customer_key.reveal() == "VzkmZEaUWOjnQX2z"

@@ -47,7 +47,7 @@ def load_settings(directory: Path, text: str) -> Settings:
 
 def load_office(directory: Path, text: str, api: str = API) -> OfficeSettings:
     settings = load_settings(directory, f'{api}[[office]]\nid = "smile"\ncustomer_key_env = "A"\n{text}')
-    return settings.offices[0]
+    return next(iter(settings.offices.values()))
 
 
 def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path, golden: GoldenTexts) -> None:
@@ -267,7 +267,7 @@ def test_offices_come_in_the_order_of_their_files(tmp_path: Path) -> None:
     settings = load_settings(
         tmp_path, f'{API}[offices]\ndirectory = "o"\n[[office]]\nid = "a"\ncustomer_key_env = "A"\n'
     )
-    assert [(office.spec.id, office.source.name) for office in settings.offices] == [
+    assert [(office.spec.id, office.source.name) for office in settings.offices.values()] == [
         ("a", "oddaemon.toml"),
         ("c", "a.toml"),
         ("b", "b.toml"),
@@ -279,7 +279,7 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
     write_private(tmp_path / "o/keys/smile.key", "Hb3nY8sVd5FqXg1J\n")
     write_private(tmp_path / "o/smile.toml", '[[office]]\nid = "smile"\ncustomer_key_file = "keys/smile.key"\n')
     settings = load_settings(tmp_path, f'{API}[offices]\ndirectory = "o"\n')
-    assert settings.offices[0].credentials.customer_key == Secret("Hb3nY8sVd5FqXg1J")
+    assert next(iter(settings.offices.values())).credentials.customer_key == Secret("Hb3nY8sVd5FqXg1J")
 
 
 def test_reading_twice_gives_equal_settings(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_a_rehearsal_on_this_machine_is_not_warned_about(tmp_path: Path) -> None
     )
     assert loaded.settings is not None
     assert loaded.warnings == ()
-    assert loaded.settings.offices[0].credentials.remote
+    assert next(iter(loaded.settings.offices.values())).credentials.remote
 
 
 def test_lines_are_not_guessed_where_strings_span_several(tmp_path: Path) -> None:

@@ -249,10 +249,10 @@ class SimulationEnvironment:
         self.event_log.record_end()
 
     async def _apply(self, changes: Mapping[str, OfficeSettings | None]) -> None:
-        wanted = {each.spec.id: each for each in self.world.settings.offices} | dict(changes)
+        wanted = {**self.world.settings.offices, **changes}
         fleet = self.scenario.fleet
         ordered_settings = [wanted.get(member.id) for member in fleet.members]
-        offices = tuple(set_cadence(each, fleet.cadence) for each in ordered_settings if each is not None)
+        offices = {each.spec.id: set_cadence(each, fleet.cadence) for each in ordered_settings if each is not None}
         settings = replace(self.world.settings, offices=offices)
         if self.world.is_running:
             await self.world.apply(settings)
@@ -261,9 +261,8 @@ class SimulationEnvironment:
         self._record_wanted(settings)
 
     def _record_wanted(self, settings: Settings) -> None:
-        wanted = {each.spec.id: each for each in settings.offices}
         for member in self.scenario.fleet.members:
-            self.event_log.record_wanted(member.id, wanted.get(member.id))
+            self.event_log.record_wanted(member.id, settings.offices.get(member.id))
 
 
 class ObservedPractice(Practice):

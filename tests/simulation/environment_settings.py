@@ -73,7 +73,7 @@ def make_settings(scenario: Scenario, directory: Path) -> Settings:
         http=HttpSettings(),
         alerts=_make_alerts(scenario.seed),
         maintenance=MaintenanceSettings.make_disabled(),
-        offices=tuple(set_cadence(member.settings, scenario.fleet.cadence) for member in scenario.fleet.members),
+        offices={each.id: set_cadence(each.settings, scenario.fleet.cadence) for each in scenario.fleet.members},
     )
 
 

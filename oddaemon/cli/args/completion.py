@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def complete_offices(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of configured offices that are not on the line yet."""
     settings = _load_settings(context)
-    ids = [] if settings is None else list(settings.offices_by_id)
+    ids = [] if settings is None else list(settings.offices)
     return _filter_candidates(context, incomplete, ids)
 
 

@@ -141,7 +141,7 @@ class _Totals:
 
 def _make_fleet_rows(reader: HistoryReader, settings: Settings, as_of: date | None) -> tuple[list[Row], list[str]]:
     """A row for each office, each label and the fleet; and the offices without such a snapshot."""
-    labels = {each.spec.id: each.spec.labels for each in settings.offices}
+    labels = {office_id: each.spec.labels for office_id, each in settings.offices.items()}
     by_office: dict[str, _Totals] = {}
     by_label: dict[str, _Totals] = {}
     fleet, missing = _Totals(), sorted(labels.keys() - {office_id for office_id, *_ in reader.list_offices()})

@@ -90,7 +90,7 @@ class LoadEstimate:
 
 def estimate_load(settings: Settings) -> LoadEstimate:
     """The load of a configuration."""
-    enabled = [office for office in settings.offices if office.spec.enabled]
+    enabled = [office for office in settings.offices.values() if office.spec.enabled]
     counts = Counter((each.credentials.remote, each.credentials.min_interval_seconds) for each in enabled)
     cadences = [each.spec.cadence for each in enabled]
     probes_a_day = sum(
@@ -199,7 +199,7 @@ def _show_plan_without_daemon(config: Path, reason: str, *, as_json: bool) -> No
 
 
 def _diff_with_database(settings: Settings) -> ConfigDiff:
-    configured = settings.offices_by_id
+    configured = settings.offices
     if not settings.state.path.exists():
         return ConfigDiff(new=tuple(configured))
     stored = [row.id for row in read_database(settings, offices.list_all) if row.is_configured]

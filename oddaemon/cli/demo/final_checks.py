@@ -87,7 +87,7 @@ def check_shutdown(status: int | None, seconds: float) -> FinalCheck:
 def check_logs(summary: LogSummary, children: Sequence[ChildProcess], settings: Settings) -> FinalCheck:
     """Whether no worker crashed, and no log contains a key."""
     logs = "".join(child.log.read_text(encoding="utf-8") for child in children)
-    keys = [settings.api.developer_key, *(office.credentials.customer_key for office in settings.offices)]
+    keys = [settings.api.developer_key, *(office.credentials.customer_key for office in settings.offices.values())]
     shown = sum(key.reveal() in logs for key in keys)
     if summary.crashes or shown:
         return FinalCheck(

@@ -160,7 +160,7 @@ async def _run_final_checks(observer: Observer, daemons: tuple[ChildProcess, Chi
 async def _make_report(observer: Observer, checks: Sequence[FinalCheck]) -> Report:
     observer.display.add_note("Every published snapshot is compared with the office's own table.")
     now = datetime.now(UTC)
-    configured = observer.settings.offices_by_id
+    configured = observer.settings.offices
     verdicts = [
         await evaluate_office(
             scenario,

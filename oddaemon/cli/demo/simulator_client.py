@@ -86,7 +86,7 @@ class SimulatorClient:
         limits = {
             "max_in_flight": settings.api.max_in_flight,
             "max_requests_per_second": settings.api.max_requests_per_second,
-            "retry_after_max_seconds": settings.offices[0].spec.cadence.retry_after_max_seconds,
+            "retry_after_max_seconds": next(iter(settings.offices.values())).spec.cadence.retry_after_max_seconds,
             "tolerance_seconds": tolerance_seconds,
         }
         found: dict[str, Any] = await self._request("GET", f"/-/traffic?{urlencode(limits)}")

@@ -45,13 +45,13 @@ ProgressCallback = Callable[[int, int], None]
 
 def select_offices(settings: Settings, ids: Sequence[str]) -> list[OfficeSettings]:
     """The offices with these ids; without any, all that are enabled. An unknown id ends the command."""
-    offices = settings.offices_by_id
+    offices = settings.offices
     for office_id in ids:
         if office_id not in offices:
             raise fail_unknown_office(office_id, offices)
     if ids:
         return [offices[office_id] for office_id in dict.fromkeys(ids)]
-    return [each for each in settings.offices if each.spec.enabled]
+    return [each for each in settings.offices.values() if each.spec.enabled]
 
 
 def diagnose_offices(settings: Settings, offices: Sequence[OfficeSettings], concurrency: int) -> list[Diagnosis]:

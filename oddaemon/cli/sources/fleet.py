@@ -78,7 +78,7 @@ def _read_sourced(
 
 async def read_offices(db: Database, settings: Settings) -> dict[str, KnownOffice]:
     """Every office that is configured, or that the running daemon watches, ordered by id."""
-    configured = {office.spec.id: office.spec for office in settings.offices}
+    configured = {office_id: office.spec for office_id, office in settings.offices.items()}
     known = {spec.id: (spec, _make_new_row(spec)) for spec in configured.values()}
     for row in await offices.list_all(db):
         if row.is_configured or row.id in configured:

@@ -17,7 +17,7 @@ def load_removed_offices(settings: Settings, warn: Callable[[str], None] = print
     Raises:
         StoreError: It cannot be read.
     """
-    configured = settings.offices_by_id
+    configured = settings.offices
 
     async def read() -> list[OfficeRow]:
         async with SqliteDatabase.open_for_reading(settings.state.database) as db:

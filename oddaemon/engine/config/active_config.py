@@ -143,7 +143,7 @@ class ActiveConfig:
         restart = [f"[{name}]" for name in tables if getattr(kept, name) != getattr(settings, name)]
         old_sinks, new_sinks = ({sink.name: sink for sink in each.sinks} for each in (self.settings, settings))
         sinks = [name for name in {**old_sinks, **new_sinks} if old_sinks.get(name) != new_sinks.get(name)]
-        return diff_configs(self.settings.offices_by_id, settings.offices_by_id, restart, sinks)
+        return diff_configs(self.settings.offices, settings.offices, restart, sinks)
 
     async def _read_and_compare(self, *, may_remove_most: bool) -> tuple[ConfigDiff, LoadResult]:
         result = await self._read()
@@ -169,12 +169,12 @@ class ActiveConfig:
             if self._is_closed:
                 return
             register_secrets(self._telemetry, settings)
-            names = {each.spec.id: each.spec.name for each in settings.offices}
+            names = {office_id: each.spec.name for office_id, each in settings.offices.items()}
             with self._couriers.switch_routes(settings) as offices_by_sink:
                 # The last step that can fail: one transaction.
                 rows = await self._registry.save(names, offices_by_sink)
             await self._couriers.apply(settings.sinks, diff.sinks)
-            await self._registry.apply(settings.offices_by_id, diff.restarts, rows)
+            await self._registry.apply(settings.offices, diff.restarts, rows)
             self.settings, self._last_read = keep_restart_tables(self.settings, settings), settings
         self._logged_warnings, self._logged_problems, self.rejection = warnings, frozenset(), ""
         if should_log:
@@ -220,7 +220,7 @@ def register_secrets(telemetry: Telemetry, settings: Settings) -> None:
     """Redact every secret of these settings from log lines."""
     secrets = find_secrets((settings.api, settings.alerts, settings.sinks))
     telemetry.add_secrets(
-        map(Secret.reveal, [*secrets, *(office.credentials.customer_key for office in settings.offices)])
+        map(Secret.reveal, [*secrets, *(office.credentials.customer_key for office in settings.offices.values())])
     )
 
 

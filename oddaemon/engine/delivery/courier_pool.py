@@ -75,7 +75,7 @@ class CourierPool:
         """
         previous = self._offices_by_sink
         self._offices_by_sink = {
-            sink.name: [each.spec.id for each in settings.offices if sink.matches_office(each.spec)]
+            sink.name: [each.spec.id for each in settings.offices.values() if sink.matches_office(each.spec)]
             for sink in settings.sinks
         }
         try:

@@ -57,7 +57,7 @@ class DaemonHealth:
             max_in_flight=api.max_in_flight,
             seconds_between_requests=1.0 / api.max_requests_per_second,
             spacing_seconds=max(
-                (office.credentials.min_interval_seconds for office in self.settings.offices), default=0.0
+                (office.credentials.min_interval_seconds for office in self.settings.offices.values()), default=0.0
             ),
         )
         return find_stall(self.activity, self.writing_since, limits, self.at)

@@ -38,7 +38,7 @@ class AddSetup:
         return CliRunner().invoke(app, more, input=self.key if key is None else key)
 
     def list_office_ids(self) -> list[str]:
-        return [each.spec.id for each in load(self.config).offices]
+        return list(load(self.config).offices)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_an_office_is_checked_and_written_for_its_owner_alone(add_setup: AddSetu
     assert f"Wrote {add_setup.path}." in done.stdout
     assert stat.S_IMODE(add_setup.path.stat().st_mode) == 0o600
     assert add_setup.key not in done.output
-    added = load(add_setup.config).offices[1]
+    added = load(add_setup.config).offices["oak"]
     assert (added.spec.name, added.spec.clinics) == ('Oak "Dental" é', (1, 2, 0))
     assert added.spec.labels == (("group", "coast"), ("since", "2026"))
     assert added.credentials.customer_key.reveal() == add_setup.key
@@ -123,7 +123,7 @@ def test_the_key_may_come_from_a_file_from_the_environment_or_from_standard_inpu
     monkeypatch.setenv("OAK_KEY", add_setup.key)
     for source in (["--key-file", str(file)], ["--key-env", "OAK_KEY"], ["--key-file", "-"], []):
         assert add_setup.run_add("--id", "oak", "--no-probe", *source).exit_code == 0
-        assert load(add_setup.config).offices[1].credentials.customer_key.reveal() == add_setup.key
+        assert load(add_setup.config).offices["oak"].credentials.customer_key.reveal() == add_setup.key
         add_setup.path.unlink()
     assert add_setup.run_add("--id", "oak", "--key-file", str(file), "--key-env", "OAK_KEY").exit_code == 2
     golden.check(add_setup.run_add("--id", "oak", "--key-env", "NO_SUCH").stderr)
@@ -184,7 +184,7 @@ def test_at_a_terminal_the_key_is_hidden_and_the_zone_suggested(add_setup: AddSe
     assert add_setup.key not in screen
     assert f"[{ZONE}]" in screen
     assert "No check failed." in screen
-    found = load(add_setup.config).offices[1]
+    found = load(add_setup.config).offices["oak"]
     assert (found.spec.name, str(found.spec.zone)) == ("Oak Dental", ZONE)
     assert found.spec.labels == (("group", "coast"),)
 
@@ -216,7 +216,7 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
     status, screen = run_in_terminal(added, dialogue, add_setup.config.parent)
     assert status == 0, screen
     assert add_setup.key not in screen
-    office = load(add_setup.config).offices[1]
+    office = load(add_setup.config).offices["oak"]
     assert (office.tier, office.spec.fresh_by, office.spec.clinics) == ("read_all", None, (1, 2))
     assert office.spec.labels == (("group", "coast"), ("region", "west"))
 
@@ -228,7 +228,7 @@ def test_at_a_terminal_the_suggested_zone_may_be_declined(add_setup: AddSetup) -
         added, make_dialogue(add_setup, "", ("to measure the clock", "-")), add_setup.config.parent
     )
     assert status == 0, screen
-    assert load(add_setup.config).offices[1].spec.zone is None
+    assert load(add_setup.config).offices["oak"].spec.zone is None
 
 
 @pytest.mark.real("keeps the pace of the API in real time")

@@ -46,7 +46,7 @@ def run_import(config: Path, csv: Path, *more: str) -> Result:
 
 
 def list_office_ids(config: Path) -> list[str]:
-    return [each.spec.id for each in load(config).offices]
+    return list(load(config).offices)
 
 
 def test_hundreds_of_offices_become_private_files_in_one_directory(config: Path, golden: GoldenTexts) -> None:
@@ -59,7 +59,7 @@ def test_hundreds_of_offices_become_private_files_in_one_directory(config: Path,
     assert list_office_ids(config) == names
     assert stat.S_IMODE(group.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in group.iterdir()} == {0o600}
-    assert load(config).offices[7].credentials.customer_key.reveal() == make_key("office-007")
+    assert load(config).offices["office-007"].credentials.customer_key.reveal() == make_key("office-007")
     assert list(group.parent.iterdir()) == [group]
 
 
@@ -74,7 +74,7 @@ def test_every_cell_becomes_the_setting_that_it_names(config: Path) -> None:
     header = HEADER.replace("customer_key", "Customer Key,customer_key_file")
     done = run_import(config, write_csv(config, *rows, header=f"\ufeff{header}"), "--into", "west")
     assert done.exit_code == 0, done.output
-    elm, oak = load(config).offices
+    elm, oak = load(config).offices.values()
     assert (elm.spec.name, elm.tier, elm.spec.fresh_by, elm.spec.clinics) == (
         "Elm é",
         "enterprise",
@@ -323,7 +323,7 @@ def test_the_empty_cells_at_the_end_of_a_row_are_not_counted(config: Path) -> No
 def test_a_key_in_the_marks_of_a_spreadsheet_is_repaired(config: Path, written: str) -> None:
     done = run_import(config, write_csv(config, f"elm,{written.format(make_key('elm'))}", header="id,customer_key"))
     assert (done.exit_code, done.stderr) == (0, "")
-    assert load(config).offices[0].credentials.customer_key.reveal() == make_key("elm")
+    assert next(iter(load(config).offices.values())).credentials.customer_key.reveal() == make_key("elm")
 
 
 def test_a_key_that_a_spreadsheet_made_a_number_is_refused_by_its_line(config: Path, golden: GoldenTexts) -> None:

@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,15 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.simulator.faults.faults import EConnectorDown, TooManyRequests
 from oddaemon.simulator.model.spec import PracticeSpec
-from tests.engine.night import DUE, SMILE, make_office_settings, night, schedule_fault, time_after_start
+from tests.engine.night import (
+    DUE,
+    SMILE,
+    make_office_settings,
+    night,
+    replace_offices,
+    schedule_fault,
+    time_after_start,
+)
 from tests.engine.world import World
 
 FLEET = (
@@ -83,7 +90,7 @@ async def test_pages_read_for_another_spec_are_not_used(tmp_path: Path) -> None:
         await world.wait_for_event("page_stored", 2)
         await world.crash()
         narrowed = make_office_settings(reader=Reader.PAGES, clinics=(1,))
-        await world.start(replace(world.settings, offices=(narrowed,)))
+        await world.start(replace_offices(world.settings, (narrowed,)))
         await world.wait_for_snapshots(1)
         assert world.find_events("pull_started")[-1]["resumed_rows"] == 0
         assert {balance.clinic_num for balance in await world.read_balances()} == {1}
@@ -106,14 +113,14 @@ async def test_forty_crashes_around_publishing_lose_nothing_and_double_nothing(t
         assert world.clock.now() > DUE + timedelta(minutes=2)
         await world.sleep_until(DUE + timedelta(hours=1))
         await _wait_until_all_fresh(world)
-        for office in world.settings.offices:
+        for office in world.settings.offices.values():
             dates = [row.aging_date.isoformat() for row in await world.read_history(office.spec.id)]
             assert dates == ["2026-03-02", "2026-03-03"]
             assert world.assert_explained(Condition.FRESH, None, "2026-03-03", office_id=office.spec.id)
 
 
 async def _wait_until_all_fresh(world: World) -> None:
-    for office in world.settings.offices:
+    for office in world.settings.offices.values():
         await world.wait_for_condition(Condition.FRESH, office.spec.id)
 
 

@@ -19,7 +19,16 @@ from oddaemon.simulator.faults.faults import GatewayError, KeyDisabled, OldVersi
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.store import backfilled_days
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.engine.night import BEFORE_DAWN, DUE, SMALL, SMILE, make_office_settings, night, schedule_fault
+from tests.engine.night import (
+    BEFORE_DAWN,
+    DUE,
+    SMALL,
+    SMILE,
+    make_office_settings,
+    night,
+    replace_offices,
+    schedule_fault,
+)
 from tests.engine.world import World
 from tests.golden import GoldenTexts
 from tests.store.backfilled import read_backfilled_day
@@ -241,14 +250,14 @@ async def test_a_permanent_failure_ends_the_job_with_a_reason(tmp_path: Path, fa
 async def test_a_paused_office_is_not_asked_for_past_days_either(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
-        off = replace(world.settings, offices=(make_office_settings(enabled=False),))
+        off = replace_offices(world.settings, (make_office_settings(enabled=False),))
         await world.apply(off)
         await world.wait_for_condition(Condition.PAUSED)
         since = world.clock.now()
         assert "smile is disabled" in (await start_job(world))["outcome"]
         await world.sleep_until(since + timedelta(hours=1))
         assert world.list_requests(since=since) == []
-        await world.apply(replace(world.settings, offices=(make_office_settings(),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(),)))
         await world.wait_for_event("backfill_published")
 
 
@@ -267,7 +276,7 @@ async def test_a_removed_office_takes_its_job_with_it(tmp_path: Path, golden: Go
         await world.wait_for_snapshots(1)
         await start_job(world)
         await world.wait_until(lambda: count_reports(world) >= 2)
-        await world.apply(replace(world.settings, offices=(make_office_settings("neighbour"),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings("neighbour"),)))
         await world.wait_for_event("backfill_failed")
         golden.check(world.find_events("backfill_failed")[0]["reason"])
 
@@ -293,7 +302,7 @@ async def test_clinics_that_change_meanwhile_are_read_from_the_beginning(tmp_pat
         await world.wait_for_snapshots(1)
         await start_job(world)
         await world.wait_until(lambda: count_reports(world) >= 5)
-        await world.apply(replace(world.settings, offices=(make_office_settings(clinics=(1, 2)),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(clinics=(1, 2)),)))
         await world.wait_for_event("backfill_published")
         wanted = world.get_practice().get_aging_report(DAY)
         assert {balance.clinic_num for balance in await read_stored(world)} == {1, 2}

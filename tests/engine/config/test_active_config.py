@@ -270,7 +270,7 @@ async def test_a_reload_command_answers_with_the_plan_or_with_every_problem(
 
 def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path: Path) -> None:
     files = make_config_files(tmp_path, "elm")
-    before = files.write_and_load().offices_by_id
+    before = files.write_and_load().offices
     files.offices["elm"] = {
         "id": "elm",
         "name": "Elm Street",
@@ -286,7 +286,7 @@ def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path
         "enabled": False,
         "labels": {"group": "coast"},
     }
-    diff = diff_configs(before, files.write_and_load().offices_by_id)
+    diff = diff_configs(before, files.write_and_load().offices)
     assert diff.changed[0].settings == tuple(
         sorted(name for name in OFFICE_FIELDS if name != "id" and not name.endswith(("_file", "_env")))
     )
@@ -324,7 +324,7 @@ def test_a_new_setting_is_reported_and_restarts_its_worker_and_no_other(tmp_path
                 **{each.name: getattr(office, each.name) for each in fields(office)},
                 new_setting=values.get(office.spec.id, 0),
             )
-            for office in settings.offices
+            for office in settings.offices.values()
         )
         return {each.spec.id: each for each in offices}
 

@@ -186,7 +186,7 @@ async def test_no_unchanged_office_sees_a_cancelled_request(tmp_path: Path, seed
             disturbed_none += bool(busy - touched)
             assert_workers_match(world, in_force)
             if number % 100 == 0:
-                assert await config.files.read_wanted_ids() == {each.spec.id for each in in_force.offices}
+                assert await config.files.read_wanted_ids() == {each.spec.id for each in in_force.offices.values()}
         assert refused > 100
         assert disturbed_none > 500
         await assert_all_become_fresh(world, config)
@@ -205,7 +205,7 @@ async def reload_config(world: World, cause: ReloadTrigger, *, is_good: bool) ->
 
 def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
     """No office is in two parts of the plan, and none is reported as changed without a change that is shown."""
-    ids = {each.spec.id for each in settings.offices}
+    ids = {each.spec.id for each in settings.offices.values()}
     assert ids.issuperset(plan.new)
     assert ids.isdisjoint(plan.removed)
     assert len(ids) == len(plan.new) + len(plan.changed) + plan.unchanged
@@ -214,7 +214,7 @@ def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
 
 def assert_workers_match(world: World, settings: Settings) -> None:
     """Exactly what is in force has a worker, with the settings of now."""
-    wanted, registry = settings.offices_by_id, world.services.registry
+    wanted, registry = settings.offices, world.services.registry
     assert set(registry._supervisor.keys) == wanted.keys()
     running = {
         key: replace(wanted[key], spec=worker._spec, credentials=worker.api.context.credentials)
@@ -223,7 +223,7 @@ def assert_workers_match(world: World, settings: Settings) -> None:
     assert running.keys() == wanted.keys()
     assert not diff_configs(running, wanted).restarts
     shown = {view.spec for view in world.daemon.fleet.offices.values()}
-    assert shown == {each.spec for each in settings.offices}
+    assert shown == {each.spec for each in settings.offices.values()}
 
 
 async def assert_all_become_fresh(world: World, config: EditedConfig) -> None:

@@ -95,14 +95,16 @@ async def test_what_is_in_the_way_is_shown_where_it_is_and_ends_the_asking(
 
 async def test_a_wrong_developer_key_is_one_of_two_that_are_not_valid() -> None:
     async with diagnostic_harness() as place:
-        found = await place.diagnose(replace_credentials(place.settings.offices[0], developer_key=Secret("mistyped")))
+        found = await place.diagnose(
+            replace_credentials(place.settings.offices["smile"], developer_key=Secret("mistyped"))
+        )
         assert list_failed_checks(found) == [CheckName.CUSTOMER_KEY]
         assert get_outcome(found, CheckName.DEVELOPER_KEY) is CheckOutcome.SKIPPED
 
 
 async def test_a_mistyped_customer_key_is_ours_and_the_message_stays_true() -> None:
     async with diagnostic_harness() as place:
-        mistyped = replace_credentials(place.settings.offices[0], customer_key=Secret("mistyped"))
+        mistyped = replace_credentials(place.settings.offices["smile"], customer_key=Secret("mistyped"))
         found = await place.diagnose(mistyped)
         assert list_failed_checks(found) == [CheckName.CUSTOMER_KEY]
         check = find_check(found, CheckName.CUSTOMER_KEY)
@@ -298,7 +300,7 @@ async def test_a_diagnosis_cut_by_a_shutdown_lists_the_skipped_checks(golden: Go
             doctor._api.rate_limiter.close()
 
         tasks.start_soon(close_soon)
-        found = await doctor.diagnose(place.settings.offices[0])
+        found = await doctor.diagnose(place.settings.offices["smile"])
         assert found.is_healthy
         assert get_outcome(found, CheckName.QUERIES) is CheckOutcome.OK
         golden.check(find_check(found, CheckName.AGING).sentence)

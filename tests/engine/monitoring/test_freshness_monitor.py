@@ -9,7 +9,7 @@ import pytest
 
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults.faults import EConnectorDown, KeyDisabled
-from tests.engine.night import SMALL, make_office_settings, night, schedule_fault, time_after_start
+from tests.engine.night import SMALL, make_office_settings, night, replace_offices, schedule_fault, time_after_start
 from tests.engine.world import World
 
 SMILE_AND_MESA = [SMALL, replace(SMALL, office_id="mesa", seed=2)]
@@ -98,7 +98,7 @@ async def test_pausing_what_is_missing_ends_the_alarm_without_good_news_of_that_
     async with night(tmp_path, SMILE_AND_MESA, faults=[schedule_fault(EConnectorDown())]) as world:
         await world.sleep_until(FRESH_BY + timedelta(minutes=2))
         off = [make_office_settings("smile", enabled=False), make_office_settings("mesa")]
-        await world.apply(replace(world.settings, offices=tuple(off)))
+        await world.apply(replace_offices(world.settings, tuple(off)))
         await world.sleep_until(FRESH_BY + timedelta(minutes=10))
         assert list_events(world, "deadline_recovered") == []
         assert list_events(world, *NIGHTS)[-1] == ("night_recovered", "2026-03-03", 1, 0)
@@ -118,9 +118,9 @@ async def test_an_office_that_comes_back_missed_nothing_meanwhile(tmp_path: Path
     down = schedule_fault(EConnectorDown(), begins=noon - timedelta(minutes=1))
     async with night(tmp_path, SMILE_AND_MESA, faults=[down]) as world:
         await world.sleep_until(FRESH_BY + timedelta(hours=1))
-        await world.apply(replace(world.settings, offices=gone))
+        await world.apply(replace_offices(world.settings, gone))
         await world.sleep_until(noon)
-        await world.apply(replace(world.settings, offices=back))
+        await world.apply(replace_offices(world.settings, back))
         await world.sleep_until(noon + timedelta(hours=1))
         assert world.get_condition() is Condition.UNREACHABLE
         assert list_events(world, "deadline_missed", "night_missed") == []
@@ -132,9 +132,9 @@ async def test_a_miss_of_an_office_that_was_removed_since_is_reported_as_its_fir
     both = (make_office_settings("smile"), make_office_settings("mesa"))
     async with night(tmp_path, SMILE_AND_MESA, faults=[schedule_fault(EConnectorDown())]) as world:
         await world.sleep_until(FRESH_BY + timedelta(days=1, minutes=2))
-        await world.apply(replace(world.settings, offices=both[1:]))
+        await world.apply(replace_offices(world.settings, both[1:]))
         await world.sleep_until(FRESH_BY + timedelta(days=1, minutes=10))
-        await world.apply(replace(world.settings, offices=both))
+        await world.apply(replace_offices(world.settings, both))
         await world.sleep_until(FRESH_BY + timedelta(days=2, minutes=2))
         assert list_events(world, "deadline_missed") == [("deadline_missed", nights) for nights in (1, 2, 1)]
 

@@ -8,7 +8,7 @@ import anyio
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Cadence, Condition, Owner, Reader
-from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, time_after_start
+from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, replace_offices, time_after_start
 from tests.golden import GoldenTexts
 
 TONIGHT = date(2026, 3, 3)
@@ -243,7 +243,7 @@ async def test_a_disabled_office_is_paused_and_asked_nothing(tmp_path: Path, gol
         await anyio.sleep(timedelta(days=2).total_seconds())
         assert world.headquarters.traffic == []
         await world.crash()
-        await world.start(replace(world.settings, offices=(make_office_settings(),)))
+        await world.start(replace_offices(world.settings, (make_office_settings(),)))
         await world.wait_for_snapshots(1)
         assert world.assert_explained(Condition.FRESH, None)
 

@@ -1,6 +1,5 @@
 """Headquarters is down: one office probes for all, and the others return gradually."""
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,7 @@ from oddaemon.core.model import Condition, Owner
 from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
 from oddaemon.simulator.faults.faults import Fault, FaultWindow, GatewayError, ScheduledFault
 from oddaemon.simulator.model.spec import PracticeSpec
-from tests.engine.night import make_office_settings, night, replace_credentials, time_after_start
+from tests.engine.night import make_office_settings, night, replace_credentials, replace_offices, time_after_start
 
 FLEET = [PracticeSpec(f"office-{number}", seed=number, guarantors=30, settled=5) for number in range(12)]
 DOWN, UP = time_after_start(minutes=90), time_after_start(hours=3)
@@ -56,9 +55,9 @@ async def test_unused_headquarters_are_not_down_for_ever(tmp_path: Path) -> None
         await world.wait_for_event("headquarters_down")
         assert "oddaemon_headquarters_down 1.0" in world.render_metrics()
         elsewhere = tuple(
-            replace_credentials(each, base_url="http://127.0.0.1:2/api/v1") for each in world.settings.offices
+            replace_credentials(each, base_url="http://127.0.0.1:2/api/v1") for each in world.settings.offices.values()
         )
-        await world.apply(replace(world.settings, offices=elsewhere))
+        await world.apply(replace_offices(world.settings, elsewhere))
         assert len(world.find_events("headquarters_unused")) == 1
         assert "oddaemon_headquarters_down 0.0" in world.render_metrics()
         await world.sleep_until(UP + timedelta(minutes=8))

@@ -1,6 +1,5 @@
 """A customer key that is changed by a reload: both are tried while Open Dental makes up its mind."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from oddaemon.engine.offices.fleet_state import make_office_status
 from oddaemon.simulator.api.keys import ApiKey
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.admin.test_diagnostics_commands import wait_for_diagnosis
-from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, time_after_start
+from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, replace_offices, time_after_start
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
 from tests.engine.world import World
 from tests.golden import GoldenTexts
@@ -33,7 +32,7 @@ def make_keys(new_from: datetime, old_until: datetime | None = None) -> list[Api
 
 async def change_key(world: World, key: str = NEW, at: datetime = CHANGED_AT) -> None:
     await world.sleep_until(at)
-    await world.apply(replace(world.settings, offices=(make_office_settings(key=key),)))
+    await world.apply(replace_offices(world.settings, (make_office_settings(key=key),)))
 
 
 def list_statuses(world: World, name: str, since: datetime) -> list[int | None]:
@@ -100,7 +99,7 @@ async def test_a_wrong_new_key_is_shown_during_the_rotation_and_ours_afterwards(
 
         await world.wait_for_condition(Condition.BLOCKED)
         assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.KEY_NEVER_ACCEPTED)
-        await world.apply(replace(world.settings, offices=(make_office_settings(key=OLD),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(key=OLD),)))
         await world.wait_for_snapshots(2)
         assert view.key_rotation is None
 
@@ -133,7 +132,7 @@ async def test_a_key_that_changes_during_a_pull_loses_and_doubles_nothing(tmp_pa
         await world.wait_for_event("pull_started")
         at = world.clock.now() + timedelta(seconds=3)
         await world.sleep_until(at)
-        await world.apply(replace(world.settings, offices=(make_office_settings(key=NEW, reader=reader),)))
+        await world.apply(replace_offices(world.settings, (make_office_settings(key=NEW, reader=reader),)))
         await world.wait_for_snapshots(2)
         assert await world.is_true()
 

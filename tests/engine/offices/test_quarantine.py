@@ -9,7 +9,7 @@ import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.settings import DaemonSettings
-from tests.engine.night import SMALL, SMILE, make_office_settings, night
+from tests.engine.night import SMALL, SMILE, make_office_settings, night, replace_offices
 from tests.golden import GoldenTexts
 
 HEALTHY = replace(SMALL, office_id="healthy", seed=2)
@@ -104,7 +104,7 @@ async def test_many_offices_that_crash_by_one_error_are_one_event(tmp_path: Path
 async def test_an_office_that_a_reload_has_taken_out_is_not_shown_as_blocked(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL, HEALTHY]) as world:
         await world.wait_for_snapshots(1)
-        await world.apply(replace(world.settings, offices=world.settings.offices[1:]))
+        await world.apply(replace_offices(world.settings, [*world.settings.offices.values()][1:]))
         await world.services.registry.quarantine("smile", ZeroDivisionError(), 3600.0)
         assert set(world.daemon.fleet.offices) == {"healthy"}
 

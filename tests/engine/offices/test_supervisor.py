@@ -1,6 +1,5 @@
 """A reload touches what changed and nothing else."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import time, timedelta
 from pathlib import Path
@@ -9,19 +8,14 @@ import anyio
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.settings import OfficeSettings, Secret, Settings
+from oddaemon.settings import Secret
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from tests.engine.night import SMALL, SMILE, make_office_settings, night, replace_credentials
-from tests.engine.world import World
+from tests.engine.night import SMALL, SMILE, make_office_settings, night, replace_credentials, replace_offices
 from tests.golden import GoldenTexts
 
 SLOW = HeadquartersOptions(base_seconds=2)
 STAYS, GOES, COMES = (replace(SMALL, office_id=name, seed=seed) for seed, name in enumerate(("stays", "goes", "comes")))
 PAGED = make_office_settings("stays", reader=Reader.PAGES)
-
-
-def replace_offices(world: World, offices: Iterable[OfficeSettings]) -> Settings:
-    return replace(world.settings, offices=tuple(offices))
 
 
 async def test_an_office_that_did_not_change_keeps_its_pull_in_flight(tmp_path: Path) -> None:
@@ -32,7 +26,9 @@ async def test_an_office_that_did_not_change_keeps_its_pull_in_flight(tmp_path: 
         assert world.headquarters.in_flight >= 1
         before = len(world.list_requests("goes"))
         await world.apply(
-            replace_offices(world, [make_office_settings("stays", reader=Reader.PAGES), make_office_settings("comes")])
+            replace_offices(
+                world.settings, [make_office_settings("stays", reader=Reader.PAGES), make_office_settings("comes")]
+            )
         )
         await world.wait_for_snapshots(1, "stays")
         await world.wait_for_snapshots(1, "comes")
@@ -51,7 +47,7 @@ async def test_an_office_that_goes_and_comes_back_has_lost_nothing(tmp_path: Pat
     async with night(tmp_path, [STAYS, GOES]) as world:
         await world.wait_for_snapshots(1, "goes")
         both = world.settings
-        await world.apply(replace_offices(world, [make_office_settings("stays")]))
+        await world.apply(replace_offices(world.settings, [make_office_settings("stays")]))
         await anyio.sleep(600)
         asked = len(world.list_requests("goes"))
         await world.apply(both)
@@ -65,7 +61,7 @@ async def test_a_corrected_key_is_used_from_the_next_request_on(tmp_path: Path) 
     async with night(tmp_path, [SMALL], [make_office_settings(key="planted-wrong-key")]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
         assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.KEY_NEVER_ACCEPTED)
-        await world.apply(replace_offices(world, [make_office_settings()]))
+        await world.apply(replace_offices(world.settings, [make_office_settings()]))
         await world.wait_for_snapshots(1, within=timedelta(minutes=32))
         assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
@@ -75,8 +71,8 @@ async def test_a_new_developer_key_restarts_every_office(tmp_path: Path) -> None
     async with night(tmp_path, [STAYS, GOES]) as world:
         await world.wait_for_snapshots(1, "goes")
         key = Secret("planted-other-developer-key")
-        offices = [replace_credentials(each, developer_key=key) for each in world.settings.offices]
-        await world.apply(replace_offices(world, offices))
+        offices = [replace_credentials(each, developer_key=key) for each in world.settings.offices.values()]
+        await world.apply(replace_offices(world.settings, offices))
         for office_id in ("stays", "goes"):
             await world.wait_for_condition(Condition.BLOCKED, office_id)
             assert world.assert_explained(
@@ -88,13 +84,13 @@ async def test_a_new_developer_key_restarts_every_office(tmp_path: Path) -> None
 async def test_pausing_and_resuming_an_office(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
-        await world.apply(replace_offices(world, [make_office_settings(enabled=False)]))
+        await world.apply(replace_offices(world.settings, [make_office_settings(enabled=False)]))
         await world.wait_for_condition(Condition.PAUSED)
         assert world.assert_explained(Condition.PAUSED, Owner.US)
         asked = len(world.list_requests())
         await anyio.sleep(40_000)
         assert len(world.list_requests()) == asked
-        await world.apply(replace_offices(world, [make_office_settings()]))
+        await world.apply(replace_offices(world.settings, [make_office_settings()]))
         await world.wait_for_snapshots(2, within=timedelta(minutes=1))
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
 
@@ -131,7 +127,7 @@ async def test_what_is_still_being_read_when_the_daemon_has_ended_comes_to_nothi
         await world.wait_for_snapshots(1)
         loaded = len(world.find_events("configuration_loaded"))
         await world.drain()
-        await world.apply(replace_offices(world, []))
+        await world.apply(replace_offices(world.settings, []))
         assert len(world.find_events("configuration_loaded")) == loaded
 
 
@@ -139,7 +135,7 @@ async def test_a_reload_back_and_forth_never_has_two_requests_of_a_key_in_flight
     async with night(tmp_path, [SMALL], options=SLOW) as world:
         for turn in range(6):
             await anyio.sleep(2.3)
-            await world.apply(replace_offices(world, [make_office_settings(fresh_by=time(6, turn))]))
+            await world.apply(replace_offices(world.settings, [make_office_settings(fresh_by=time(6, turn))]))
         await world.wait_for_snapshots(1)
         assert len(world.find_events("office_started")) == 7
         assert await world.is_true()

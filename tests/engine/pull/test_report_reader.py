@@ -16,7 +16,16 @@ from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import GatewayError, ScheduledFault
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
-from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, schedule_fault, time_after_start
+from tests.engine.night import (
+    DUE,
+    SMALL,
+    SMILE,
+    make_office_settings,
+    night,
+    replace_offices,
+    schedule_fault,
+    time_after_start,
+)
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
 from tests.engine.world import World
 
@@ -125,6 +134,6 @@ async def test_a_key_that_may_query_after_all_goes_back_to_the_statement(tmp_pat
     async with read_all_night(tmp_path) as world:
         await world.wait_for_snapshots(1)
         offices = (make_office_settings(key=f"{CUSTOMER_KEY_PREFIX}smile-queries"),)
-        await world.apply(replace(world.settings, offices=offices))
+        await world.apply(replace_offices(world.settings, offices))
         await world.wait_for_snapshots(2)
         assert world.list_published()[1]["reader"] == "statement"

@@ -7,7 +7,7 @@ from oddaemon.core.model import Condition, Include, Reader
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.row_corruption import get_alteration
 from oddaemon.simulator.model.spec import PracticeSpec
-from tests.engine.night import SMILE, make_office_settings, night, schedule_fault
+from tests.engine.night import SMILE, make_office_settings, night, replace_offices, schedule_fault
 from tests.engine.practice_activity import list_owing_families, post_charge
 
 
@@ -153,7 +153,7 @@ async def test_a_changed_spec_asks_for_another_snapshot_at_once(tmp_path: Path) 
     async with night(tmp_path, [replace(SMILE, clinics=3)]) as world:
         await world.wait_for_snapshots(1)
         await world.crash()
-        await world.start(replace(world.settings, offices=(make_office_settings(clinics=(1,)),)))
+        await world.start(replace_offices(world.settings, (make_office_settings(clinics=(1,)),)))
         await world.wait_for_snapshots(2)
         assert {balance.clinic_num for balance in await world.read_balances()} == {1}
         assert world.list_published()[1]["aging_date"] == "2026-03-02"

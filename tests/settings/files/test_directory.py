@@ -98,4 +98,4 @@ def test_other_files_with_the_name_of_a_group_are_no_groups(tmp_path: Path) -> N
     (directory / "LICENSE").symlink_to("README")
     settings = load_place(tmp_path).settings
     assert settings is not None
-    assert list(settings.offices_by_id) == ["smile"]
+    assert list(settings.offices) == ["smile"]

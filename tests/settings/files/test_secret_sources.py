@@ -26,7 +26,7 @@ def write_key_file(directory: Path, content: bytes, mode: int = 0o600) -> Path:
 
 def get_key(loaded: LoadResult) -> str:
     assert loaded.settings is not None, loaded.problems
-    return loaded.settings.offices[0].credentials.customer_key.reveal()
+    return next(iter(loaded.settings.offices.values())).credentials.customer_key.reveal()
 
 
 def get_only_message(loaded: LoadResult) -> str:

@@ -51,7 +51,7 @@ def test_an_office_draft_is_an_office_and_its_key_is_not_shown(tmp_path: Path) -
     office_draft = OfficeDraft(Path("coast.csv"), [{"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")}], [7])
     loaded = try_load(config, drafts=[office_draft])
     assert loaded.settings is not None
-    assert [each.spec.id for each in loaded.settings.offices] == ["elm"]
+    assert [each.spec.id for each in loaded.settings.offices.values()] == ["elm"]
     assert "Hb3nY8sVd5FqXg1J" not in repr(office_draft) + repr(loaded)
 
 
@@ -80,5 +80,5 @@ def test_subdirectories_of_offices_are_read_except_hidden_and_odd_ones(tmp_path:
         write_office_file(offices / name / "ghost.toml", "ghost", "Tq5vB8nHc2XwKs9R")
     loaded = try_load(config)
     assert loaded.settings is not None, loaded.problems
-    assert [each.spec.id for each in loaded.settings.offices] == ["oak", "elm"]
+    assert [each.spec.id for each in loaded.settings.offices.values()] == ["oak", "elm"]
     assert offices / "coast" in loaded.files

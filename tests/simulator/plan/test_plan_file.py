@@ -199,7 +199,7 @@ def test_the_daemon_reads_the_configuration_that_is_written_for_it(tmp_path: Pat
     settings = load(path)
     assert settings.api.base_url == "http://127.0.0.1:8123/api/v1"
     assert settings.api.max_in_flight == 32
-    brookside, hillside = sorted(settings.offices, key=lambda each: each.spec.id)
+    brookside, hillside = sorted(settings.offices.values(), key=lambda each: each.spec.id)
     assert brookside.credentials.customer_key.reveal() == plan.offices[0].key.customer_key
     assert hillside.credentials.customer_key.reveal() == "VzkmZEaUWOjnQX2z"
     assert hillside.credentials.base_url == "http://localhost:8123/api/v1"

@@ -18,7 +18,7 @@ from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
 from oddaemon.web.pages.view_models import FleetPageView, OfficeView
-from tests.engine.night import BEFORE_DAWN, DUE, SMALL, make_office_settings, night, schedule_fault
+from tests.engine.night import BEFORE_DAWN, DUE, SMALL, make_office_settings, night, replace_offices, schedule_fault
 from tests.engine.world import World
 
 pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
@@ -89,9 +89,12 @@ async def test_lines_that_nothing_happened_to_are_the_same_objects(tmp_path: Pat
 async def test_a_configuration_put_in_force_again_is_another_generation(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         before = await get_fleet_view(world)
-        renamed = replace(world.settings.offices[0], spec=replace(world.settings.offices[0].spec, name="Renamed"))
+        renamed = replace(
+            world.settings.offices["smile"],
+            spec=replace(world.settings.offices["smile"].spec, name="Renamed"),
+        )
         await world.clock.sleep_until(BEFORE_DAWN + timedelta(minutes=1))
-        await world.apply(replace(world.settings, offices=(renamed,)))
+        await world.apply(replace_offices(world.settings, (renamed,)))
         after = await get_fleet_view(world)
     assert after.generation == before.generation + 1
     assert [line.name for line in after.offices] == ["Renamed"]

@@ -108,7 +108,7 @@ def _add_office(
         config_path, draft, partial(read_key, interactive=interactive), is_typed=interactive and not is_key_given
     )
     if probes:
-        diagnosis = diagnose_directly(new_settings, new_settings.offices_by_id[cells["id"]])
+        diagnosis = diagnose_directly(new_settings, new_settings.offices[cells["id"]])
         show_diagnosis(diagnosis)
         typer.echo()
         _apply_diagnosis(diagnosis, draft, interactive=interactive)
@@ -129,7 +129,7 @@ def _complete_cells(
 
 def _find_id_conflict(settings: Settings, directory: Path, office_id: str) -> str:
     """Why the id is taken; empty if it is free."""
-    for each in settings.offices:
+    for each in settings.offices.values():
         if each.spec.id.casefold() == office_id.casefold():
             return f"an office with this id is configured in {each.source}; choose another id"
     path = directory / f"{office_id}.toml"

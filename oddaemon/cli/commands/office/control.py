@@ -111,7 +111,7 @@ def _select_offices(config: Path, ids: Sequence[str], *, all_offices: bool, labe
     if ids:
         return list(dict.fromkeys(ids))
     required_labels = parse_label_options(labels)
-    offices = [each.spec for each in load_settings(config).offices if each.spec.enabled]
+    offices = [each.spec for each in load_settings(config).offices.values() if each.spec.enabled]
     selected = [office.id for office in offices if required_labels <= set(office.labels)]
     if not selected:
         raise fail("no enabled office matches; `oddaemon office list` lists all offices")
@@ -126,4 +126,4 @@ def _format_rejection(config: Path, office: str, response: ControlResponse) -> s
 
 def _read_configured_ids(config: Path) -> set[str]:
     settings = try_load(config).settings
-    return set(settings.offices_by_id) if settings else set()
+    return set(settings.offices) if settings else set()

@@ -52,7 +52,7 @@ def forget(
             rows: Mapping[str, int] = (await run_in_daemon(locked, settings.source, target))["rows"]
             return rows
 
-    if (configured := settings.offices_by_id.get(office)) is not None:
+    if (configured := settings.offices.get(office)) is not None:
         raise fail(
             f"{office} is still configured in {configured.source}. Remove it there and run `oddaemon reload` first; "
             "disabling it is not enough."

@@ -36,7 +36,7 @@ def list_offices(config: Config = None, as_json: AsJson = False) -> None:
     removed = _load_removed(settings)
     if as_json:
         document = {
-            "offices": [_make_document(each) for each in settings.offices],
+            "offices": [_make_document(each) for each in settings.offices.values()],
             "removed": None if removed is None else [_make_removed_document(each) for each in removed],
         }
         print_json(document)
@@ -63,8 +63,8 @@ def _load_removed(settings: Settings) -> list[OfficeRow] | None:
 
 
 def _print_table(settings: Settings) -> None:
-    print_table(TextTable(COLUMNS, [_format_row(each) for each in settings.offices]), Console())
-    disabled = sum(not each.spec.enabled for each in settings.offices)
+    print_table(TextTable(COLUMNS, [_format_row(each) for each in settings.offices.values()]), Console())
+    disabled = sum(not each.spec.enabled for each in settings.offices.values())
     typer.echo(f"{format_count(len(settings.offices), 'office')}{f', {disabled} disabled' if disabled else ''}.")
 
 

@@ -127,7 +127,7 @@ def _get_ended_at(row: DeliveryRow) -> datetime:
 async def _read_sinks(database: Database, settings: Settings) -> list[_SinkOverview]:
     rows = await outbox.list_deliveries(database)
     states = await outbox.load_sink_states(database)
-    offices = [each.spec for each in settings.offices]
+    offices = [each.spec for each in settings.offices.values()]
     return [
         _SinkOverview(
             sink,
