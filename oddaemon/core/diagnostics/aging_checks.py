@@ -1,6 +1,6 @@
 """Checks of the office's clock, of the service that runs aging, and of aging itself."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from oddaemon.core.dates import parse_datetime, parse_due_time
 from oddaemon.core.diagnostics.diagnosis import (
@@ -73,7 +73,7 @@ def _make_office_clock(observations: Observations) -> OfficeClock | None:
     if isinstance(observations.clocks, Clocks):
         clocks = observations.clocks
         skew = compute_skew(zone, clocks.office_now, clocks.utc_now, clocks.at)
-        return OfficeClock(skew=skew) if zone is None else OfficeClock(zone, skew)
+        return OfficeClock(zone or UTC, skew)
     return None if zone is None else OfficeClock(zone)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from oddaemon.core.model import Balance, ControlTotals, Include
-from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.core.snapshot.verify import add_totals, compute_totals
 
 ROUNDING_CENTS = 2
 """Old versions store three decimals: four amounts, each rounded, may not add up to the cent."""
@@ -58,7 +58,7 @@ class ReportCursor:
             lists: The number of lists.
             wanted: The selected balances of the page.
         """
-        again = None if self.again is None else add_totals(self.again, wanted)
+        again = None if self.again is None else add_totals(self.again, compute_totals(wanted))
         is_rest = 0 < self.offset < page
         if page >= min(rows_max, PAGE_ROWS_MIN) and not is_rest:
             return ReportCursor(self.place, self.offset + page, again)
@@ -88,11 +88,6 @@ def make_balances(rows: Iterable[ReportRow], include: Include, clinic_num: int |
     """
     clinic = MISSING_CLINIC_NUM if clinic_num is None else clinic_num
     return [balance for balance in (_make_balance(row, clinic) for row in rows) if _is_wanted(balance, include)]
-
-
-def add_totals(totals: ControlTotals, balances: Sequence[Balance]) -> ControlTotals:
-    """Add the balances to the totals."""
-    return ControlTotals._make(one + more for one, more in zip(totals, compute_totals(balances), strict=True))
 
 
 def count_report_requests(guarantors: int, rows_max: int) -> int:

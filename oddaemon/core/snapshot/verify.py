@@ -30,6 +30,11 @@ def compute_totals(balances: Collection[Balance], checksum: int | None = None) -
     return ControlTotals._make((len(balances), *sums, checksum))
 
 
+def add_totals(totals: ControlTotals, more: ControlTotals, sign: int = 1) -> ControlTotals:
+    """The totals of both sets of balances together; with `sign` -1, of the first without the second."""
+    return ControlTotals._make(one + sign * other for one, other in zip(totals, more, strict=True))
+
+
 def compute_checksum(text: str) -> int:
     """The checksum of rows as they came, with a separator between them."""
     return sum(map(crc32, text.encode().split(ROW_SEPARATOR.encode()))) if text else 0

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from oddaemon.core.model import Balance, ControlTotals
-from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.core.snapshot.verify import add_totals, compute_totals
 
 _ZERO = compute_totals(())
 
@@ -50,7 +50,7 @@ class Replay:
                 ended[valid_to].append(balance)
         for sums, grouped in ((self._started, started), (self._ended, ended)):
             for snapshot_id, balances in grouped.items():
-                sums[snapshot_id] = _add_totals(sums[snapshot_id], compute_totals(balances))
+                sums[snapshot_id] = add_totals(sums[snapshot_id], compute_totals(balances))
 
     def find_problems(self, snapshot_ids: AbstractSet[int], history_from: int = 0) -> Iterator[str]:
         """The problems of the versions themselves.
@@ -75,10 +75,6 @@ class Replay:
         for snapshot_id in sorted(snapshot_ids | self._started.keys() | self._ended.keys()):
             started = self._started.get(snapshot_id, _ZERO)
             ended = self._ended.get(snapshot_id, _ZERO)
-            totals = _add_totals(_add_totals(totals, started), ended, sign=-1)
+            totals = add_totals(add_totals(totals, started), ended, sign=-1)
             if snapshot_id in snapshot_ids:
                 yield snapshot_id, totals, (started.guarantors, ended.guarantors)
-
-
-def _add_totals(totals: ControlTotals, more: ControlTotals, sign: int = 1) -> ControlTotals:
-    return ControlTotals._make(one + sign * other for one, other in zip(totals, more, strict=True))

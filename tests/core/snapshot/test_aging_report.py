@@ -6,13 +6,12 @@ from oddaemon.core.snapshot.aging_report import (
     ReportCursor,
     ReportLength,
     ReportRow,
-    add_totals,
     combine_lengths,
     count_report_requests,
     has_inconsistent_row,
     make_balances,
 )
-from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.core.snapshot.verify import add_totals, compute_totals
 
 ROW = ReportRow(11, 0, 0, 0, 37_000, 37_000, 500, 26_000, 10_500)
 CREDIT = ReportRow(12, 0, 0, 0, 0, -2_000, 0, 0, -2_000)
@@ -56,7 +55,7 @@ def test_the_second_reading_is_summed_up_and_ends() -> None:
     assert half == ReportCursor(0, 100, compute_totals(page))
     assert not half.is_complete(1)
     whole = half.advance(1, 100, 1, page[:1])
-    assert whole == ReportCursor(1, 0, add_totals(compute_totals(page), page[:1]))
+    assert whole == ReportCursor(1, 0, add_totals(compute_totals(page), compute_totals(page[:1])))
     assert whole.is_complete(1)
     assert not ReportCursor(1).is_complete(1)
 

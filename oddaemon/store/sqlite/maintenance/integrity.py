@@ -15,8 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
-from oddaemon.core.snapshot.aging_report import add_totals
-from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.core.snapshot.verify import add_totals, compute_totals
 from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, BACKFILLED_DAYS_OF_OFFICE, parse_backfilled_day
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.history.replay import Replay
@@ -151,7 +150,7 @@ def _verify_backfilled_days(connection: sqlite3.Connection, key: int, office_id:
                 day, totals = parse_backfilled_day(office_id, row), _ZERO
                 rows = connection.execute(_BACKFILLED_BALANCES, (day.id,))
                 for batch in iter(partial(rows.fetchmany, ROWS_PER_BATCH), []):
-                    totals = add_totals(totals, list(map(Balance._make, batch)))
+                    totals = add_totals(totals, compute_totals(list(map(Balance._make, batch))))
         except DatabaseUnusable as error:
             result.problems.append(IntegrityProblem(error.what, office_id, as_of=str(columns["as_of"])))
             continue
