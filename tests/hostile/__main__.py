@@ -12,7 +12,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same inputs")
-    parser.add_argument("--only", choices=names, help="feed this door alone")
+    parser.add_argument("--only", choices=names, help="feed only this target")
     parser.add_argument("--first", type=int, default=0, help="the number of the first input")
     options = parser.parse_args()
     shares = [(target, share) for target, share in SHARES if options.only in {None, target.name}]

@@ -73,9 +73,9 @@ class ConfigTarget:
 
     def make_input(self, number: int, seed: int) -> bytes:
         rng = random.Random(f"{seed}/{self.name}/{number}")
-        spoiler = Mutator(rng)
-        main = spoiler.mutate_bytes(MAIN, (OFFICES,)) if rng.random() < 0.6 else MAIN
-        offices = spoiler.mutate_bytes(OFFICES, (MAIN,)) if rng.random() < 0.7 else OFFICES
+        mutator = Mutator(rng)
+        main = mutator.mutate_bytes(MAIN, (OFFICES,)) if rng.random() < 0.6 else MAIN
+        offices = mutator.mutate_bytes(OFFICES, (MAIN,)) if rng.random() < 0.7 else OFFICES
         odd = rng.choice(_ODD_FILES) if rng.random() < 0.2 else "none"
         return _BOUNDARY.join((main, offices, odd.encode()))
 

@@ -15,10 +15,10 @@ SEEDS = 200
 
 
 def main() -> None:
-    doors = {target.name: target for target, _ in SHARES}
-    if len(sys.argv) < 2 or sys.argv[1] not in doors:
-        sys.exit(f"{__doc__}\nDoors: {', '.join(doors)}")
-    target = doors[sys.argv.pop(1)]
+    targets = {target.name: target for target, _ in SHARES}
+    if len(sys.argv) < 2 or sys.argv[1] not in targets:
+        sys.exit(f"{__doc__}\nTargets: {', '.join(targets)}")
+    target = targets[sys.argv.pop(1)]
     atheris = importlib.import_module("atheris")
     atheris.instrument_all()
     with tempfile.TemporaryDirectory() as corpus:

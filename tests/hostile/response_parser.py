@@ -59,11 +59,11 @@ class RowsTarget:
 
     def make_input(self, number: int, seed: int) -> bytes:
         rng = random.Random(f"{seed}/{self.name}/{number}")
-        spoiler = Mutator(rng)
+        mutator = Mutator(rng)
         kind = rng.choice(sorted(GOOD))
         if rng.random() < 0.6:
-            return spoiler.mutate_rows(GOOD[kind]())
-        return spoiler.mutate_bytes(encode_rows(GOOD[kind]()), [encode_rows(rows()) for rows in GOOD.values()])
+            return mutator.mutate_rows(GOOD[kind]())
+        return mutator.mutate_bytes(encode_rows(GOOD[kind]()), [encode_rows(rows()) for rows in GOOD.values()])
 
     def feed(self, sent: bytes) -> Iterable[str]:
         for read in READERS.values():
@@ -83,11 +83,11 @@ class ErrorsTarget:
 
     def make_input(self, number: int, seed: int) -> bytes:
         rng = random.Random(f"{seed}/{self.name}/{number}")
-        spoiler = Mutator(rng)
+        mutator = Mutator(rng)
         header = rng.choice(RETRY_AFTER).encode()
         if rng.random() < 0.7:
-            header = spoiler.mutate_bytes(header, [text.encode() for text in RETRY_AFTER])[:9000]
-        body = spoiler.mutate_bytes(rng.choice(ERRORS), ERRORS)
+            header = mutator.mutate_bytes(header, [text.encode() for text in RETRY_AFTER])[:9000]
+        body = mutator.mutate_bytes(rng.choice(ERRORS), ERRORS)
         return b"%d\n%s\n%s" % (rng.choice(STATUSES), header.replace(b"\n", b" "), body)
 
     def feed(self, sent: bytes) -> Iterable[str]:

@@ -81,7 +81,7 @@ def summarize(verdicts: list[SeedResult], seconds: float) -> Iterator[str]:
     yield f"  offices: {sum(v.offices for v in verdicts)}, their nights: {sum(v.office_nights for v in verdicts)}"
     yield f"  snapshots published: {sum(v.published for v in verdicts)}, requests: {sum(v.requests for v in verdicts)}"
     yield f"  daemons started: {sum(v.daemons for v in verdicts)}"
-    yield f"  troubles planted: {_format_counts(verdict.drawn_incidents for verdict in verdicts)}"
+    yield f"  incidents drawn: {_format_counts(verdict.drawn_incidents for verdict in verdicts)}"
     yield f"  failures that the daemon saw: {_format_counts(verdict.failures for verdict in verdicts)}"
     yield f"  seeds that failed: {[verdict.seed for verdict in verdicts if verdict.complaints] or 'none'}"
 

@@ -17,7 +17,7 @@ class Complaint:
     Attributes:
         checker: which one found it.
         office_id: the office; empty: no single office.
-        seconds: when, since the world began.
+        seconds: when, since the simulation began.
         sentence: what is wrong.
     """
 
@@ -78,7 +78,7 @@ class EventLog:
         clock_steps: when the clock of the daemon's machine was stepped.
         seen: by office id, what its preferences said of aging whenever one of them was asked for.
         cleared_at: when requests were answered as they should be again; None: not yet.
-        healed_at: when all troubles were over and everything was put right; None: not yet.
+        recovered_at: when all incidents had ended and everything was repaired; None: not yet.
         findings: what the checkers found.
     """
 

@@ -327,8 +327,8 @@ CHANGED: list[tuple[str, Callable[[tuple[PublishedResult, ...]], tuple[Published
 
 
 def test_an_office_that_another_one_delays_is_found() -> None:
-    sick = replace(make_scenario(members=(make_member(ELM), make_member(OAK))), failing_office=OAK)
-    outcome = run_scenario(sick)
+    scenario = replace(make_scenario(members=(make_member(ELM), make_member(OAK))), failing_office=OAK)
+    outcome = run_scenario(scenario)
     assert list(isolation.check(outcome)) == []
     for text, change in CHANGED:
         changed = replace(outcome, published={**outcome.published, ELM: change(_get_results(outcome))})

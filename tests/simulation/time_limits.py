@@ -13,7 +13,7 @@ SILENCE_SECONDS = 360.0
 
 
 CLOCK_STEPS_EXCUSE = False
-"""What was written or measured under a wrong clock of our own is believed for a while after it was put right."""
+"""What was written or measured under a wrong clock of our own is believed for a while after the correction."""
 
 
 def compute_grace_seconds(cadence: Cadence, *, clock_stepped: bool = False) -> float:

@@ -55,8 +55,8 @@ class PostgresTarget:
     def make_input(self, number: int, seed: int) -> bytes:
         rng = random.Random(f"{seed}/{self.name}/{number}")
         at = rng.randrange(len(self._good))
-        spoilt = Mutator(rng).mutate_bytes(self._good[at], self._good)
-        return bytes([number % 2]) + _BOUNDARY.join((*self._good[:at], spoilt))
+        corrupted = Mutator(rng).mutate_bytes(self._good[at], self._good)
+        return bytes([number % 2]) + _BOUNDARY.join((*self._good[:at], corrupted))
 
     def feed(self, sent: bytes) -> Iterable[str]:
         return [anyio.run(self.meet, sent)]

@@ -36,7 +36,7 @@ def continue_sasl(iterations: int) -> Callable[[bytes], bytes]:
     return answer
 
 
-SPOILT: dict[str, bytes] = {
+CORRUPTED: dict[str, bytes] = {
     "SASLContinue without SASL": make_auth(11, b"r=x,s=eA==,i=1"),
     "SASLFinal without SASL": make_auth(12, b"v=eA=="),
     "an error without fields": make_message(b"E", b"\0"),
@@ -110,9 +110,9 @@ _FIRST_OF_FLOOD = {"an error without an end": make_message(b"E", b"", GIGABYTE)}
 def make_scripts(payload: Payload) -> Iterator[tuple[str, HostilePostgres]]:
     """Every script with its name."""
     good = make_good_answers(payload)
-    for name, spoilt in SPOILT.items():
+    for name, corrupted in CORRUPTED.items():
         for number in (0, 1, 4, 6, 11, 12, 13, 18, 19):
-            yield f"{name}, as answer {number}", HostilePostgres([*good[:number], spoilt])
+            yield f"{name}, as answer {number}", HostilePostgres([*good[:number], corrupted])
     yield from _make_logins()
     for name, flood in FLOODS.items():
         for number in (1, 6, 12):

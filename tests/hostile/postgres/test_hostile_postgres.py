@@ -11,7 +11,7 @@ import pytest
 from oddaemon.sinks.postgres.session import RECEIVED_BYTES_MAX
 from tests.hostile.fuzzer import feed_checked
 from tests.hostile.postgres.delivery import GROWN_MEGABYTES, STALL_SECONDS, PostgresTarget, deliver_to
-from tests.hostile.postgres.scripts import FLOODS, SPOILT, continue_sasl, make_auth, make_scripts
+from tests.hostile.postgres.scripts import CORRUPTED, FLOODS, continue_sasl, make_auth, make_scripts
 from tests.hostile.postgres.server import LOGIN, HostilePostgres, make_good_answers
 from tests.hostile.target import KEYS, assert_texts_clean
 from tests.sinks.payloads import make_payload
@@ -42,7 +42,7 @@ def test_the_process_survives_every_script_and_each_delivery_fails() -> None:
 
 
 async def test_a_continued_login_that_never_began_is_a_failure_and_no_crash() -> None:
-    assert "refused" in await deliver_to(HostilePostgres([SPOILT["SASLContinue without SASL"], LOGIN]))
+    assert "refused" in await deliver_to(HostilePostgres([CORRUPTED["SASLContinue without SASL"], LOGIN]))
 
 
 async def test_a_server_that_asks_for_half_an_hour_of_hashing_leaves_the_loop_running() -> None:

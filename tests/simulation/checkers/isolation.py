@@ -31,19 +31,19 @@ def check(with_incident: SimulationOutcome) -> Iterator[Complaint]:
 def _find_differences(
     office_id: str, with_incident: Sequence[PublishedResult], without_incident: Sequence[PublishedResult]
 ) -> Iterator[Complaint]:
-    """What an office's snapshots beside a sick one have that they have not beside a healthy one."""
+    """What differs in an office's snapshots beside a failing office from those beside a healthy one."""
     dates, usual_dates = (
         [str(snapshot.row.aging_date) for snapshot in each] for each in (with_incident, without_incident)
     )
     if dates != usual_dates:
-        problem = f"published {dates} beside a sick office, {usual_dates} beside a healthy one"
+        problem = f"published {dates} beside a failing office, {usual_dates} beside a healthy one"
         yield Complaint(ISOLATION, office_id, 0.0, problem)
         return
     for one, other in zip(with_incident, without_incident, strict=True):
         later = one.published_seconds - other.published_seconds
         if abs(later) > DELAY_SECONDS_MAX:
-            problem = f"snapshot of {one.row.aging_date} came {later:+.1f} s later because another office is sick"
+            problem = f"snapshot of {one.row.aging_date} came {later:+.1f} s later because another office fails"
             yield Complaint(ISOLATION, office_id, one.published_seconds, problem)
         elif one.balances != other.balances:
-            problem = f"snapshot of {one.row.aging_date} has other balances because another office is sick"
+            problem = f"snapshot of {one.row.aging_date} has other balances because another office fails"
             yield Complaint(ISOLATION, office_id, one.published_seconds, problem)

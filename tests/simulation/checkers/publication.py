@@ -1,7 +1,7 @@
 """Every completed run is published, or its office is explained by what was really done to it.
 
-Looked at again and again while the story is played. What a daemon owes at a moment is judged from the offices' own past
-and from the troubles that were planted; how long it may owe it follows from its own intervals.
+Looked at again and again while the scenario is played. What is due at a moment follows from the offices' own past and
+from the injected incidents; how long it may take follows from the daemon's own intervals.
 """
 
 from collections.abc import Sequence
@@ -142,9 +142,9 @@ def _check_incidents(moment: OfficeMoment, event_log: EventLog) -> None:
     recent = [each for each in moment.incidents if each.begins <= moment.seconds and each.ends > recently]
     expected_statuses = [expected for incident in recent for expected in incident.expected_statuses]
     if not any(blame.matches(moment.status) for blame in expected_statuses):
-        kinds = ", ".join(sorted({trouble.kind for trouble in recent}))
+        kinds = ", ".join(sorted({incident.kind for incident in recent}))
         event_log.add_complaint(
-            EXPLAINED, moment.office_id, f"in trouble ({kinds}) and called {_format_status(moment.status)}"
+            EXPLAINED, moment.office_id, f"failing ({kinds}) and called {_format_status(moment.status)}"
         )
 
 
@@ -190,7 +190,7 @@ def check_recovered(environment: SimulationEnvironment) -> None:
         owed = find_unpublished_since(practice, environment.event_log, office_id)
         if owed is not None and environment.seconds - owed > environment.grace_seconds:
             problem = (
-                f"everything was put right at {environment.event_log.recovered_at or 0:.0f} s; its "
+                f"everything was repaired at {environment.event_log.recovered_at or 0:.0f} s; its "
                 "last run is not published"
             )
             environment.event_log.add_complaint(
@@ -203,7 +203,7 @@ def check_recovered(environment: SimulationEnvironment) -> None:
             and status.condition is not Condition.FRESH
             and not (status.condition in _WAITING_CONDITIONS and _is_next_run_due(practice))
         ):
-            problem = "everything was put right and its last run is published"
+            problem = "everything was repaired and its last run is published"
             environment.event_log.add_complaint(
                 RECOVERED, office_id, f"{problem}; it is called {_format_status(status)}"
             )

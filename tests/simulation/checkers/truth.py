@@ -78,7 +78,7 @@ def check(
         snapshots: what was published.
         event_log: takes the complaints.
         aged_before: the date of its last run of before the world.
-        strangers: when another office answered to its key. What was seen of aging then may be that one's, so that a
+        strangers: when another office answered its key. What was seen of aging then may be that one's, so that a
             run of its own is rightly read again.
     """
     office_id = practice.spec.office_id

@@ -1,6 +1,6 @@
 """What happens at a moment of the scenario: to the daemon, to its clock and configuration, to an office.
 
-Values only; `environment.py` performs them. Moments are seconds since the world began: no step of a clock moves them.
+Values only; `environment.py` performs them. Moments are seconds since the simulation began: no clock step moves them.
 """
 
 from dataclasses import dataclass, field

@@ -61,9 +61,9 @@ class Incident:
     Attributes:
         kind: its name in summaries.
         office_ids: whom it concerns.
-        begins: when, in seconds since the world began.
+        begins: when, in seconds since the simulation began.
         ends: when nothing of it is left but what the daemon made of it.
-        reach: what it spoils.
+        impact: what it prevents.
         scheduled_faults: the faults of requests.
         actions: what people and processes do.
         expected_statuses: how an office may be explained meanwhile; none where it need not be noticed.
@@ -85,8 +85,8 @@ class Incident:
     def describe(self) -> str:
         """The incident as text, for a reader of a seed's scenario."""
         whom = ", ".join(self.office_ids)
-        what = [f"{self.kind} for {whom} from {self.begins:.0f} s to {self.ends:.0f} s, spoils {self.impact.value}"]
-        what += [f"    planted: {scheduled.describe()}" for scheduled in self.scheduled_faults]
+        what = [f"{self.kind} for {whom} from {self.begins:.0f} s to {self.ends:.0f} s, prevents {self.impact.value}"]
+        what += [f"    injected: {scheduled.describe()}" for scheduled in self.scheduled_faults]
         what += [f"    deed: {action}" for action in self.actions]
         return "\n".join(what)
 

@@ -1,7 +1,7 @@
-"""The world that a seed draws: a few small offices of every sort, the nights they live through, and what is wanted of
+"""The world that a seed draws: a few small offices of every sort, the nights that they run, and what is wanted of
 them.
 
-Nothing in here is in trouble yet. Sizes are small, as what matters is how things meet, not how much there is of them.
+Nothing fails here yet. Sizes are small: how things meet matters, not how many there are.
 """
 
 from dataclasses import dataclass, replace

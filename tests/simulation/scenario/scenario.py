@@ -1,6 +1,6 @@
 """The scenario of one seed: its offices and its incidents. All of it follows from the seed, and nothing else does.
 
-Each seed draws only some kinds of trouble and then plants several of each (a swarm): what goes wrong together every
+Each seed draws only some kinds of incident, and several of each (a swarm): what goes wrong together every
 time hides what goes wrong alone.
 """
 
