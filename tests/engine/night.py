@@ -137,6 +137,7 @@ async def night(
     clock, upload_network = WorldClock(base), UploadNetwork(directory)
     if settings is None:
         wanted = offices if offices is not None else [make_office_settings(spec.office_id) for spec in specs]
+        paced = [replace(each, spec=replace(each.spec, cadence=cadence or Cadence())) for each in wanted]
         settings = Settings(
             source=directory / "oddaemon.toml",
             api=API,
@@ -144,9 +145,7 @@ async def night(
             http=HttpSettings(),
             daemon=daemon or DaemonSettings(),
             maintenance=maintenance or MaintenanceSettings.make_disabled(),
-            offices=index_offices(
-                replace(each, spec=replace(each.spec, cadence=cadence or Cadence())) for each in wanted
-            ),
+            offices=index_offices(paced),
             sinks=tuple(sinks),
         )
     near = {each.spec.id for each in settings.offices.values() if not each.credentials.remote}
