@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import PublishedSnapshot
@@ -30,8 +30,8 @@ _REGISTER = make_statement(
     "ON CONFLICT (id) DO UPDATE SET name = excluded.name, wanted = true",
     name=PeerText(),
 )
-
-
+_STATE = make_statement("SELECT state FROM office WHERE id = :office")
+_SAVE_STATE = schema.office.update().where(schema.office.c.id == bindparam("office_id"))
 _OFFICES = make_statement(
     f"""
 SELECT office.id, office.name, office.wanted, office.state,
@@ -84,8 +84,7 @@ async def write_offices(connection: AsyncConnection, names: Mapping[str, str]) -
 
 async def load_state(db: Database, office_id: str) -> OfficeState | None:
     """The saved state; None: there is none, or this version cannot decode it."""
-    query = select(schema.office.c.state).where(schema.office.c.id == office_id)
-    found = await db.select(query, lambda row: decode_state(row.state))
+    found = await db.fetch(_STATE, {"office": office_id}, lambda row: decode_state(row[0]))
     return found[0] if found else None
 
 
@@ -107,8 +106,9 @@ async def write_state(connection: AsyncConnection, office_id: str, state: Office
     """
     status = state.standing
     result = await connection.execute(
-        schema.office.update().where(schema.office.c.id == office_id),
+        _SAVE_STATE,
         {
+            "office_id": office_id,
             "condition": status.condition.value,
             "since": status.since,
             "reason": status.reason,

@@ -21,6 +21,7 @@ from oddaemon.store.dialect import DialectStatement, make_statement
 
 RETENTION = timedelta(days=30)
 """How long the outcome of a delivery is kept."""
+_ENQUEUE = insert(schema.delivery)
 _DELETE_OLD = make_statement(
     "DELETE FROM delivery WHERE office = :office AND sink = :sink AND state <> 'due' AND ended_at < :expired_before "
     "AND snapshot < :snapshot "
@@ -54,7 +55,7 @@ async def enqueue(
         }
         for sink in sinks
     ]
-    await connection.execute(insert(schema.delivery), rows)
+    await connection.execute(_ENQUEUE, rows)
     expired = {"office": office_key, "snapshot": snapshot_id, "expired_before": at - RETENTION}
     await connection.execute(_DELETE_OLD, [{**expired, "sink": sink} for sink in sinks])
 

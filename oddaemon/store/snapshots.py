@@ -48,6 +48,7 @@ _END_VERSIONS = DialectStatement(
     ),
     pat_nums=ListOf(BigInteger()),
 )
+_INSERT = insert(schema.snapshot).returning(schema.snapshot.c.id)
 _LATEST = make_statement(
     f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - our own column names
     " WHERE office.id = :office ORDER BY snapshot.id DESC LIMIT :limit"
@@ -163,7 +164,7 @@ async def _insert_snapshot(connection: AsyncConnection, office_key: int, publish
         "pull_seconds": published.pull_seconds,
         "late_at": published.late_at,
     }
-    snapshot_id: int = await connection.scalar(insert(schema.snapshot).returning(schema.snapshot.c.id), row)
+    snapshot_id: int = await connection.scalar(_INSERT, row)
     return snapshot_id
 
 
