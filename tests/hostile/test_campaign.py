@@ -40,6 +40,6 @@ def test_escapes_and_memory_decide() -> None:
     ],
     ids=["nothing", "too few", "up and down", "a little", "a leak"],
 )
-def test_a_leak_is_told_from_a_peak(samples: list[int], grown: int) -> None:
+def test_a_leak_is_distinguished_from_a_peak(samples: list[int], grown: int) -> None:
     result = ShareResult(samples=samples)
     assert (result.grown_bytes, is_clean(result)) == (grown, grown <= FLAT_BYTES_MAX)
