@@ -26,10 +26,6 @@ OFFICES = (OfficeSpec("elm-street", "Elm Street Dental"), OfficeSpec("harbor", "
 ELM, HARBOR = (office.id for office in OFFICES)
 
 
-def index_by_pat_num(balances: Iterable[Balance]) -> dict[int, Balance]:
-    return {balance.pat_num: balance for balance in balances}
-
-
 def make_state(attempts: int = 0) -> OfficeState:
     status = Status(Condition.BLOCKED, NOW, "The key is disabled.", Owner.OFFICE, "Ask the office to enable it.")
     return OfficeState(Intent.PROBE, status, NOW, attempts=attempts)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, index_balances
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -12,7 +12,7 @@ from oddaemon.store.sqlite.maintenance.integrity import verify
 from oddaemon.store.sqlite.version import prepare
 from tests.golden import GoldenTexts
 from tests.store.released import get_dump_path, restore_database
-from tests.store.samples import ELM, HARBOR, index_by_pat_num, make_balances
+from tests.store.samples import ELM, HARBOR, make_balances
 
 GUARANTORS = 4
 
@@ -60,4 +60,4 @@ async def test_what_a_released_revision_held_is_all_there(path: Path, revision: 
         golden.check(elm.standing.reason)
         pull = await open_pulls.load(database, HARBOR)
         assert pull is not None
-        assert (pull.balances, pull.checkpoint.last_pat_num) == (index_by_pat_num(make_balances(5)), 112)
+        assert (pull.balances, pull.checkpoint.last_pat_num) == (index_balances(make_balances(5)), 112)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.model import Balance, ChangeKind
+from oddaemon.core.model import Balance, ChangeKind, index_balances
 from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, diff, iter_changes
 from oddaemon.core.snapshot.missing_columns import OPTIONAL_COLUMNS, to_comparable
 from tests.core.apply_changes import apply_changes
@@ -14,31 +14,27 @@ JONES = Balance(2, 0, 200, 0, 200, 0, 0, 0, 200)
 BROWN = Balance(3, 0, -50, 0, 0, 0, 0, 0, -50)
 
 
-def index_by_pat_num(*balances: Balance) -> dict[int, Balance]:
-    return {balance.pat_num: balance for balance in balances}
-
-
 def test_every_guarantor_is_new_in_the_first_snapshot() -> None:
-    assert diff({}, index_by_pat_num(SMITH, JONES)) == SnapshotChanges(new=(SMITH, JONES))
+    assert diff({}, index_balances((SMITH, JONES))) == SnapshotChanges(new=(SMITH, JONES))
 
 
 def test_who_vanishes_is_cleared_as_they_last_were() -> None:
-    assert diff(index_by_pat_num(SMITH, BROWN), index_by_pat_num(SMITH)) == SnapshotChanges(cleared=(BROWN,))
+    assert diff(index_balances((SMITH, BROWN)), index_balances((SMITH,))) == SnapshotChanges(cleared=(BROWN,))
 
 
 def test_who_differs_in_any_column_is_changed_from_and_to() -> None:
     changed = SMITH._replace(clinic_num=7)
-    assert diff(index_by_pat_num(SMITH, JONES), index_by_pat_num(changed, JONES)) == SnapshotChanges(
+    assert diff(index_balances((SMITH, JONES)), index_balances((changed, JONES))) == SnapshotChanges(
         changed=((SMITH, changed),)
     )
 
 
 def test_nothing_comes_of_equal_snapshots() -> None:
-    assert diff(index_by_pat_num(SMITH, JONES), index_by_pat_num(JONES, SMITH)) == SnapshotChanges()
+    assert diff(index_balances((SMITH, JONES)), index_balances((JONES, SMITH))) == SnapshotChanges()
 
 
 def test_applying_changes_leads_to_the_later_snapshot_in_its_order() -> None:
-    before, after = index_by_pat_num(SMITH, BROWN), index_by_pat_num(SMITH._replace(bal_total=1), JONES)
+    before, after = index_balances((SMITH, BROWN)), index_balances((SMITH._replace(bal_total=1), JONES))
     assert list(apply_changes(before, diff(before, after)).items()) == list(after.items())
 
 
@@ -55,12 +51,12 @@ def test_changes_are_not_applied_to_a_snapshot_that_they_were_not_made_from(
     changes: SnapshotChanges,
 ) -> None:
     with pytest.raises(ValueError, match="other balances"):
-        apply_changes(index_by_pat_num(SMITH), changes)
+        apply_changes(index_balances((SMITH,)), changes)
 
 
 def test_changes_hide_the_rows_from_logs() -> None:
     assert (
-        repr(diff(index_by_pat_num(SMITH, JONES), index_by_pat_num(BROWN, JONES._replace(bal_total=1))))
+        repr(diff(index_balances((SMITH, JONES)), index_balances((BROWN, JONES._replace(bal_total=1)))))
         == "SnapshotChanges()"
     )
 

@@ -3,10 +3,10 @@ import random
 import anyio
 import anyio.lowlevel
 
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, index_balances
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, HARBOR, NOW, index_by_pat_num, make_checkpoint, make_snapshot, make_state
+from tests.store.samples import ELM, HARBOR, NOW, make_checkpoint, make_snapshot, make_state
 
 CANCELLATIONS = 300
 GUARANTORS = 20
@@ -55,7 +55,7 @@ async def _assert_consistent(database: SqliteDatabase) -> None:
     assert await snapshots.load_balances(database, ELM) == list(make_generation(stored.attempts))
     staged = await open_pulls.load(database, ELM)
     if staged is not None:
-        assert staged.balances == index_by_pat_num(
+        assert staged.balances == index_balances(
             make_generation(staged.checkpoint.requests)[: staged.checkpoint.last_pat_num]
         )
         assert staged.checkpoint.requests > stored.attempts
