@@ -106,7 +106,7 @@ def evaluate_aging(preferences: Preferences, clock: OfficeClock, now: datetime, 
     if due is None:
         return aging
     due_date, due_at = clock.find_last(due, now)
-    next_due_at = clock.find_next(due, now)
+    next_due_at = clock.to_instant(datetime.combine(due_date + timedelta(days=1), due))
     is_done = aging.status is AgingStatus.WAITING if last is None else last >= due_date
     pending_due_at = None if is_monthly(preferences) else next_due_at if is_done else due_at
     return replace(aging, due_at=due_at, next_due_at=next_due_at, pending_due_at=pending_due_at)

@@ -5,6 +5,7 @@ Open Dental stores local times without a zone. All instants here are aware UTC d
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.state import OfficeState
@@ -13,6 +14,9 @@ CLOCK_AGE_MAX = timedelta(hours=1)
 """An older measurement is no evidence: the office is not blamed for a date or a lock because of it."""
 CLOCK_NOISE = timedelta(seconds=60)
 """A smaller difference of the server's UTC is the latency of the response, not a wrong clock."""
+
+LOCAL_TIMES_MAX = 4096
+"""Remembered with their instants: a few due times in a few zones, on the days around now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,7 @@ class OfficeClock:
         For a time that the spring gap skips, this is the end of the gap. For a time that occurs twice in autumn, it is
         the first occurrence.
         """
-        wanted = local.replace(tzinfo=self.zone, fold=0)
-        at = wanted.astimezone(UTC)
-        if at.astimezone(self.zone).replace(tzinfo=None) == local:
-            return at - self.skew
-        return _find_gap_end(wanted) - self.skew
+        return _find_instant(self.zone, local) - self.skew
 
     def find_last(self, at: time, instant: datetime) -> tuple[date, datetime]:
         """The latest day on which the clock reached `at` by `instant`, and the instant at which it did."""
@@ -49,6 +49,14 @@ class OfficeClock:
         """The first instant later than `instant` at which the clock reaches `at`."""
         day, _ = self.find_last(at, instant)
         return self.to_instant(datetime.combine(day + timedelta(days=1), at))
+
+
+@lru_cache(LOCAL_TIMES_MAX)
+def _find_instant(zone: tzinfo, local: datetime) -> datetime:
+    """As `OfficeClock.to_instant`, of a clock without skew. An office asks for the same few times all night long."""
+    wanted = local.replace(tzinfo=zone, fold=0)
+    at = wanted.astimezone(UTC)
+    return at if at.astimezone(zone).replace(tzinfo=None) == local else _find_gap_end(wanted)
 
 
 def _find_gap_end(skipped: datetime) -> datetime:
