@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -55,6 +55,8 @@ _QUERY_KINDS = {"short_query", "query_upload"}
 _WITHOUT_ROWS = {"query_upload"}
 THREAD_BYTES_MIN = 262_144
 """A body of this size is decoded in a few milliseconds; a larger one in a thread."""
+URLS_MAX = 1024
+"""Remembered: an office is asked for the same few preferences all day long."""
 DECODER_THREADS = 2
 """Large bodies that are decoded at one instant: they bound the memory that decoding takes."""
 T = TypeVar("T")
@@ -210,9 +212,8 @@ class RequestRunner:
         Raises:
             ApiError: There is no response, or it is an error, reports one in spite of its status, or is malformed.
         """
-        http_request = self._client.build_request(
-            request.method, request.path, params=request.params, content=request.content
-        )
+        url = _make_url(self._context.credentials.base_url, request.path, tuple((request.params or {}).items()))
+        http_request = self._client.build_request(request.method, url, content=request.content)
         async with self._take_turn(request.kind) as exchange:
             response = await send_request(self._client, http_request, self._context.limits, self._context.proxy)
             exchange.status, exchange.size = response.status, len(response.body)
@@ -295,6 +296,12 @@ class RequestRunner:
             self._context.observe(
                 ApiHostUnusable(host, cause.kind, cause.sentence) if after.is_ours else HeadquartersDown(host)
             )
+
+
+@lru_cache(URLS_MAX)
+def _make_url(base_url: str, path: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
+    """The address of a request. To parse it takes httpx longer than the rest of making the request."""
+    return httpx.URL(base_url.rstrip("/") + path, params=params or None)
 
 
 def get_host(base_url: str) -> str:
