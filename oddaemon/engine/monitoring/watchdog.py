@@ -94,18 +94,21 @@ async def run_watchdog(get_health: Callable[[], DaemonHealth], emit: Callable[[E
     if systemd.is_available():
         period_seconds = min(NOTIFY_INTERVAL_SECONDS, (systemd.get_watchdog_seconds() or CHECK_INTERVAL_SECONDS) / 3)
     notifier = _SystemdNotifier(emit)
+    now = anyio.current_time()
     while True:
-        due = anyio.current_time() + period_seconds
+        due = now + period_seconds
         try:
             notifier.notify(get_health())
         except Exception:
             # The loop runs; that its health cannot be judged is our error, and systemd must not end the daemon for it.
             systemd.notify_watchdog()
             raise
-        await anyio.sleep_until(due)
-        if anyio.current_time() - due > period_seconds:
+        await anyio.sleep(period_seconds)
+        now = anyio.current_time()
+        if now - due > period_seconds:
             # The process was suspended or its loop blocked: all other tasks are as late and wake only now.
             await anyio.sleep(period_seconds)
+            now = anyio.current_time()
 
 
 class _SystemdNotifier:
