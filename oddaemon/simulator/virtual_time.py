@@ -24,6 +24,9 @@ POLL_SECONDS = 0.05
 GRACE_SECONDS = 0.5
 """Real seconds that a loop without timers waits for an uncounted thread before it reports a deadlock."""
 
+OWN_DESCRIPTORS = 1
+"""Of the loop itself, to be woken by a thread; while there is no other, and tasks are ready, no descriptor matters."""
+
 RESOLUTION_SECONDS = 1e-6
 """Timers closer together than this are due together."""
 
@@ -69,8 +72,11 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The ready events; an empty list after a jump of `timeout` seconds of virtual time."""
+        is_ready = timeout is not None and timeout <= 0
+        if is_ready and len(self.get_map()) == OWN_DESCRIPTORS:
+            return []
         events = super().select(0)
-        if events or (timeout is not None and timeout <= 0):
+        if events or is_ready:
             return events
         while any(counter() > 0 for counter in self.call_counters):
             if events := super().select(POLL_SECONDS):

@@ -19,7 +19,8 @@ STATEMENT_CACHE_SIZE = 512
 _PIECES = re.compile(
     r"""(?P<since>[<>]=?\s*)'(?P<instant>\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\d)'(?=\s+THEN\b)
     |'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\bFROM\b
-    |(?P<operator>[<>]=?\s*)(?P<key>[1-9]\d{0,17})(?![\w.])""",
+    |(?P<div>\bDIV\s+)(?P<divisor>[1-9]\d{0,17})(?=\s+(?:MOD\s+\d+\s+)?AS\b)
+    |(?P<operator>[<>]=?\s*)(?P<key>[1-9]\d{0,17}|[1-8]\d{18})(?![\w.])""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 
@@ -97,7 +98,8 @@ def extract_literals(sql: str) -> tuple[str, dict[str, int | str]]:
 
     A reader that pages by key sends a new text for every page. Parsing takes eight times as long as running, so such
     statements are translated as one. The values are whole numbers in a comparison by `<` or `>` after the last FROM
-    (before it a number may be part of a column's name), and instants in the condition of a CASE.
+    (before it a number may be part of a column's name), divisors of a column with a name of its own, and instants in
+    the condition of a CASE.
 
     Returns:
         The statement, and the values by parameter name: `key0`, … are numbers, `instant0`, … are texts.
@@ -110,6 +112,10 @@ def extract_literals(sql: str) -> tuple[str, dict[str, int | str]]:
             name = f"instant{len(literals)}"
             literals[name] = piece["instant"]
             return f"{piece['since']}:{name}"
+        if piece["divisor"] is not None:
+            name = f"key{len(literals)}"
+            literals[name] = int(piece["divisor"])
+            return f"{piece['div']}:{name}"
         if piece["key"] is None or piece.start() < last_from:
             return piece[0]
         name = f"key{len(literals)}"
@@ -121,9 +127,10 @@ def extract_literals(sql: str) -> tuple[str, dict[str, int | str]]:
 
 def _restore_literals(columns: Columns, literals: Mapping[str, int | str]) -> Columns:
     """The columns under the names of the original statement."""
-    for name, value in literals.items():
-        if isinstance(value, str):
-            columns = tuple(column._replace(name=column.name.replace(f":{name}", f"'{value}'")) for column in columns)
+    # From the last one back: `key1` is the beginning of `key10`.
+    for name, value in reversed(list(literals.items())):
+        text = f"'{value}'" if isinstance(value, str) else str(value)
+        columns = tuple(column._replace(name=column.name.replace(f":{name}", text)) for column in columns)
     return columns
 
 

@@ -67,14 +67,18 @@ class Preferences:
             pref_name: The only preference that is wanted; None: all.
             age_seconds: How old the state of aging in the response is.
         """
-        others = () if pref_name is not None else range(OTHER_PREFERENCES)
-        return [
-            {"PrefNum": -number, "PrefName": f"OtherSetting{number:03}", "ValueString": "0"} for number in others
-        ] + [
-            {"PrefNum": pref_num, "PrefName": name, "ValueString": self._find_past(key, value, age_seconds)}
-            for key, (pref_num, name, value) in self._rows.items()
-            if pref_name is None or key == pref_name.lower()
+        if pref_name is not None:
+            key = pref_name.lower()
+            return [self._make_row(key, age_seconds)] if key in self._rows else []
+        others = [
+            {"PrefNum": -number, "PrefName": f"OtherSetting{number:03}", "ValueString": "0"}
+            for number in range(OTHER_PREFERENCES)
         ]
+        return others + [self._make_row(key, age_seconds) for key in self._rows]
+
+    def _make_row(self, key: str, age_seconds: float) -> dict[str, object]:
+        pref_num, name, value = self._rows[key]
+        return {"PrefNum": pref_num, "PrefName": name, "ValueString": self._find_past(key, value, age_seconds)}
 
     def _find_past(self, key: str, value: str, age_seconds: float) -> str:
         history = self._aging_history.get(key)
