@@ -27,6 +27,8 @@ from tests.simulation.environment_settings import memory_directory, wait_for_dat
 from tests.simulation.event_log import Complaint
 from tests.simulation.incidents.request_incidents import KEY_MOVED
 from tests.simulation.scenario.scenario import Scenario
+from tests.simulation.scenario.seeded_random import make_rng
+from tests.simulation.threadless_sqlite import threadless_sqlite
 
 CHECK_INTERVAL_SECONDS = 900.0
 """Between two checks of what is due; each change of a condition is checked, too."""
@@ -59,7 +61,7 @@ class SimulationOutcome:
 
 def run_scenario(scenario: Scenario, *, verbose: bool = False) -> SimulationOutcome:
     """Play a scenario in a new event loop. The same scenario plays the same way every time."""
-    with _reduced_garbage_collection():
+    with _reduced_garbage_collection(), threadless_sqlite(make_rng(scenario.seed, "database")):
         return anyio.run(_run, scenario, verbose, backend_options={"loop_factory": make_virtual_loop})
 
 
