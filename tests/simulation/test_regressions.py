@@ -8,10 +8,10 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
-from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, ScheduledFault
+from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, ScheduledFault, TooManyRequests
 from tests.simulation.incidents.actions import RunAging, StepClock
 from tests.simulation.incidents.incident import Impact, Incident, expect_failure
-from tests.simulation.incidents.request_incidents import KEY_MOVED
+from tests.simulation.incidents.request_incidents import KEY_MOVED, SLOW_DOWN
 from tests.simulation.runner import run_scenario
 from tests.simulation.scenario.handmade import DUE, ELM, OAK, make_member, make_scenario
 
@@ -48,6 +48,15 @@ def test_the_first_snapshot_of_an_office_is_never_another_offices() -> None:
     assert {balance.pat_num // 1_000_000 for published in outcome.published[ELM] for balance in published.balances} == {
         432
     }
+
+
+def test_an_office_that_is_asked_to_wait_longer_than_the_incident_lasts_is_called_so_until_then() -> None:
+    begins, ends = DUE + 8 * HOUR, DUE + 9.5 * HOUR
+    scheduled = ScheduledFault(TooManyRequests("999999"), frozenset({ELM}), FaultWindow(begins, ends))
+    incident = Incident("throttled", (ELM,), begins, ends, Impact.EVERYTHING, (scheduled,), expected_statuses=SLOW_DOWN)
+    outcome = run_scenario(make_scenario(incident))
+    assert outcome.complaints == ()
+    assert outcome.failures["throttled"] == 1
 
 
 def test_a_night_whose_due_time_does_not_exist_is_published_once() -> None:

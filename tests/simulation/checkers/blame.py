@@ -6,7 +6,7 @@ Judged from the incidents and from what the simulated office knows of its own ag
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.model import Condition, Plausibility, Status
+from oddaemon.core.model import Condition, Owner, Plausibility, Status
 from oddaemon.core.office.transition import BLAME_SURVEY_INTERVAL
 from oddaemon.simulator.practice.aging_run import AgingOutcome
 from oddaemon.simulator.practice.practice import Practice
@@ -57,6 +57,9 @@ def _find_wrong_blame(
         is_recent = incident.begins <= now and incident.ends > recently
         if office_id in incident.office_ids and is_recent and incident.impact not in _NO_CAUSE:
             return None
+    if status.owner is Owner.US and environment.get_throttled_until(office_id) > recently:
+        # A response may ask for more time than the incident itself lasts.
+        return None
     if environment.event_log.clock_steps or _has_missed_an_earlier_run_time(environment, office_id, practice):
         return None
     return (
