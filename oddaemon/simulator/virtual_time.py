@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Self, TypeVar, TypeVarTuple
 
+import anyio
 import anyio.to_thread
 
 POLL_SECONDS = 0.05
@@ -101,7 +102,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock_resolution = RESOLUTION_SECONDS
         self._executor_calls = CallsInFlight()
         self.track_calls(self._executor_calls)
-        self.track_calls(_count_anyio_threads)
+        self._anyio_threads: anyio.CapacityLimiter | None = None
+        self.track_calls(self._count_anyio_threads)
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -130,11 +132,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         with self._executor_calls:
             await super().shutdown_default_executor()
 
+    def _count_anyio_threads(self) -> int:
+        # Every jump reads it, and to look it up takes far longer than to read it.
+        if self._anyio_threads is None:
+            self._anyio_threads = anyio.to_thread.current_default_thread_limiter()
+        return self._anyio_threads.borrowed_tokens
+
 
 def make_virtual_loop() -> asyncio.AbstractEventLoop:
     """A new loop on virtual time, for anyio's `loop_factory` option."""
     return VirtualLoop()
-
-
-def _count_anyio_threads() -> int:
-    return anyio.to_thread.current_default_thread_limiter().borrowed_tokens
