@@ -77,7 +77,7 @@ def test_the_image_is_built_in_two_stages_of_one_base_and_brings_no_builder_alon
     bases = [rest.removesuffix(" AS build") for name, rest in parse_instructions() if name == "FROM"]
     assert len(bases) == 2
     assert len(set(bases)) == 1
-    assert not bases[0].endswith(":latest")
+    assert re.fullmatch(r"docker\.io/library/python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", bases[0])
     assert ":" in bases[0]
     assert [rest for rest in get_final_stage()["COPY"] if not rest.startswith("--from=build ")] == []
     assert not any(tool in rest for rest in get_final_stage()["RUN"] for tool in ("pip", "apt", "curl", "wget"))

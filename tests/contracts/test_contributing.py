@@ -15,8 +15,9 @@ RECIPES = dict(re.findall(r"^### (Add .+?)\n(.+?)(?=^### |\Z)", TEXT, re.MULTILI
 PATHS = sorted(set(re.findall(r"`((?:config|docs|oddaemon|tests)/[^`\s]+|[A-Z]+\.md|pyproject\.toml)`", TEXT)))
 
 
-def test_there_are_five_recipes() -> None:
-    assert list(RECIPES) == [f"Add a {what}" for what in ("command", "setting", "sink", "failure kind", "migration")]
+def test_there_is_a_recipe_for_each_usual_addition() -> None:
+    additions = ("command", "setting", "sink", "failure kind", "statement", "migration")
+    assert list(RECIPES) == [f"Add a {what}" for what in additions]
 
 
 @pytest.mark.parametrize("path", PATHS)
