@@ -1,0 +1,48 @@
+"""Whether the members' configurations agree.
+
+Each host has files of its own. A difference is shown and does no harm: whatever one member adds is added. What destroys
+(an office that is not wanted any more, a sink that is dropped) happens only while all members agree, so that a host
+with an old file deletes nothing of the others.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from oddaemon.core.fleet.member import Member
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigDifference:
+    """What a member's configuration has otherwise than that of the newest member of another host."""
+
+    host: str
+    lacks: tuple[str, ...]
+    """Offices that another member has."""
+    differs: tuple[str, ...]
+    """Offices whose settings another member has otherwise."""
+    shared_settings: bool
+    """The settings that all hosts share differ from another member's."""
+
+
+def has_agreement(members: Collection[Member]) -> bool:
+    """Whether all living members have one configuration. A fleet without a living member agrees on nothing."""
+    alive = [each for each in members if each.is_alive]
+    return len({(each.settings, tuple(sorted(each.offices.items()))) for each in alive}) == 1
+
+
+def list_differences(members: Collection[Member]) -> list[ConfigDifference]:
+    """What the living members' configurations have differently, by host; empty: they agree."""
+    alive = sorted((each for each in members if each.is_alive), key=lambda each: (each.host, each.number))
+    wanted = {name: {each.offices[name] for each in alive if name in each.offices} for name in _list_offices(alive)}
+    several = len({each.settings for each in alive}) > 1
+    found = []
+    for each in alive:
+        lacks = tuple(name for name in wanted if name not in each.offices)
+        differs = tuple(name for name, prints in wanted.items() if name in each.offices and len(prints) > 1)
+        if lacks or differs or several:
+            found.append(ConfigDifference(each.host, lacks, differs, several))
+    return found
+
+
+def _list_offices(members: Collection[Member]) -> list[str]:
+    return sorted({name for each in members for name in each.offices})

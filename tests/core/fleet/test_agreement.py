@@ -1,0 +1,30 @@
+from oddaemon.core.fleet.agreement import ConfigDifference, has_agreement, list_differences
+from tests.core.fleet.builders import make_member
+
+
+def test_members_with_one_configuration_agree() -> None:
+    members = [make_member(number, offices={"elm": "f"}) for number in (1, 2)]
+    assert has_agreement(members)
+    assert list_differences(members) == []
+
+
+def test_a_fleet_without_a_living_member_agrees_on_nothing() -> None:
+    assert not has_agreement([make_member(1, gone_seconds_ago=1)])
+
+
+def test_a_dead_member_s_configuration_does_not_count() -> None:
+    assert has_agreement([make_member(1, offices={"elm": "f"}), make_member(2, gone_seconds_ago=1)])
+
+
+def test_each_difference_is_named() -> None:
+    members = [make_member(1, "a", offices={"elm": "f", "oak": "f"}), make_member(2, "b", offices={"elm": "g"})]
+    assert not has_agreement(members)
+    assert list_differences(members) == [
+        ConfigDifference("a", (), ("elm",), shared_settings=False),
+        ConfigDifference("b", ("oak",), ("elm",), shared_settings=False),
+    ]
+
+
+def test_shared_settings_differ_without_offices() -> None:
+    members = [make_member(1, "a", settings="x"), make_member(2, "b", settings="y")]
+    assert [(each.host, each.shared_settings) for each in list_differences(members)] == [("a", True), ("b", True)]
