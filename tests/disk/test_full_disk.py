@@ -38,7 +38,7 @@ async def is_published(database: SqliteDatabase, refusal: str) -> bool:
 
 
 async def assert_published(database: SqliteDatabase) -> None:
-    assert await snapshots.load_balances(database, ELM) == LARGE.balances
+    assert await snapshots.load_balances(database, ELM) == list(LARGE.balances)
     assert await offices.load_state(database, ELM) == make_state(attempts=9)
     assert verify(database.path).problems == []
 
