@@ -83,7 +83,9 @@ class TunnelTrace:
 def is_disconnected(error: Exception) -> bool:
     """Whether an open tunnel was closed: by the proxy or by the other side, which looks the same."""
     if (tls_error := find_tls_error(error)) is not None:
-        return isinstance(tls_error, ssl.SSLEOFError) or tls_error.reason == "UNEXPECTED_EOF_WHILE_READING"
+        # Which one it is hangs on the versions of Python and OpenSSL.
+        is_closed = isinstance(tls_error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        return is_closed or tls_error.reason == "UNEXPECTED_EOF_WHILE_READING"
     return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
 
 

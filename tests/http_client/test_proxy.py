@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 from anyio.abc import ByteStream
 
@@ -13,7 +14,7 @@ from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.origin import REFUSED_BY_US
 from oddaemon.core.model import Owner
 from oddaemon.core.secret import Secret
-from oddaemon.http_client.proxy import Proxy
+from oddaemon.http_client.proxy import Proxy, is_disconnected
 from oddaemon.opendental.client import Limits
 from oddaemon.opendental.connectivity import check_connectivity
 from oddaemon.opendental.decode_values import Row
@@ -132,6 +133,22 @@ async def test_an_open_tunnel_that_closes_is_our_trouble(certificate: Path, byte
         found = await get_query_failure(session)
     assert (found.kind, found.kind.owner) == (FailureKind.PROXY_CONNECTION_LOST, Owner.US)
     assert found.kind in REFUSED_BY_US, "no outage of the API is concluded from it"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol"),
+        ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)"),
+        ConnectionResetError(),
+    ],
+    ids=repr,
+)
+def test_a_closed_tunnel_is_known_however_the_version_of_python_reports_it(error: OSError) -> None:
+    try:
+        raise httpx.ConnectError("") from error
+    except httpx.ConnectError as raised:
+        assert is_disconnected(raised)
 
 
 async def test_an_office_on_its_own_network_is_reached_directly(certificate: Path) -> None:
