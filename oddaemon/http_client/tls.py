@@ -74,8 +74,13 @@ def find_tls_error(error: BaseException) -> ssl.SSLError | None:
     return next((cause for cause in iterate_causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
+def get_tls_reason(error: ssl.SSLError) -> str | None:
+    """OpenSSL's word for what is wrong; None: the connection ended, and some versions of Python have no attribute then."""
+    return getattr(error, "reason", None)
+
+
 def describe_tls_error(server: str, error: ssl.SSLError) -> str:
     """What is wrong with the TLS of a server, as one sentence."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"The certificate of {server} is not trusted: {describe_untrusted(error)}."
-    return f"No TLS connection to {server}: {error.reason or 'the handshake failed'}."
+    return f"No TLS connection to {server}: {get_tls_reason(error) or 'the handshake failed'}."

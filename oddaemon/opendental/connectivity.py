@@ -20,7 +20,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from oddaemon.core.diagnostics.diagnosis import CheckName, Connectivity
 from oddaemon.http_client.proxy import DEFAULT_PORTS, Proxy, describe_refused_tunnel
-from oddaemon.http_client.tls import describe_untrusted
+from oddaemon.http_client.tls import describe_untrusted, get_tls_reason
 
 _HEAD_BYTES_MAX = 65_536
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
@@ -115,7 +115,7 @@ def _describe_error(error: Exception) -> str:
             text = describe_untrusted(error)
         case ssl.SSLError():
             # Its number is one of OpenSSL's, not of the system. Without a reason, the connection ended.
-            reason: str | None = getattr(error, "reason", None)
+            reason = get_tls_reason(error)
             text = reason.replace("_", " ").lower() if reason else text
         case UnicodeError():
             text = "it is not a valid host name"

@@ -140,6 +140,7 @@ async def test_an_open_tunnel_that_closes_is_our_trouble(certificate: Path, byte
     [
         ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol"),
         ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)"),
+        ssl.SSLSyscallError(ssl.SSL_ERROR_SYSCALL, "Some I/O error occurred"),
         ConnectionResetError(),
     ],
     ids=repr,
