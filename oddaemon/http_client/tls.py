@@ -71,11 +71,13 @@ def describe_untrusted(error: ssl.SSLCertVerificationError) -> str:
 
 def find_tls_error(error: BaseException) -> ssl.SSLError | None:
     """The error of TLS behind an error of a connection, where libraries hide it; None: there is none."""
-    return next((cause for cause in iterate_causes(error) if isinstance(cause, ssl.SSLError)), None)
+    waits = ssl.SSLWantReadError | ssl.SSLWantWriteError  # behind a time-out: no error, but what it waited for
+    causes = (cause for cause in iterate_causes(error) if not isinstance(cause, waits))
+    return next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
 
 
 def get_tls_reason(error: ssl.SSLError) -> str | None:
-    """OpenSSL's word for what is wrong; None: the connection ended, and some versions of Python have no attribute then."""
+    """OpenSSL's word for what is wrong; None: the connection ended. Some versions of Python set no attribute then."""
     return getattr(error, "reason", None)
 
 
