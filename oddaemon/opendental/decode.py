@@ -28,6 +28,9 @@ from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, Malforme
 
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
 _SLICE_CHARACTERS = 131_072
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * 19
+"""Of 19 digits, once every digit is a zero. Every number with fewer has 64 bits at most."""
 _DOLLARS_MAX = 10**15
 """More than any guarantor owes, less than the limit of the database."""
 _TOTALS = (
@@ -209,13 +212,20 @@ def parse_balance_text(text: str) -> list[Balance]:
         except msgspec.MsgspecError:
             raise MalformedValue("a row does not hold nine integers") from None
         # Pages are stored before they are verified, and no database stores larger integers.
-        if any(min(column) < INTEGER_MIN or max(column) > INTEGER_MAX for column in zip(*rows, strict=True)):
+        if _has_long_number(text[start:end]) and any(
+            min(column) < INTEGER_MIN or max(column) > INTEGER_MAX for column in zip(*rows, strict=True)
+        ):
             raise MalformedValue("a row holds a number of more than 64 bits")
         balances += rows
         start = end + 1
     if text.endswith(ROW_SEPARATOR):
         raise MalformedValue("a row does not hold nine integers")
     return balances
+
+
+def _has_long_number(text: str) -> bool:
+    """Whether any number has more than 18 digits; those with fewer need no look at each value."""
+    return _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZERO)
 
 
 def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) -> list[Balance]:

@@ -111,8 +111,17 @@ def test_no_integer_of_more_than_64_bits_passes_the_decoder(name: str, golden: G
     with pytest.raises(MalformedValue) as caught:
         READERS["control"](encode_rows([{**make_control_row(), name: 2**70}]))
     golden.check(caught.value)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**18 * 99, 10**40])
+def test_no_amount_of_more_than_64_bits_passes_the_decoder(number: int) -> None:
     with pytest.raises(MalformedValue, match="more than 64 bits"):
-        decode.parse_balance_text(f"1,{2**63},0,0,0,0,0,0,1")
+        decode.parse_balance_text(f"1,0,0,0,0,0,0,0,1|2,{number},0,0,0,0,0,0,1")
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 10**18, -(10**18), 10**18 - 1])
+def test_every_amount_of_64_bits_passes_the_decoder(number: int) -> None:
+    assert decode.parse_balance_text(f"1,{number},0,0,0,0,0,0,1")[0][1] == number
 
 
 def test_the_message_names_the_encoding() -> None:
