@@ -147,7 +147,7 @@ class BackgroundTasks:
                     if not has_started:
                         has_started = True
                         task_status.started(value)
-            except ExceptionGroup as group:
+            except ExceptionGroup as group:  # of the task alone: the group has no other
                 if has_started:
                     raise group.exceptions[0] from None
                 failure = group.exceptions[0]

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from oddaemon.core.secret import Secret
-from oddaemon.http_client.tls import describe_tls_error, find_tls_error, get_tls_reason
+from oddaemon.http_client.tls import describe_tls_error, find_tls_error, is_end_of_connection
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 TRACE = "trace"
@@ -83,8 +83,7 @@ class TunnelTrace:
 def is_disconnected(error: Exception) -> bool:
     """Whether an open tunnel was closed: by the proxy or by the other side, which looks the same."""
     if (tls_error := find_tls_error(error)) is not None:
-        # Its class hangs on the versions of Python and OpenSSL, but what TLS itself objects to always has a reason.
-        return get_tls_reason(tls_error) in {None, "UNEXPECTED_EOF_WHILE_READING"}
+        return is_end_of_connection(tls_error)
     return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
 
 

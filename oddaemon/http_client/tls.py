@@ -81,8 +81,18 @@ def get_tls_reason(error: ssl.SSLError) -> str | None:
     return getattr(error, "reason", None)
 
 
+def is_end_of_connection(error: ssl.SSLError) -> bool:
+    """Whether the connection ended, which some versions of Python report as an error of TLS, and of several classes.
+
+    What TLS itself objects to always has another reason.
+    """
+    return get_tls_reason(error) in {None, "UNEXPECTED_EOF_WHILE_READING"}
+
+
 def describe_tls_error(server: str, error: ssl.SSLError) -> str:
     """What is wrong with the TLS of a server, as one sentence."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"The certificate of {server} is not trusted: {describe_untrusted(error)}."
-    return f"No TLS connection to {server}: {get_tls_reason(error) or 'the handshake failed'}."
+    if is_end_of_connection(error):
+        return f"The connection to {server} was lost in the middle of TLS."
+    return f"No TLS connection to {server}: {get_tls_reason(error)}."

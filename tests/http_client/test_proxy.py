@@ -15,6 +15,7 @@ from oddaemon.core.failures.origin import REFUSED_BY_US
 from oddaemon.core.model import Owner
 from oddaemon.core.secret import Secret
 from oddaemon.http_client.proxy import Proxy, is_disconnected
+from oddaemon.http_client.tls import describe_tls_error
 from oddaemon.opendental.client import Limits
 from oddaemon.opendental.connectivity import check_connectivity
 from oddaemon.opendental.decode_values import Row
@@ -149,6 +150,16 @@ def test_a_closed_tunnel_is_known_however_the_version_of_python_reports_it(error
     raised = httpx.ConnectError("")
     raised.__cause__ = error
     assert is_disconnected(raised)
+
+
+def test_what_tls_objects_to_is_no_closed_tunnel() -> None:
+    objection = ssl.SSLError(ssl.SSL_ERROR_SSL, "wrong version number")
+    objection.reason = "WRONG_VERSION_NUMBER"
+    raised = httpx.ConnectError("")
+    raised.__cause__ = objection
+    assert not is_disconnected(raised)
+    assert objection.reason in describe_tls_error("host", objection)
+    assert "No TLS" not in describe_tls_error("host", ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred"))
 
 
 async def test_an_office_on_its_own_network_is_reached_directly(certificate: Path) -> None:

@@ -37,8 +37,7 @@ def run(config: Config = None) -> None:
             anyio.run(run_daemon, settings, [str(warning) for warning in warnings])
         except* (StoreError, ListenError) as group:
             errors = flatten_errors(group)
-    except Exception as error:
-        # Whatever is opened during the start may find no descriptor or memory left.
+    except Exception as error:  # whatever is opened during the start may find no descriptor or memory left
         failure = find_host_failure(error)
         if failure is None or failure.kind not in EXHAUSTED:
             raise

@@ -88,8 +88,7 @@ class Courier:
                         await self._start_next(tasks)
                     except StoreError:
                         await self._sleep(STORE_PAUSE_SECONDS)
-        except ExceptionGroup as group:
-            # A crashed delivery cancels the others; report its own exception, not the group.
+        except ExceptionGroup as group:  # a crashed delivery cancels the others: report its own exception
             raise group.exceptions[0] from None
         finally:
             self._in_flight.clear()

@@ -99,7 +99,7 @@ async def run_watchdog(get_health: Callable[[], DaemonHealth], emit: Callable[[E
         due = now + period_seconds
         try:
             notifier.notify(get_health())
-        except Exception:
+        except Exception:  # raised again below
             # The loop runs; that its health cannot be judged is our error, and systemd must not end the daemon for it.
             systemd.notify_watchdog()
             raise
