@@ -45,9 +45,10 @@ async def test_a_snapshot_that_is_committed_after_a_later_one_is_read_too(databa
     feed = PublishedFeed()
     first = await publish(database, ELM, timedelta())
     late = await publish(database, ELM, timedelta(seconds=1))
+    higher = await publish(database, HARBOR, timedelta(seconds=2))
     last = await publish(database, HARBOR, SETTLE_AFTER)
     await execute(database, HIDE, late)
-    assert await read_ids(database, feed) == [first, last]
+    assert await read_ids(database, feed) == [first, higher, last]
     await execute(database, COMMIT)
     assert await read_ids(database, feed) == [late]
     assert await read_ids(database, feed) == []
