@@ -40,7 +40,7 @@ from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import OutboxSize
 from oddaemon.telemetry.events.base import Event
-from tests.sinks.postgres.postgres_server import find_missing_requirement, running_server
+from tests.postgres_server import find_missing_requirement, running_server
 from tests.store.configured import register_offices
 
 GUARANTORS = 8_000

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.sinks.postgres.postgres_server import running_server
+from tests.postgres_server import running_server
 from tests.store.configured import register_offices
 from tests.store.postgresql.database import open_database
 from tests.store.postgresql.engines import ENGINES, AnyDatabase

@@ -8,8 +8,8 @@ import pytest
 
 from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.postgres.sink import Postgres
+from tests.postgres_server import PostgresServer
 from tests.sinks.payloads import make_night_balances, make_payload
-from tests.sinks.postgres.postgres_server import PostgresServer
 
 SECONDS = 60.0
 MONEY = (

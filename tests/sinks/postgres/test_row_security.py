@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres_server import PostgresServer, find_missing_requirement, running_server
 from tests.sinks.payloads import make_payload
 from tests.sinks.postgres.deliveries import connect, fetch_balances, get_delivery_error, get_true_rows, make_sink
-from tests.sinks.postgres.postgres_server import PostgresServer, find_missing_requirement, running_server
 
 pytestmark = [
     pytest.mark.real("needs PostgreSQL"),

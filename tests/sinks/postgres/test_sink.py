@@ -16,6 +16,7 @@ from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.postgres.schema import MIGRATIONS
 from oddaemon.sinks.postgres.sink import Postgres
 from tests.golden import GoldenTexts
+from tests.postgres_server import PostgresServer, find_missing_requirement, running_server
 from tests.sinks.payloads import convert_to_report, diff_nights, make_night_balances, make_payload
 from tests.sinks.postgres.deliveries import (
     SECONDS,
@@ -26,13 +27,7 @@ from tests.sinks.postgres.deliveries import (
     get_true_rows,
     make_sink,
 )
-from tests.sinks.postgres.postgres_server import (
-    PostgresServer,
-    find_missing_requirement,
-    forward_connection,
-    forward_until_cut,
-    running_server,
-)
+from tests.sinks.postgres.forwarding import forward_connection, forward_until_cut
 
 pytestmark = [
     pytest.mark.real("needs PostgreSQL"),

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from oddaemon.sinks.postgres.sink import Postgres
+from tests.postgres_server import PostgresServer, find_missing_requirement, running_server
 from tests.sinks.payloads import make_payload
 from tests.sinks.postgres.deliveries import SECONDS, get_delivery_error
-from tests.sinks.postgres.postgres_server import PostgresServer, find_missing_requirement, running_server
 
 pytestmark = [
     pytest.mark.real("needs PostgreSQL"),

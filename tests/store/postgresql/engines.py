@@ -3,7 +3,7 @@
 import pytest
 
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.sinks.postgres.postgres_server import find_missing_requirement
+from tests.postgres_server import find_missing_requirement
 from tests.store.postgresql.database import PostgresqlDatabase
 
 AnyDatabase = SqliteDatabase | PostgresqlDatabase
