@@ -14,6 +14,14 @@ begins afterwards (null: nothing was pruned). Versions that began earlier and we
 `delivery` is the outbox: a row for each sink and snapshot, written with the snapshot. A snapshot may be pruned before
 it is delivered, so there is no foreign key between the two.
 
+`member`, `lease` and `command` are of a fleet: several daemons on one PostgreSQL. `member` has a row for each daemon
+that ever joined; `lease` says which of them has an office, a sink or a role, and its `generation` rises with each
+holder. `asked_at`, `open_until` and `not_before` are about the requests to that office, so that a successor is as
+polite as its predecessor; no index has a column that changes with each request. `command` is what another daemon asks
+the holder to do. SQLite has one daemon, and no rows in them.
+
+`compatibility` has one row: the oldest revision that a program must know in order to write to this database.
+
 In SQLite instants are RFC 3339 text in UTC of one length, so that they sort, and can be read in the sqlite3 shell.
 """
 
@@ -33,6 +41,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -43,7 +52,7 @@ from oddaemon.store.column_types import IDENTIFIER, KEY, Instant, PeerText
 APPLICATION_ID = 0x6F646461
 """SQLite's application id in the file header: "odda"."""
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """The migrations that this program knows, oldest first. Here, so that opening a database need not load Alembic."""
 
 
@@ -159,6 +168,8 @@ balance = Table(
     Column("valid_to", KEY),
     *_make_columns(BigInteger, "clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,
+    # A night replaces a small part of the versions: PostgreSQL would wait until a fifth of them is dead.
+    postgresql_with={"autovacuum_vacuum_scale_factor": 0.02},
 )
 
 Index(
@@ -217,3 +228,53 @@ historical_balance = Table(
     *_make_columns(BigInteger, "clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,
 )
+
+member = Table(
+    "member",
+    metadata,
+    Column("number", KEY, Identity(), primary_key=True),
+    *_make_columns(Text, "host", "network"),
+    Column("pid", Integer, nullable=False),
+    *_make_columns(Text, "version", "revision", "address", "stage"),
+    *_make_columns(Instant, "joined_at", "renewed_at", "expires_at"),
+    Column("gone_at", Instant),
+    Column("gone_why", Text),
+    Column("knows", KEY, nullable=False, server_default="0"),
+    Column("settings", Text, nullable=False, server_default=""),
+    Column("offices", Text, nullable=False, server_default="{}"),
+    sqlite_autoincrement=True,
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("kind", IDENTIFIER, primary_key=True),
+    Column("name", IDENTIFIER, primary_key=True),
+    Column("holder", KEY, ForeignKey("member.number")),
+    Column("generation", KEY, nullable=False, server_default="0"),
+    Column("fingerprint", Text),
+    *(Column(name, Instant) for name in ("taken_at", "asked_at", "open_until", "not_before")),
+    Column("asked_by", KEY),
+    Column("spacing_seconds", Float, nullable=False, server_default="0"),
+    sqlite_with_rowid=False,
+    # Each request updates its row: it stays on its page.
+    postgresql_with={"fillfactor": 60},
+)
+
+command = Table(
+    "command",
+    metadata,
+    Column("number", KEY, Identity(), primary_key=True),
+    *_make_columns(Text, "kind", "name", "verb", "argument"),
+    Column("given_at", Instant, nullable=False),
+    Column("by_host", Text, nullable=False),
+    Column("by_uid", Integer),
+    Column("taken_by", KEY),
+    Column("taken_at", Instant),
+    Column("answered_at", Instant),
+    Column("outcome", PeerText),
+    Column("is_refused", Boolean, nullable=False, server_default=false()),
+    sqlite_autoincrement=True,
+)
+
+compatibility = Table("compatibility", metadata, Column("serves_from", Text, primary_key=True))

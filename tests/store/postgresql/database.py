@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from oddaemon.core.model import Balance
 from oddaemon.store.errors import decoding_errors
-from oddaemon.store.schema import metadata
+from oddaemon.store.schema import REVISIONS, compatibility, metadata
 from oddaemon.store.values import BALANCE_COLUMNS
 
 T = TypeVar("T")
@@ -101,6 +101,7 @@ async def open_database(dsn: str, *, emptied: bool = True) -> AsyncIterator[Post
             async with engine.begin() as connection:
                 await connection.run_sync(metadata.drop_all)
                 await connection.run_sync(metadata.create_all)
+                await connection.execute(compatibility.insert().values(serves_from=REVISIONS[-1]))
         yield PostgresqlDatabase(engine)
     finally:
         await engine.dispose()

@@ -29,10 +29,17 @@ FOREIGN_KEYS = (
     "SELECT table_name, constraint_name FROM information_schema.table_constraints "
     "WHERE table_schema = :name AND constraint_type = 'FOREIGN KEY'"
 )
+OPTIONS = (
+    "SELECT relname, array_to_string(reloptions, ',') FROM pg_class "
+    "WHERE relnamespace = to_regnamespace(:name) AND relkind = 'r' AND relname <> 'alembic_version'"
+)
+ORDERED = {("office", "id"), ("delivery", "sink"), ("lease", "kind"), ("lease", "name")}
+"""Columns by which rows are ordered."""
 
 
 async def describe(database: PostgresqlDatabase, name: str) -> list[set[tuple[object, ...]]]:
-    return [set(await database.execute_one(query, {"name": name})) for query in (COLUMNS, INDEXES, FOREIGN_KEYS)]
+    queries = (COLUMNS, INDEXES, FOREIGN_KEYS, OPTIONS)
+    return [set(await database.execute_one(query, {"name": name})) for query in queries]
 
 
 def migrate(connection: Connection) -> None:
@@ -61,6 +68,7 @@ async def test_in_postgresql_too(database: PostgresqlDatabase) -> None:
     described, migrated = await describe(database, "public"), await describe(database, "migrated")
     assert len(described[0]) == sum(len(table.columns) for table in metadata.sorted_tables)
     assert migrated == described
+    assert {("lease", "fillfactor=60"), ("balance", "autovacuum_vacuum_scale_factor=0.02")} < migrated[-1]
 
 
 @on_postgresql
@@ -77,5 +85,10 @@ async def test_keys_are_64_bits_wide_and_instants_know_their_zone(database: Post
                 assert kind == "timestamptz", column
             if column.primary_key and isinstance(column.type, Integer):
                 assert (kind, is_identity) == ("int8", "NO" if column.identity is None else "YES"), column
-            if (table.name, column.name) in {("office", "id"), ("delivery", "sink")}:
+            if (table.name, column.name) in {
+                ("office", "id"),
+                ("delivery", "sink"),
+                ("lease", "kind"),
+                ("lease", "name"),
+            }:
                 assert collation == "C"

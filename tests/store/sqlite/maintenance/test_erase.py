@@ -30,8 +30,8 @@ from tests.store.samples import HARBOR, NOW, make_checkpoint, make_state
 LEAVING = OfficeSpec("cedar-grove-47", "Cedar Grove Planted Name")
 STAYING = OfficeSpec(HARBOR, "Harbor Smiles")
 CANARY = "planted-secret-of-cedar"
-NOT_OF_OFFICES = {"maintenance", "sink"}
-"""Tables that hold nothing of a single office."""
+NOT_OF_OFFICES = {"maintenance", "sink", "member", "lease", "command", "compatibility"}
+"""Tables that hold nothing of a single office, or, as those of a fleet, nothing in SQLite."""
 
 
 def make_planted_balances(seed: int, guarantors: int = 300) -> list[Balance]:
