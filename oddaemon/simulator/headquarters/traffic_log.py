@@ -39,6 +39,7 @@ class RecordedRequest:
         retry_after_seconds: the Retry-After of the response.
         spacing_seconds: the pause that the key's permissions require between two requests; 0 for none.
         connection: name of the connection that carried it.
+        server: the address to which it came; one for each host, if each of several hosts uses its own.
     """
 
     key: str
@@ -53,6 +54,7 @@ class RecordedRequest:
     retry_after_seconds: float | None = None
     spacing_seconds: float = 0.0
     connection: str = "?"
+    server: str = "?"
 
 
 class ViolationKind(StrEnum):

@@ -4,6 +4,8 @@
     GET  /-/offices                  each office: its spec, its aging runs, its planted faults
     POST /-/offices/ID/true          {"include": "all", "clinics": [], "balances": [[9 integers, in cents], ...]}: the
                                      interval in which this was the office's table, or the differences
+    POST /-/offices/ID/aging         runs aging now, as a user can, and responds when it is over
+    GET  /-/requests                 every completed exchange, in the order of completion
     GET  /-/traffic                  counts and all violations; the agreed limits are in the query string
     POST /-/faults                   plants a fault, as in a plan; DELETE removes all faults
 
@@ -16,6 +18,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from enum import Enum
 
 from pydantic import AwareDatetime
 
@@ -25,6 +28,7 @@ from oddaemon.simulator.headquarters.traffic_log import find_violations
 from oddaemon.simulator.model.balances import Include, TrueBalance
 from oddaemon.simulator.plan.fault_plan import parse_fault
 from oddaemon.simulator.plan.plan_values import PlanError, parse_table
+from oddaemon.simulator.practice.aging_run import AgingInProgressError
 from oddaemon.simulator.practice.practice import Practice
 
 PREFIX = "/-/"
@@ -43,14 +47,23 @@ class ControlApi:
         if not request.path.startswith(PREFIX):
             return await self._headquarters.handle(request)
         try:
-            found = self._handle_command(request)
-        except (PlanError, ValueError) as error:
+            found = await self._run_aging(request) or self._handle_command(request)
+        except (PlanError, ValueError, AgingInProgressError) as error:
             return _make_json_response(400, {"error": str(error)})
         return (
             _make_json_response(404, {"error": "no such route or office"})
             if found is None
             else _make_json_response(200, found)
         )
+
+    async def _run_aging(self, request: ApiRequest) -> object:
+        """None: the request is about something else."""
+        match request.method, request.path.removeprefix(PREFIX).split("/"):
+            case "POST", ["offices", office_id, "aging"] if office_id in self._headquarters.practices:
+                aging = self._headquarters.practices[office_id].aging
+                await aging.run()
+                return {"aging_run": asdict(aging.runs[-1])}
+        return None
 
     def _handle_command(self, request: ApiRequest) -> object:
         practices, faults = self._headquarters.practices, self._headquarters.faults
@@ -60,6 +73,8 @@ class ControlApi:
                 found = {"healthy": True, "seconds": self._headquarters.now().seconds}
             case "GET", ["offices"]:
                 found = {"offices": [self._describe_office(practice) for practice in practices.values()]}
+            case "GET", ["requests"]:
+                found = {"requests": [asdict(record) for record in self._headquarters.traffic]}
             case "GET", ["traffic"]:
                 found = self._describe_traffic(request.query)
             case "POST", ["offices", office_id, "true"] if office_id in practices:
@@ -155,4 +170,9 @@ def _make_json_response(status: int, value: object) -> ApiResponse:
 
 
 def _to_json_value(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
+    match value:
+        case date():  # a datetime, too
+            return value.isoformat()
+        case Enum():
+            return str(value.value)
+    return str(value)

@@ -7,6 +7,7 @@ loopback: there is no TLS, and the control API has no authentication.
 import math
 import socket
 import struct
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
 from urllib.parse import parse_qsl, unquote
@@ -45,11 +46,14 @@ async def serve(
     """
     numbers = count(1)
 
-    async def serve_connection(stream: SocketStream) -> None:
-        await _Connection(handler, stream, f"connection {next(numbers)}").run()
-
     async with await anyio.create_tcp_listener(local_host=host, local_port=port) as listener:
-        task_status.started(listener.extra(SocketAttribute.local_port))  # noqa: S610 - Django's rule, anyio's extra
+        bound_port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - Django's rule, anyio's extra
+
+        async def serve_connection(stream: SocketStream) -> None:
+            parser = RequestParser(f"connection {next(numbers)}", f"{host}:{bound_port}")
+            await _Connection(handler, stream, parser).run()
+
+        task_status.started(bound_port)
         await listener.serve(serve_connection)
 
 
@@ -64,10 +68,12 @@ class RequestParser:
 
     Args:
         remote: the name of the connection, given to each request.
+        server: the address to which it was made, given to each request.
     """
 
-    def __init__(self, remote: str) -> None:
+    def __init__(self, remote: str, server: str = "?") -> None:
         self._remote = remote
+        self._server = server
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[ApiRequest]:
@@ -95,16 +101,16 @@ class RequestParser:
             return None
         body = bytes(self._buffer[body_start : body_start + body_bytes])
         del self._buffer[: body_start + body_bytes]
-        return _make_request(request_line, headers, body, self._remote)
+        return replace(_make_request(request_line, headers, body, self._remote), server=self._server)
 
 
 class _Connection:
     """One client: one task reads requests and notices that the client hangs up, the other answers in order."""
 
-    def __init__(self, handler: RequestHandler, stream: SocketStream, name: str) -> None:
+    def __init__(self, handler: RequestHandler, stream: SocketStream, parser: RequestParser) -> None:
         self._handler = handler
         self._stream = stream
-        self._parser = RequestParser(name)
+        self._parser = parser
 
     async def run(self) -> None:
         send, receive = anyio.create_memory_object_stream[ApiRequest | BadRequestError](math.inf)

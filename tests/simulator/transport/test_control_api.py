@@ -105,6 +105,28 @@ async def test_faults_are_scheduled_and_removed(simulated: SmallHeadquarters) ->
     assert (await simulated.get("preferences")).status == 200
 
 
+async def test_aging_runs_when_it_is_asked_for_and_not_twice_at_once(simulated: SmallHeadquarters) -> None:
+    async with anyio.create_task_group() as tasks:
+        answers: list[tuple[int, Any]] = []
+
+        async def run_aging() -> None:
+            answers.append(await send_request(simulated, "POST", "/-/offices/brookside/aging"))
+
+        tasks.start_soon(run_aging)
+        tasks.start_soon(run_aging)
+    (refused, _), (status, found) = answers
+    assert (refused, status, found["aging_run"]["outcome"]) == (400, 200, "completed")
+    assert len(simulated.get_practice().aging.runs) == 1
+
+
+async def test_every_exchange_is_listed_without_a_key(simulated: SmallHeadquarters) -> None:
+    await simulated.get("preferences")
+    _, found = await send_request(simulated, "GET", "/-/requests")
+    (request,) = found["requests"]
+    assert (request["office_id"], request["kind"], request["status"]) == ("brookside", "preferences", 200)
+    assert CUSTOMER_KEY not in str(found)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -131,7 +153,7 @@ class TestProcess:
         return "asyncio"
 
     @pytest.fixture
-    async def base_url(self) -> AsyncIterator[str]:
+    async def base_urls(self) -> AsyncIterator[list[str]]:
         plan = parse_plan(
             {
                 "seed": 3,
@@ -142,23 +164,25 @@ class TestProcess:
         urls: list[str] = []
         ready = anyio.Event()
 
-        def record_url(url: str) -> None:
-            urls.append(url)
+        def record_urls(*found: str) -> None:
+            urls.extend(found)
             ready.set()
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: run_simulator(plan, "127.0.0.1:0", on_ready=record_url))
+            tasks.start_soon(lambda: run_simulator(plan, "127.0.0.1:0", "127.0.0.1:0", on_ready=record_urls))
             await ready.wait()
-            yield urls[0]
+            yield urls
             tasks.cancel_scope.cancel()
 
-    async def test_a_world_runs_as_a_process_and_answers_on_its_port(self, base_url: str) -> None:
+    async def test_a_world_runs_as_a_process_and_answers_on_its_ports(self, base_urls: list[str]) -> None:
         headers = {**HEADERS, "authorization": f"ODFHIR simulated-developer-key/{CUSTOMER_KEY}"}
         async with httpx.AsyncClient(trust_env=False) as client:
-            preferences = await client.get(f"{base_url}/preferences", headers=headers)
-            healthy = await client.get(base_url.replace("/api/v1", "/-/healthy"))
-        assert preferences.status_code == 200
+            for base_url in base_urls:
+                assert (await client.get(f"{base_url}/preferences", headers=headers)).status_code == 200
+            healthy = await client.get(base_urls[0].replace("/api/v1", "/-/healthy"))
+            listed = await client.get(base_urls[0].replace("/api/v1", "/-/requests"))
         assert healthy.json()["healthy"]
+        assert [f"http://{each['server']}/api/v1" for each in listed.json()["requests"]] == base_urls
 
     @pytest.mark.parametrize("listen", ["8080", "127.0.0.1", "127.0.0.1:http"])
     async def test_an_address_that_cannot_be_read_is_an_error(self, listen: str) -> None:
