@@ -235,13 +235,14 @@ member = Table(
     Column("number", KEY, Identity(), primary_key=True),
     *_make_columns(Text, "host", "network"),
     Column("pid", Integer, nullable=False),
-    *_make_columns(Text, "version", "revision", "address", "stage"),
+    *_make_columns(Text, "version", "revision", "address", "session", "stage"),
     *_make_columns(Instant, "joined_at", "renewed_at", "expires_at"),
     Column("gone_at", Instant),
     Column("gone_why", Text),
     Column("knows", KEY, nullable=False, server_default="0"),
     Column("settings", Text, nullable=False, server_default=""),
     Column("offices", Text, nullable=False, server_default="{}"),
+    Column("sinks", Text, nullable=False, server_default="{}"),
     sqlite_autoincrement=True,
 )
 

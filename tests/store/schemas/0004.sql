@@ -170,6 +170,7 @@ CREATE TABLE member (
 	version TEXT NOT NULL, 
 	revision TEXT NOT NULL, 
 	address TEXT NOT NULL, 
+	session TEXT NOT NULL, 
 	stage TEXT NOT NULL, 
 	joined_at VARCHAR(27) NOT NULL, 
 	renewed_at VARCHAR(27) NOT NULL, 
@@ -178,7 +179,8 @@ CREATE TABLE member (
 	gone_why TEXT, 
 	knows INTEGER DEFAULT '0' NOT NULL, 
 	settings TEXT DEFAULT '' NOT NULL, 
-	offices TEXT DEFAULT '{}' NOT NULL
+	offices TEXT DEFAULT '{}' NOT NULL, 
+	sinks TEXT DEFAULT '{}' NOT NULL
 );
 CREATE TABLE office (
 	"key" INTEGER NOT NULL, 

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Text, nullable=False),
         sa.Column("revision", sa.Text, nullable=False),
         sa.Column("address", sa.Text, nullable=False),
+        sa.Column("session", sa.Text, nullable=False),
         sa.Column("stage", sa.Text, nullable=False),
         sa.Column("joined_at", INSTANT, nullable=False),
         sa.Column("renewed_at", INSTANT, nullable=False),
@@ -33,6 +34,7 @@ def upgrade() -> None:
         sa.Column("knows", KEY, nullable=False, server_default="0"),
         sa.Column("settings", sa.Text, nullable=False, server_default=""),
         sa.Column("offices", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("sinks", sa.Text, nullable=False, server_default="{}"),
         sqlite_autoincrement=True,
     )
     op.create_table(
