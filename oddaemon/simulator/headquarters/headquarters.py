@@ -127,7 +127,10 @@ class Headquarters:
         try:
             async with queue.turn():
                 record.started_seconds = self.now().seconds
-                return await self._serve(queue, request, key, active_faults)
+                try:
+                    return await self._serve(queue, request, key, active_faults)
+                finally:
+                    record.executed_seconds = queue.ends_at - self._opened_at
         except QueueFullError as error:
             return responses.make_too_many_requests(str(error.retry_after_seconds))
 

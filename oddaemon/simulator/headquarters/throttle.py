@@ -44,6 +44,8 @@ class KeyQueue:
         self._waiting = 0
         self._service = anyio.Lock()
         self._free_at = -math.inf
+        self.ends_at = -math.inf
+        """When the execution of the last request ends or ended."""
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -66,9 +68,9 @@ class KeyQueue:
 
         If its client hangs up, the office stays busy: the next request waits until this one would have ended.
         """
-        ends_at = anyio.current_time() + seconds
-        self._free_at = max(self._free_at, ends_at)
-        await anyio.sleep_until(ends_at)
+        self.ends_at = anyio.current_time() + seconds
+        self._free_at = max(self._free_at, self.ends_at)
+        await anyio.sleep_until(self.ends_at)
 
     async def _acquire(self) -> None:
         if not self._service.locked() and self._free_at <= anyio.current_time():

@@ -34,6 +34,7 @@ class RecordedRequest:
         arrived: the world's instant when the request arrived.
         arrived_seconds: the same, in seconds since opening.
         started_seconds: when it was started; None if it never was.
+        executed_seconds: when its execution ends, also if the client has hung up; None if it never began.
         finished_seconds: when the response was ready or the client hung up.
         status: the HTTP status; None if none was sent.
         retry_after_seconds: the Retry-After of the response.
@@ -49,6 +50,7 @@ class RecordedRequest:
     arrived: datetime
     arrived_seconds: float
     started_seconds: float | None = None
+    executed_seconds: float | None = None
     finished_seconds: float = math.inf
     status: int | None = None
     retry_after_seconds: float | None = None
