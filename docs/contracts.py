@@ -42,12 +42,14 @@ from oddaemon.core.failures import failure
 from oddaemon.core.office import aging
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting import status_document
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.files.secret_sources import get_source_names
 from oddaemon.settings.load import _SECTIONS
 from oddaemon.settings.tables.base import Table as SettingsTable
 from oddaemon.settings.tables.office import OfficeTable
 from oddaemon.settings.tables.sink import SINK_TABLES
+from oddaemon.settings.tables.state import get_host_name
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, ExportColumn
 from oddaemon.store import schema
 from oddaemon.store.backfill_jobs import _PageProgress
@@ -156,7 +158,11 @@ def _get_default(table: type[BaseModel], name: str) -> str:
     field = table.model_fields.get(name)
     if field is None or (field.default is PydanticUndefined and field.default_factory is None):
         return "required"
+    if field.default_factory is get_host_name:
+        return "the machine's host name"
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, Secret):
+        value = value.reveal()
     return "none" if value is None else f"`{json.dumps(value, default=str)}`"
 
 

@@ -45,6 +45,18 @@ class Dsn:
     """Every host, address and socket that it names. A socket's directory begins with `/`, an abstract one with `@`."""
 
     @property
+    def where(self) -> str:
+        """The servers and the database, for people: `db.example.com/oddaemon`. No user, no password, no option."""
+        ports = self.parameters.get("port", "").split(",")
+        if len(ports) == 1:
+            ports *= len(self.hosts)
+        servers = (
+            f"{host}:{port}" if port and not host.startswith(("/", "@")) else host
+            for host, port in zip(self.hosts, ports, strict=False)
+        )
+        return f"{','.join(servers)}/{self.parameters.get('dbname') or self.parameters.get('user', '')}"
+
+    @property
     def is_verified(self) -> bool:
         """Whether the certificate of the server is verified."""
         return self.parameters.get("sslmode") in VERIFYING_SSL_MODES

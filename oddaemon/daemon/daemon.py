@@ -132,7 +132,7 @@ class Daemon:
         """
         started = anyio.current_time()
         register_secrets(self._telemetry, self.settings)
-        self._telemetry.emit(DaemonStarted(__version__, len(self.settings.offices), self.settings.state.database))
+        self._telemetry.emit(DaemonStarted(__version__, len(self.settings.offices), self.settings.state.where))
         try:
             with self._scope:
                 await self._run_servers(warnings)
@@ -206,7 +206,7 @@ class Daemon:
 
     async def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         database = await stack.enter_async_context(
-            SqliteDatabase.open(self.settings.state.database, self.lifecycle.health.report_failure)
+            SqliteDatabase.open(self.settings.state.database_url.reveal(), self.lifecycle.health.report_failure)
         )
         opened = database.open_result
         previous_file = None if opened.previous_file is None else str(opened.previous_file)

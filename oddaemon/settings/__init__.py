@@ -16,9 +16,9 @@ from oddaemon.settings.tables.sections import (
     HttpSettings,
     LogSettings,
     MaintenanceSettings,
-    StateSettings,
 )
 from oddaemon.settings.tables.sink import SinkSettings
+from oddaemon.settings.tables.state import FleetSettings, StateSettings
 
 __all__ = [
     "MAINTENANCE_JOBS",
@@ -27,6 +27,7 @@ __all__ = [
     "BadConfiguration",
     "Cadence",
     "DaemonSettings",
+    "FleetSettings",
     "HttpSettings",
     "LoadResult",
     "LogSettings",

@@ -35,16 +35,23 @@ from oddaemon.settings.tables.sections import (
     OfficesDirectory,
     PlausibilityTable,
     SftpSettings,
-    StateSettings,
     fits_unix_socket,
 )
 from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
+from oddaemon.settings.tables.state import FleetSettings, StateSettings
 from oddaemon.settings.values.secret import SECRET_NAMES
-from oddaemon.settings.warnings import add_warnings, warn_ca_variables, warn_missing_requirements, warn_open_files
+from oddaemon.settings.warnings import (
+    add_warnings,
+    warn_ca_variables,
+    warn_missing_requirements,
+    warn_open_files,
+    warn_shared_database,
+)
 
 _SECTIONS: dict[str, type[Table]] = {
     "api": ApiSettings,
     "state": StateSettings,
+    "fleet": FleetSettings,
     "http": HttpSettings,
     "offices": OfficesDirectory,
     "cadence": CadenceTable,
@@ -170,6 +177,7 @@ def _build_settings(
     warn_ca_variables(main, environment)
     if any(section is None for section in sections.values()):
         return None
+    warn_shared_database(main, sections["state"], sections["fleet"].host, sinks, sections["maintenance"])
     cadence = Cadence(**sections["cadence"].model_dump())
     plausibility = Plausibility(**sections["plausibility"].model_dump())
     offices = {
@@ -185,16 +193,17 @@ def _build_settings(
         **{
             **{name: sections[name] for name in sections.keys() - _OFFICE_SECTIONS},
             "http": _with_default_control_socket(main, sections["http"], sections["state"]),
-            "sftp": _with_default_paths(sftp, sections["state"]),
+            "sftp": _with_default_paths(main, sftp, sections["state"]),
         },
     )
 
 
-def _with_default_paths(sftp: SftpSettings, state: StateSettings) -> SftpSettings:
+def _with_default_paths(main: TomlDocument, sftp: SftpSettings, state: StateSettings) -> SftpSettings:
     """Fill in the paths that depend on another table."""
     if not sftp.is_on:
         return sftp
-    defaults = {"host_key": state.path.with_name(HOST_KEY_FILE), "directory": state.path.with_name(UPLOAD_DIRECTORY)}
+    directory = main.directory if state.is_postgresql else state.path.parent
+    defaults = {"host_key": directory / HOST_KEY_FILE, "directory": directory / UPLOAD_DIRECTORY}
     return sftp.model_copy(update={name: getattr(sftp, name) or path for name, path in defaults.items()})
 
 
@@ -204,13 +213,19 @@ def _collect_labels(entries: Iterable[OfficeEntry]) -> dict[str, Mapping[str, st
 
 
 def _with_default_control_socket(main: TomlDocument, http: HttpSettings, state: StateSettings) -> HttpSettings:
-    """Fill in the default of the control socket, which stands beside the database: one database, one daemon."""
+    """Fill in the default of the control socket.
+
+    It stands beside the database: one file, one daemon. A server has a daemon for each configuration.
+    """
     if http.control_socket is not None:
         return http
-    default_path = state.path.with_name(state.path.name + ".sock")
+    if state.is_postgresql:
+        place, default_path = "configuration", main.path.absolute().with_suffix(".sock")
+    else:
+        place, default_path = "database", state.path.with_name(state.path.name + ".sock")
     if fits_unix_socket(default_path):
         return http.model_copy(update={"control_socket": default_path})
-    message = f"the default path beside the database is longer than {SOCKET_PATH_BYTES_MAX} bytes"
+    message = f"the default path beside the {place} is longer than {SOCKET_PATH_BYTES_MAX} bytes"
     hint = "set a shorter path; without one the daemon has no control socket"
     main.warn(("http", "control_socket"), message, hint)
     return http

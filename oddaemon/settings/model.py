@@ -15,9 +15,9 @@ from oddaemon.settings.tables.sections import (
     LogSettings,
     MaintenanceSettings,
     SftpSettings,
-    StateSettings,
 )
 from oddaemon.settings.tables.sink import SinkSettings
+from oddaemon.settings.tables.state import FleetSettings, StateSettings
 
 _RELOADED = {"reloaded": True}
 """Marks a field that a reload activates. The others take effect at the next start, and a reload reports them."""
@@ -32,6 +32,7 @@ class Settings:
     api: ApiSettings = field(metadata=_RELOADED)
     """Its fields without the mark `RELOADED` take effect at the next start."""
     state: StateSettings
+    fleet: FleetSettings = field(default_factory=FleetSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 from oddaemon.http_client.tls import find_ca_problem
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
+from oddaemon.settings.files.secret_sources import get_source_names
 from oddaemon.settings.tables.office import SPACING_SECONDS, OfficeTable
 from oddaemon.settings.tables.offices import OfficeEntry
 from oddaemon.settings.tables.sections import ApiSettings, MaintenanceSettings, SftpSettings
 from oddaemon.settings.tables.sink import SinkSettings
+from oddaemon.settings.tables.state import StateSettings
 from oddaemon.settings.values.url import API_PATH, is_local_url
 
 REQUEST_TIMEOUT_SECONDS_MIN = 65.0
@@ -24,6 +26,15 @@ UPLOAD_FILES = 100
 FILES_PER_SINK = 8
 _EXTRA_MODULES = {"parquet": "pyarrow", "postgres": "psycopg", "sftp": "asyncssh"}
 """The package of each extra."""
+_SINKS_OF_A_HOST = {"files", "exec"}
+"""What they do, they do on their host."""
+_OPERATORS_JOBS = {
+    "incremental_vacuum": "the server's autovacuum reuses the space",
+    "wal_checkpoint": "the server checkpoints by itself",
+    "backup": "back it up with the server's own tools, such as pg_dump or pg_basebackup",
+    "backup_directory": "back it up with the server's own tools, such as pg_dump or pg_basebackup",
+}
+"""The settings of `[maintenance]` that concern a file of SQLite, each with who does it on a server."""
 
 
 def add_warnings(documents: list[TomlDocument], entries: list[OfficeEntry], api: ApiSettings | None) -> None:
@@ -58,6 +69,30 @@ def warn_missing_requirements(
     if backup_directory is not None and not backup_directory.is_dir():
         message, hint = "does not exist", "create or mount the directory before the first backup is due"
         main.warn(("maintenance", "backup_directory"), message, hint, str(backup_directory))
+
+
+def warn_shared_database(
+    main: TomlDocument,
+    state: StateSettings,
+    host: str,
+    sinks: Iterable[tuple[Location, SinkSettings]],
+    maintenance: MaintenanceSettings,
+) -> None:
+    """Warn of what means something else on a PostgreSQL server, which several hosts may share, than on SQLite."""
+    for location, sink in sinks:
+        if state.is_postgresql and not sink.on and sink.kind in _SINKS_OF_A_HOST:
+            hint = f'set on = ["{host}"] to keep it on this host'
+            main.warn((*location, "on"), "is not set, so it may run on any host, and write there", hint)
+        if not state.is_postgresql and not sink.runs_on(host):
+            hint = f'this host is "{host}"; SQLite serves one daemon, so remove `on`'
+            main.warn((*location, "on"), "does not name this host, so the sink never runs", hint)
+    if not state.is_postgresql:
+        return
+    source = next(each for each in get_source_names("database_url") if each in main.table["state"])
+    _warn_missing_extra(main, ("state", source), "postgres")
+    for name, hint in _OPERATORS_JOBS.items():
+        if name in maintenance.model_fields_set and getattr(maintenance, name):
+            main.warn(("maintenance", name), "has no effect on a PostgreSQL server", hint)
 
 
 def _warn_missing_extra(document: TomlDocument, location: Location, extra: str) -> None:

@@ -47,7 +47,7 @@ def make_settings(
     return Settings(
         source=directory / "oddaemon.toml",
         api=ApiSettings(developer_key=Secret(DEVELOPER_KEY), max_in_flight=4096, max_requests_per_second=10_000),
-        state=StateSettings(database=str(directory / "state.db")),
+        state=StateSettings(database_url=Secret(str(directory / "state.db"))),
         http=HttpSettings(listen="127.0.0.1:0"),
         daemon=DaemonSettings(),
         maintenance=MaintenanceSettings.make_disabled(),

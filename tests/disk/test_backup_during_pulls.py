@@ -23,7 +23,7 @@ async def test_every_backup_of_a_night_verifies(tmp_path: Path) -> None:
     wanted = [make_office_settings(spec.office_id, reader=Reader.PAGES) for spec in FLEET]
     backups: list[Verification] = []
     async with night(tmp_path, FLEET, wanted, options=HeadquartersOptions(base_seconds=0.7)) as world:
-        source = parse_database_path(world.settings.state.database)
+        source = parse_database_path(world.settings.state.database_url.reveal())
         # Both pulls of every office, a step of a few requests at a time; hours in which nothing happens at one go.
         for begins, seconds in ((time_after_start(), 15.0), (time_after_start(hours=1), 45.0)):
             await world.sleep_until(begins)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
 
 
 def get_database_path(world: World) -> Path:
-    return parse_database_path(world.settings.state.database)
+    return parse_database_path(world.settings.state.database_url.reveal())
 
 
 async def fetch(world: World, path: str) -> tuple[int, str]:

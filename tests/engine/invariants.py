@@ -22,7 +22,7 @@ async def assert_invariants(world: World, *, crashes: bool) -> None:
     assert world.leaked_tasks == []
     assert "oddaemon_requests_in_flight 0.0" in world.render_metrics()
     assert crashes or not [line for line in world.lines if line["event"] == "worker_crashed"]
-    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
         _assert_no_secrets(world, await _read_journals(world, database))
         for office in world.settings.offices.values():
             await _assert_true(world, database, office.spec.id)

@@ -141,7 +141,7 @@ async def night(
         settings = Settings(
             source=directory / "oddaemon.toml",
             api=API,
-            state=StateSettings(database=str(directory / "state.db")),
+            state=StateSettings(database_url=Secret(str(directory / "state.db"))),
             http=HttpSettings(),
             daemon=daemon or DaemonSettings(),
             maintenance=maintenance or MaintenanceSettings.make_disabled(),

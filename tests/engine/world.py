@@ -275,12 +275,12 @@ class World:
 
     async def read_history(self, office_id: str = "smile") -> list[PublishedSnapshot]:
         """Everything published of an office, oldest first."""
-        async with SqliteDatabase.open_for_reading(self.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(self.settings.state.database_url.reveal()) as database:
             return (await snapshots.list_latest(database, office_id, limit=1000))[::-1]
 
     async def read_balances(self, office_id: str = "smile") -> list[Balance]:
         """What is published now."""
-        async with SqliteDatabase.open_for_reading(self.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(self.settings.state.database_url.reveal()) as database:
             return await snapshots.load_balances(database, office_id)
 
     async def is_true(self, office_id: str = "smile") -> bool:

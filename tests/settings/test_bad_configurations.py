@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "GOOD": "Qm7xT2kLp9RvWc4Z",
     "OTHER": "Jt6mB3yCf8XhNw5R",
     "EMPTY": "",
+    "DATABASE_PATH": "/var/lib/oddaemon.db",
     "SPACED": "Qm7xT2 kLp9RvWc4Z",
     "QUOTED": "“Qm7xT2kLp9RvWc4Z”",
 }

@@ -63,7 +63,7 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path, golden: Golden
             connect_timeout_seconds=10.0,
             max_response_bytes=67_108_864,
         ),
-        state=StateSettings(database=str(tmp_path / "oddaemon.db"), retain_days=400),
+        state=StateSettings(database_url=Secret(str(tmp_path / "oddaemon.db")), retain_days=400),
         http=HttpSettings(listen="127.0.0.1:9464", allowed_hosts=[], control_socket=tmp_path / "oddaemon.db.sock"),
         daemon=DaemonSettings(drain_seconds=70.0, restarts_max=5, restarts_within_seconds=600.0),
         log=LogSettings(format="auto", level="info"),
@@ -174,7 +174,7 @@ def test_headquarters_by_its_own_name_stays_throttled(tmp_path: Path, url: str) 
 )
 def test_the_database_is_a_path_or_a_url(tmp_path: Path, written: str, database: str) -> None:
     settings = load_settings(tmp_path, f'{API}[state]\ndatabase = "{written}"\n')
-    assert settings.state.database == database.format(tmp_path)
+    assert settings.state.database_url.reveal() == database.format(tmp_path)
 
 
 def test_the_control_socket_stands_beside_the_database(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def make_settings(scenario: Scenario, directory: Path) -> Settings:
             max_in_flight=MAX_IN_FLIGHT,
             max_requests_per_second=MAX_REQUESTS_PER_SECOND,
         ),
-        state=StateSettings(database=str(directory / "state.db"), look_seconds=DISK_CHECK_SECONDS),
+        state=StateSettings(database_url=Secret(str(directory / "state.db")), look_seconds=DISK_CHECK_SECONDS),
         http=HttpSettings(),
         alerts=_make_alerts(scenario.seed),
         maintenance=MaintenanceSettings.make_disabled(),

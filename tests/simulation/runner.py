@@ -128,7 +128,7 @@ async def _check_repeatedly(environment: SimulationEnvironment) -> None:
 async def _read_published(environment: SimulationEnvironment) -> dict[str, tuple[PublishedResult, ...]]:
     """Read everything that was published, and compare it with the truth."""
     results: dict[str, tuple[PublishedResult, ...]] = {}
-    async with SqliteDatabase.open_for_reading(environment.world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(environment.world.settings.state.database_url.reveal()) as database:
         for office_id, practice in environment.practices.items():
             stored = [
                 truth.StoredSnapshot(

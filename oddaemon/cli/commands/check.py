@@ -140,7 +140,7 @@ def _format_summary(settings: Settings, load: LoadEstimate) -> Iterator[str]:
     # Rounded up: "at most 0.0 per second" would be less than one office causes.
     peak = ceil(round(load.peak_requests_per_second * 10, 6)) / 10
     yield f"  about {load.requests_a_day:,.0f} requests per day, at most {peak:,.1f} per second"
-    yield f"  database {settings.state.database.partition('///')[2]}"
+    yield f"  database {settings.state.where}"
     yield f"  listens on {settings.http.listen}"
     if load.peak_requests_per_second > settings.api.max_requests_per_second:
         yield (

@@ -257,7 +257,7 @@ async def _add_database(
 ) -> None:
     bundle.describe("store.json", "revision, sizes and counts of the database, or why it cannot be read")
     try:
-        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
+        async with SqliteDatabase.open_for_reading(settings.state.database_url.reveal()) as db:
             warn_of_lost_log(db)
             bundle.add_json("store.json", asdict(await read_database_info(db)))
             await _add_offices(bundle, db, settings, office_ids, daemon_available)

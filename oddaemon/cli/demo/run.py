@@ -104,7 +104,7 @@ async def _run_night(directory: Path, scenarios: Sequence[OfficeScenario], displ
         simulator = SimulatorClient(urlsplit(settings.api.base_url).netloc)
         async with (
             _run_daemon(config, directory / "daemon-1.log") as first,
-            SqliteDatabase.open_for_reading(settings.state.database) as db,
+            SqliteDatabase.open_for_reading(settings.state.database_url.reveal()) as db,
         ):
             observer = Observer(scenarios, settings, db, simulator, LogSummary(INTERRUPTED_OFFICE), display)
             display.add_note("The daemon watches every office. Night begins: aging comes due.")

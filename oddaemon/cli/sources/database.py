@@ -45,7 +45,7 @@ def read_database(
     """Run `read` with the database open for reading; a problem with the database ends the command."""
 
     async def open_and_read() -> T:
-        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
+        async with SqliteDatabase.open_for_reading(settings.state.database_url.reveal()) as db:
             warn_of_lost_log(db, warn)
             return await read(db)
 
@@ -65,7 +65,7 @@ def run_on_database(
 
     async def run() -> Document:
         try:
-            async with SqliteDatabase.open(settings.state.database) as database:
+            async with SqliteDatabase.open(settings.state.database_url.reveal()) as database:
                 # From now on nothing shows it: the file gets a new log.
                 warn_of_lost_log(database)
                 return await work(database)

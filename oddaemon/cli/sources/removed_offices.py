@@ -20,7 +20,7 @@ def load_removed_offices(settings: Settings, warn: Callable[[str], None] = print
     configured = settings.offices
 
     async def read() -> list[OfficeRow]:
-        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
+        async with SqliteDatabase.open_for_reading(settings.state.database_url.reveal()) as db:
             warn_of_lost_log(db, warn)
             return [row for row in await list_all(db) if row.id not in configured]
 

@@ -218,7 +218,7 @@ def _make_removal_problem(active: Settings, diff: ConfigDiff) -> Problem:
 
 def register_secrets(telemetry: Telemetry, settings: Settings) -> None:
     """Redact every secret of these settings from log lines."""
-    secrets = find_secrets((settings.api, settings.alerts, settings.sinks))
+    secrets = find_secrets((settings.api, settings.state, settings.alerts, settings.sinks))
     telemetry.add_secrets(
         map(Secret.reveal, [*secrets, *(office.credentials.customer_key for office in settings.offices.values())])
     )

@@ -15,6 +15,7 @@ from typing import Any
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.line_numbers import Location, find_line, find_line_numbers
 from oddaemon.settings.files.problem import Diagnostics, Problem, format_path
+from oddaemon.settings.values.database_url import is_database_path
 from oddaemon.settings.values.path import is_private, read_file
 from oddaemon.settings.values.secret import SECRET_NAMES, redact
 
@@ -189,7 +190,8 @@ def hide_secrets(
             hide_secrets(value, safe_names, own_name, is_label=is_own_label)
         elif isinstance(value, str):
             is_setting = own_name in safe_names or own_name in SECRET_NAMES
-            if is_setting if is_own_label else own_name not in safe_names:
+            is_safe = own_name in safe_names and (own_name != "database" or is_database_path(value))
+            if is_setting if is_own_label else not is_safe:
                 values[key] = Secret(value)  # type: ignore[index]  # its own key
 
 

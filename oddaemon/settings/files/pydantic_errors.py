@@ -4,7 +4,8 @@ Pydantic's own texts are avoided: they use the names of Python's types and may q
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,20 +44,33 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 
 def report_validation_error(
-    document: TomlDocument, location: Location, error: ValidationError, names: Collection[str]
+    document: TomlDocument,
+    location: Location,
+    error: ValidationError,
+    names: Collection[str],
+    sources: Mapping[str, tuple[str, object]] = MappingProxyType({}),
 ) -> None:
-    """Report every problem of the table at `location`, whose known keys are `names`."""
+    """Report every problem of the table at `location`.
+
+    Args:
+        document: The file.
+        location: Of the table.
+        error: Its problems.
+        names: Its known keys.
+        sources: For a field that has more than one source: the key that was written, and its value.
+    """
     describe = describe_form_error if document.is_form_input else _describe_toml_error
     for details in error.errors(include_url=False):
         if document.diagnostics.is_full:
             return
-        place = (*location, *details["loc"])
+        name, *inner = details["loc"]
+        source, value = sources.get(str(name), (name, details["input"]))
+        place = (*location, source, *inner)
         if details["type"] == "extra_forbidden":
             document.report(place, "unknown key", suggest_name(str(place[-1]), names))
         else:
             message, hint = describe(details)
-            value = None if details["type"] == "missing" else details["input"]
-            document.report(place, message, hint, value)
+            document.report(place, message, hint, None if details["type"] == "missing" else value)
 
 
 def describe_form_error(details: ErrorDetails) -> tuple[str, str]:

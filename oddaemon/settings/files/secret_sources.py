@@ -21,6 +21,7 @@ from oddaemon.core.secret import Secret
 from oddaemon.core.suggestions import find_nearest
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
+from oddaemon.settings.values.database_url import SQLITE_PREFIX
 from oddaemon.settings.values.invalid import get_texts, invalid
 from oddaemon.settings.values.path import is_private, read_file, validate_path
 from oddaemon.settings.values.secret import SecretCheck, looks_like_key
@@ -30,14 +31,16 @@ _BYTES_MAX = 4096
 _LENGTH_MAX = 256
 _URLS = {"ping_url", "proxy_url"}
 """Secrets that are no keys."""
+_INLINE_NAMES = {"database_url": "database"}
+"""Of secrets that may also be something harmless, such as a path: the setting that holds either."""
 _SPREADSHEET_NUMBER = re.compile(r"\d([.,]\d+)?E[+-]?\d+", re.ASCII | re.IGNORECASE)
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 
 @cache
 def get_source_names(name: str) -> tuple[str, str, str]:
-    """The three settings that can hold the secret `name`."""
-    return name, f"{name}_file", f"{name}_env"
+    """The three settings that can hold the secret `name`: it itself, a file, and a variable."""
+    return _INLINE_NAMES.get(name, name), f"{name}_file", f"{name}_env"
 
 
 def find_secret(
@@ -62,11 +65,13 @@ def find_secret(
                 document.report(location, f"the {name.replace('_', ' ')} is missing", hint)
         case [source]:
             try:
-                if source == name and name not in _URLS:
-                    document.inline_keys.append((*location, name))
-                return _read_source(document, table[source], source.removeprefix(name), environment, check)
+                is_inline, value = source == sources[0], table[source]
+                if is_inline and name not in _URLS and not isinstance(value, str):
+                    document.inline_keys.append((*location, source))
+                kind = "" if is_inline else source.removeprefix(name)
+                return _read_source(document, value, kind, environment, check)
             except PydanticCustomError as error:
-                shown_value = None if source == name else table[source]
+                shown_value = None if is_inline else value
                 document.report((*location, source), *get_texts(error), shown_value)
         case names:
             message = f"more than one source of the {name.replace('_', ' ')}: {', '.join(names)}"
@@ -75,8 +80,10 @@ def find_secret(
 
 
 def find_secrets(value: object) -> Iterator[Secret]:
-    """Find every secret in settings, however nested."""
+    """Find every secret in settings, however nested. The path of a database is none."""
     match value:
+        case Secret() if value.reveal().startswith(SQLITE_PREFIX):
+            return
         case Secret():
             yield value
         case Mapping():
@@ -96,6 +103,8 @@ def _read_source(
         case "", Secret():
             check(value.reveal())
             return value
+        case "", str():
+            return Secret(value)  # not hidden, so it is the harmless thing, which its table checks
         case "_file", str():
             return _read_secret_file(document, value, environment, check)
         case "_env", str():

@@ -59,7 +59,8 @@ class Table(BaseModel):
     @cache
     def list_keys(cls) -> frozenset[str]:
         """The keys that the table may have in a file."""
-        return frozenset({*cls.model_fields, *(key for name in cls.secrets for key in get_source_names(name))})
+        plain = cls.model_fields.keys() - cls.secrets.keys()
+        return frozenset({*plain, *(key for name in cls.secrets for key in get_source_names(name))})
 
 
 def read_table(
@@ -75,19 +76,24 @@ def read_table(
         The table, or None if it has problems, which were reported; and each secret that was found. One that was not
         is empty in the table.
     """
-    values, found = dict(written), dict[str, Secret]()
+    values, found, sources_used = dict(written), dict[str, Secret](), dict[str, tuple[str, object]]()
     for name, check in model.secrets.items():
-        sources = [source for source in get_source_names(name) if source in written]
+        known = get_source_names(name)
+        if name in written and name not in known:
+            document.report((*location, name), "unknown key", f"write `{known[0]}`")
+            del values[name]
+        sources = [source for source in known if source in written]
         if not (sources or model.model_fields[name].is_required()):
             continue
         secret = find_secret(document, location, written, name, environment, check=check)
         if secret is not None:
             found[name] = secret
         for source in sources:
+            sources_used[name] = source, written[source]
             del values[source]
         values[name] = secret or Secret("")
     try:
         return model.model_validate(values, context={"directory": document.directory}), found
     except ValidationError as error:
-        report_validation_error(document, location, error, model.list_keys())
+        report_validation_error(document, location, error, model.list_keys(), sources_used)
         return None, found

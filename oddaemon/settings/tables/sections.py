@@ -15,7 +15,6 @@ from oddaemon.settings.files.secret_sources import check_key
 from oddaemon.settings.tables.base import AbsolutePath, BaseUrl, Seconds, SecondsOrZero, Table
 from oddaemon.settings.values.cron import normalize_cron
 from oddaemon.settings.values.invalid import invalid
-from oddaemon.settings.values.path import to_absolute_path
 from oddaemon.settings.values.url import (
     HEADQUARTERS,
     normalize_host,
@@ -25,7 +24,6 @@ from oddaemon.settings.values.url import (
     validate_proxy_url,
 )
 
-_SQLITE_PREFIX = "sqlite+aiosqlite:///"
 SOCKET_PATH_BYTES_MAX = 107
 """`sun_path` of Linux, less its final zero."""
 
@@ -79,50 +77,6 @@ class ApiSettings(Table):
         return name
 
 
-class StateSettings(Table):
-    """`[state]`: where everything is stored that must survive a restart."""
-
-    database: str = "oddaemon.db"
-    """Always `sqlite+aiosqlite:///` and an absolute path, however it was written."""
-    retain_days: int = Field(400, ge=1, le=36_500)
-    """How long past days are kept; the job `prune` of `[maintenance]` deletes older ones."""
-    look_seconds: Seconds = 30.0
-    """Between two checks of whether the file still exists and is intact."""
-    journal_entries: int = Field(500, ge=10, le=100_000)
-    """Decisions and requests that are kept of each office for `explain`."""
-    journal_write_seconds: SecondsOrZero = 2.0
-    """How long entries are buffered before they are written together."""
-
-    @field_validator("database")
-    @classmethod
-    def _normalize_database(cls, database: str, info: ValidationInfo) -> str:
-        scheme, separator, path = database.partition("://")
-        if not separator:
-            path = database
-        elif scheme not in {"sqlite", "sqlite+aiosqlite"}:
-            raise invalid("this version supports SQLite only", "write a path, or sqlite+aiosqlite:////path/to/file.db")
-        elif not path.startswith("/"):
-            raise invalid(
-                "is not a valid SQLite URL",
-                "write three slashes before the path: sqlite+aiosqlite:////path/to/file.db",
-            )
-        else:
-            path = path[1:]
-        if path == ":memory:":
-            raise invalid("would be lost at every restart", "name a file")
-        if "?" in path:
-            raise invalid("contains a question mark", "remove it: database options cannot be set")
-        database_path = to_absolute_path(path, info)
-        if path.endswith("/") or os.path.isdir(database_path):  # noqa: PTH112 - Path.is_dir raises where this answers no
-            raise invalid("is a directory", "name a file in it")
-        return f"{_SQLITE_PREFIX}{database_path}"
-
-    @property
-    def path(self) -> Path:
-        """The database's file."""
-        return Path(self.database.removeprefix(_SQLITE_PREFIX))
-
-
 class HttpSettings(Table):
     """`[http]`: metrics, health and the status page; and the control socket."""
 
@@ -130,7 +84,8 @@ class HttpSettings(Table):
     allowed_hosts: list[Annotated[str, AfterValidator(normalize_host)]] = Field(default_factory=list, max_length=100)
     """Further names of this machine, normalized."""
     control_socket: AbsolutePath | None = None
-    """Not set: beside the database. None after reading: that path is too long for a socket."""
+    """Not set: beside the database, or beside `oddaemon.toml` if that is on a server. None after reading: that path is
+    too long for a socket."""
 
     @property
     def host(self) -> str:
@@ -254,9 +209,9 @@ class SftpSettings(Table):
     public_port: int = Field(0, ge=0, le=65_535)
     """The port that offices connect to; 0: the port of `listen`."""
     host_key: AbsolutePath | None = None
-    """Created once; None: beside the database."""
+    """Created once; None: beside the database, or beside `oddaemon.toml` if that is on a server."""
     directory: AbsolutePath | None = None
-    """For files during the upload; None: beside the database."""
+    """For files during the upload; None: as for `host_key`."""
     bytes_max: int = Field(67_108_864, ge=1024, le=1_099_511_627_776)
     wait_seconds: Seconds = 3600.0
     """From the API's response to the complete file."""

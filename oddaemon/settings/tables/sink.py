@@ -13,6 +13,7 @@ from oddaemon.core.model import OfficeSpec
 from oddaemon.core.secret import Secret
 from oddaemon.settings.tables.base import AbsolutePath, Seconds, matches
 from oddaemon.settings.tables.sections import BackoffSettings
+from oddaemon.settings.tables.state import HostName
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.sink_secrets import check_dsn, check_signing_secret
 from oddaemon.settings.values.url import require_https_behind_proxy, validate_proxy_url, validate_push_url
@@ -40,6 +41,8 @@ class SinkTable(BackoffSettings):
     """Empty: every office."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Only offices that have all of these labels."""
+    on: list[HostName] = Field(default_factory=list, max_length=1000)
+    """The hosts on which the sink may run, as their `[fleet]` names them. Empty: any."""
     backoff_base_seconds: Seconds = _RETRY_POLICY.backoff_base_seconds
     backoff_max_seconds: Seconds = _RETRY_POLICY.backoff_max_seconds
     retry_after_max_seconds: Seconds = _RETRY_POLICY.retry_after_max_seconds
@@ -49,6 +52,10 @@ class SinkTable(BackoffSettings):
     def retry_policy(self) -> RetryPolicy:
         """When a failed delivery is attempted again."""
         return RetryPolicy(**{each.name: getattr(self, each.name) for each in fields(RetryPolicy)})
+
+    def runs_on(self, host: str) -> bool:
+        """Whether the sink may run on this host."""
+        return not self.on or host in self.on
 
     def get_content(self) -> Content:
         """What the sink receives; always the whole snapshot if its kind leaves no choice."""

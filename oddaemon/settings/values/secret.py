@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-SECRET_NAMES = ("developer_key", "customer_key", "ping_url", "proxy_url")
+SECRET_NAMES = ("developer_key", "customer_key", "ping_url", "proxy_url", "database_url")
 
 _RUN = re.compile(r"[A-Za-z0-9]{16,}")
 _URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")

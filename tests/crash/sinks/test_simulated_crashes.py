@@ -69,7 +69,7 @@ class KillingSink:
 
 
 async def count_states(world: World) -> Counter[DeliveryState]:
-    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
         return Counter(row.state for row in await outbox.list_deliveries(database))
 
 

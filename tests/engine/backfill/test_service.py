@@ -58,7 +58,7 @@ async def list_states(world: World) -> dict[str, str]:
 
 
 async def read_stored(world: World, day: date = DAY) -> list[Balance]:
-    return read_backfilled_day(world.settings.state.database, "smile", day)[1]
+    return read_backfilled_day(world.settings.state.database_url.reveal(), "smile", day)[1]
 
 
 def read_report(world: World, day: date = DAY) -> list[tuple[int, ...]]:
@@ -166,7 +166,7 @@ async def test_a_job_is_cancelled_with_its_rows(tmp_path: Path, golden: GoldenTe
         with pytest.raises(CommandRejected) as caught:
             await get_commands(world).cancel("smile", [], 0)
         golden.check(caught.value)
-        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
             assert ("smile", DAY) not in await backfilled_days.load_outcomes(database)
 
 
@@ -221,7 +221,7 @@ async def test_a_finished_day_requested_again_is_read_again_and_replaced(tmp_pat
         for count in (1, 2):
             await start_job(world)
             await world.wait_for_event("backfill_published", count=count)
-        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
             assert len(await backfilled_days.load_outcomes(database)) == 1
 
 

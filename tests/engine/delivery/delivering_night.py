@@ -40,5 +40,5 @@ async def is_consistent(world: World, book: ConsumerBook, office_id: str = "smil
 
 
 async def read_outbox(world: World) -> list[outbox.DeliveryRow]:
-    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
         return await outbox.list_deliveries(database)

@@ -55,7 +55,7 @@ def render_metrics(telemetry: Telemetry) -> str:
 
 
 async def read_entries(world: World, office_id: str = "smile") -> list[JournalEntry]:
-    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
         return await stored.list_latest(database, office_id, 1000)
 
 

@@ -26,7 +26,9 @@ DAEMON_HEALTH = DaemonHealth(
     at=100.0,
     now=BEFORE_DAWN,
     settings=Settings(
-        source=Path("oddaemon.toml"), api=ApiSettings(developer_key=Secret("none")), state=StateSettings(database="/x")
+        source=Path("oddaemon.toml"),
+        api=ApiSettings(developer_key=Secret("none")),
+        state=StateSettings(database_url=Secret("/x")),
     ),
     has_started=True,
     drain_deadline=None,

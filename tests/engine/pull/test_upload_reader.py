@@ -172,9 +172,9 @@ async def test_the_operators_query_is_uploaded_counted_and_stored(tmp_path: Path
         before = await world.read_balances()
         await start_job(world)
         await world.wait_for_event("backfill_published")
-        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
             outcome = (await backfilled_days.load_outcomes(database))["smile", DAY]
-        day, stored = read_backfilled_day(world.settings.state.database, "smile", DAY)
+        day, stored = read_backfilled_day(world.settings.state.database_url.reveal(), "smile", DAY)
         assert (day.via, outcome.requests) == (BackfillMethod.SFTP, 2)
         assert world.was_true(stored, "smile")
         assert await world.read_balances() == before
@@ -244,7 +244,7 @@ async def test_what_the_office_does_not_count_is_never_stored(tmp_path: Path, sp
         get_upload_network(world).corrupt = lambda content: content if content.startswith(b"COUNT") else spoil(content)
         await start_job(world)
         await world.wait_until(lambda: any(line["retry_at"] is None for line in world.find_events("backfill_failed")))
-        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database_url.reveal()) as database:
             assert await backfilled_days.load_outcomes(database) == {}
 
 

@@ -61,7 +61,7 @@ def forget(
         _require_known(path, office)
         if not yes:
             typer.confirm(f"Erase everything stored about {office}, for good?", abort=True)
-        erasure = anyio.run(erase_and_verify, settings.state.database, office, erase)
+        erasure = anyio.run(erase_and_verify, settings.state.database_url.reveal(), office, erase)
     except KeyboardInterrupt:
         raise fail(INTERRUPTED) from None
     except StoreError as error:

@@ -69,7 +69,7 @@ def _run_without_daemon(config: Path, command: str, name: str, office: str | Non
     perform = offline_commands.retry_deliveries if command == "retry" else offline_commands.skip_delivery
 
     async def run_command() -> dict[str, Any]:
-        async with SqliteDatabase.open(settings.state.database) as database:
+        async with SqliteDatabase.open(settings.state.database_url.reveal()) as database:
             return dict(await perform(database, name, office, datetime.now(UTC)))
 
     try:
