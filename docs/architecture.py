@@ -43,6 +43,7 @@ PACKAGES: Mapping[str, str] = {
     "sftp": "receiver of uploads",
     "settings": "TOML to settings",
     "http_server": "hardened listener",
+    "postgres_client": "parameters of a connection to PostgreSQL",
     "telemetry": "events, log, metrics",
     "http_client": "TLS of outgoing connections",
     "core": "pure decisions: state machine, verification, failures, reports",

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from oddaemon.core.private_network import is_private_host
+
 VERIFYING_SSL_MODES = frozenset({"verify-ca", "verify-full"})
 """The modes that look at the server's certificate; `require` takes any."""
 _SSL_MODES = VERIFYING_SSL_MODES | {"disable", "allow", "prefer", "require"}
@@ -60,6 +62,23 @@ class Dsn:
     def is_verified(self) -> bool:
         """Whether the certificate of the server is verified."""
         return self.parameters.get("sslmode") in VERIFYING_SSL_MODES
+
+    @property
+    def is_local(self) -> bool:
+        """Whether every host is a socket, this machine, or an address on a private network."""
+        return all(host.startswith(("/", "@")) or is_private_host(host) for host in self.hosts)
+
+    @property
+    def place(self) -> str:
+        """Which database it is, for people: hosts and name, such as `db.example.com:5433/oddaemon`; no user."""
+        given = self.parameters
+        hosts = (given.get("host") or given["hostaddr"]).split(",")
+        ports = given.get("port", "").split(",")
+        named = [
+            f"{host}:{port}" if port else host
+            for host, port in zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True)
+        ]
+        return f"{','.join(named)}/{given.get('dbname') or given.get('user', '')}"
 
 
 def parse_dsn(text: str) -> Dsn:

@@ -6,7 +6,6 @@ import binascii
 from oddaemon.core.dsn import InvalidDsn, parse_dsn
 from oddaemon.core.secret import Secret
 from oddaemon.settings.values.invalid import invalid
-from oddaemon.settings.values.url import is_private_host
 
 SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 _BYTES_MIN, _BYTES_MAX = 24, 64
@@ -45,7 +44,7 @@ def check_dsn(value: str) -> None:
         dsn = parse_dsn(value)
     except InvalidDsn as error:
         raise invalid(error.message, error.hint) from None
-    if dsn.is_verified or all(map(_is_trusted_host, dsn.hosts)):
+    if dsn.is_verified or dsn.is_local:
         return
     if dsn.parameters.get("sslmode") == "require":
         raise invalid(
@@ -56,8 +55,3 @@ def check_dsn(value: str) -> None:
         "would send balances unencrypted",
         "add ?sslmode=verify-full; only sockets, localhost and private IP addresses may omit it",
     )
-
-
-def _is_trusted_host(host: str) -> bool:
-    """Whether it is a socket, this machine, or a private address."""
-    return host.startswith(("/", "@")) or is_private_host(host)

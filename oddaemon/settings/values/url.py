@@ -5,21 +5,15 @@ machine or on private networks. A host name is never such an address: DNS decide
 """
 
 import re
-from ipaddress import ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from oddaemon.core.client_network import parse_address
+from oddaemon.core.private_network import is_private_host
 from oddaemon.settings.values.invalid import invalid
 
 HEADQUARTERS = "https://api.opendental.com/api/v1"
 HEADQUARTERS_HOST = "api.opendental.com"
 API_PATH = "/api/v1"
-
-PRIVATE_NETWORKS = tuple(
-    map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"))
-)
-"""This machine and private networks (RFC 1918, RFC 4193). Not included: the shared address space of providers
-(100.64.0.0/10) and link-local addresses. Python's `is_private` includes more, and differs between versions."""
 
 _PORT_MAX = 65_535
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
@@ -149,14 +143,6 @@ def split_listen(listen: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdecimal() and len(port) <= len(str(_PORT_MAX)) and int(port) <= _PORT_MAX):
         raise invalid(f"the port must be a number from 0 to {_PORT_MAX}", 'write it like "127.0.0.1:9464"')
     return host, int(port)
-
-
-def is_private_host(host: str) -> bool:
-    """Whether it is `localhost`, or an IP address of this machine or of a private network."""
-    if host == "localhost":
-        return True
-    address = None if "%" in host else parse_address(host)
-    return address is not None and any(address in network for network in PRIVATE_NETWORKS)
 
 
 def _split_url(

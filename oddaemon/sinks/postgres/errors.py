@@ -2,6 +2,8 @@
 
 import re
 
+from oddaemon.postgres_client.refusals import Refusal, find_refusal
+
 _TABLES_CHANGED = (
     "its tables were changed. Let no other program change them. If you drop or rename the schema, "
     "oddaemon creates them again"
@@ -27,41 +29,26 @@ _SQLSTATE_MEANINGS = {
 }
 """By SQLSTATE or its prefix; the longest match counts."""
 
-_CONNECTION_MEANINGS = (
-    (
-        r"server does not support SSL|rejected SSL",
-        "it does not support TLS, which sslmode in the DSN requires. Set `ssl = on` on the server",
-    ),
-    (r"certificate verify failed", "its certificate is not trusted. Check sslrootcert in the DSN"),
-    (r"does not match host name", "its certificate is for another host"),
-    (
-        r"root certificate file",
-        "the file of sslrootcert does not exist. Write sslrootcert=/path/to/ca.pem into the DSN",
-    ),
-    (r"certificate file|private key|certificate revocation", "cannot be reached. Check the files named in the DSN"),
-    (r"SSL error|SSL SYSCALL|unrecognized SSL|received invalid response to SSL|unencrypted data", "no TLS connection"),
-    (
-        r"authentication method|requires? (password|.*authentication)|authentication request",
-        "its way to log in is not supported, or not PostgreSQL's",
-    ),
-    (r"read-only|read-write|hot standby|standby mode", "it does not match target_session_attrs in the DSN"),
-    (
-        r"invalid .*value|invalid connection option|invalid integer|could not match|weak sslmode|must be",
-        "the DSN contains an unknown setting",
-    ),
-    (
-        r"no password supplied|authentication failed|pg_hba\.conf|role .* does not exist",
-        _SQLSTATE_MEANINGS["28"],
-    ),
-    (r"database .* does not exist", _SQLSTATE_MEANINGS["3D"]),
-    (r"too many (clients|connections)|connection slots|no more connections", _SQLSTATE_MEANINGS["53300"]),
-    (r"starting up|shutting down|not yet accepting|recovery mode", _SQLSTATE_MEANINGS["57P"]),
-    (r"could not translate host name|Name or service", "its name cannot be resolved"),
-    (r"No such file|Permission denied", "cannot be reached. Check its socket, and the files named in the DSN"),
-    (r"Too many open files|Cannot allocate memory|out of memory", "it has no memory or no file descriptor left"),
-    (r"Connection refused|Network is unreachable|No route|timed out|timeout", "cannot be reached"),
-)
-"""By what libpq says while it connects, when it does not tell a SQLSTATE; the first match counts."""
+_REFUSAL_MEANINGS = {
+    Refusal.NO_TLS: "it does not support TLS, which sslmode in the DSN requires. Set `ssl = on` on the server",
+    Refusal.UNTRUSTED: "its certificate is not trusted. Check sslrootcert in the DSN",
+    Refusal.OTHER_HOST: "its certificate is for another host",
+    Refusal.NO_ROOT_FILE: "the file of sslrootcert does not exist. Write sslrootcert=/path/to/ca.pem into the DSN",
+    Refusal.UNREADABLE_FILE: "cannot be reached. Check the files named in the DSN",
+    Refusal.TLS_FAILED: "no TLS connection",
+    Refusal.LOGIN_METHOD: "its way to log in is not supported, or not PostgreSQL's",
+    Refusal.SESSION_ATTRIBUTES: "it does not match target_session_attrs in the DSN",
+    Refusal.SETTING: "the DSN contains an unknown setting",
+    Refusal.LOGIN: _SQLSTATE_MEANINGS["28"],
+    Refusal.NO_DATABASE: _SQLSTATE_MEANINGS["3D"],
+    Refusal.TOO_MANY_CONNECTIONS: _SQLSTATE_MEANINGS["53300"],
+    Refusal.STARTING: _SQLSTATE_MEANINGS["57P"],
+    Refusal.UNRESOLVED: "its name cannot be resolved",
+    Refusal.NO_SOCKET: "cannot be reached. Check its socket, and the files named in the DSN",
+    Refusal.EXHAUSTED: "it has no memory or no file descriptor left",
+    Refusal.UNREACHABLE: "cannot be reached",
+    Refusal.UNKNOWN: "cannot be reached: it closed the connection or sent something that is not PostgreSQL's protocol",
+}
 
 
 def describe_sqlstate(sqlstate: str, error: Exception) -> str:
@@ -74,11 +61,5 @@ def describe_sqlstate(sqlstate: str, error: Exception) -> str:
 
 def describe_refusal(server: str, message: str) -> str:
     """Why no connection was made, as one sentence."""
-    for pattern, meaning in _CONNECTION_MEANINGS:
-        if re.search(pattern, message):
-            return (
-                f"{server} {meaning}."
-                if meaning.startswith("cannot")
-                else f"{server} refused the connection: {meaning}."
-            )
-    return f"{server} cannot be reached: it closed the connection or sent something that is not PostgreSQL's protocol."
+    meaning = _REFUSAL_MEANINGS[find_refusal(message)]
+    return f"{server} {meaning}." if meaning.startswith("cannot") else f"{server} refused the connection: {meaning}."

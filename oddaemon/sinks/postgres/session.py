@@ -7,7 +7,6 @@ own is enough. The event loop watches the socket: it cuts the connection when a 
 the server sends more than any delivery needs.
 """
 
-import logging
 import os
 import select
 import socket
@@ -23,12 +22,11 @@ from anyio.lowlevel import current_token
 from psycopg import Connection, Error, RawCursor
 from psycopg.conninfo import make_conninfo
 from psycopg.generators import connect as generate_connection
-from psycopg.pq import Conninfo
 from psycopg.pq.abc import PGconn
 
 from oddaemon.core.dsn import Dsn
 from oddaemon.http_client.host_errors import measure_exhaustion
-from oddaemon.http_client.tls import find_ca_file
+from oddaemon.postgres_client.parameters import build_parameters, find_unreadable_file, hide_environment
 
 RECEIVED_BYTES_MAX = 2**20
 """What the server may send in one delivery: it answers with a row and a few tags, a handshake with its certificates."""
@@ -37,25 +35,6 @@ _WATCH_SECONDS = 0.01
 _WAIT_MILLISECONDS = 100
 _TCP_BYTES_RECEIVED = struct.Struct("=128xQ")
 """`tcpi_bytes_received` in Linux's `struct tcp_info`."""
-_ABSENT = "/dev/null/absent"
-"""A file that cannot exist: libpq takes an empty name for its own default below the home directory."""
-_EXPLICIT = {
-    "passfile": _ABSENT,
-    "sslcert": _ABSENT,
-    "sslkey": _ABSENT,
-    "sslcrl": _ABSENT,
-    "sslrootcert": _ABSENT,
-    "gssencmode": "disable",
-    "require_auth": "!gss,!sspi,!oauth",  # these ask servers that no deadline of ours bounds
-    "target_session_attrs": "any",
-    "load_balance_hosts": "disable",
-    "application_name": "oddaemon",
-    "client_encoding": "UTF8",
-}
-
-logging.getLogger("psycopg").setLevel(
-    logging.CRITICAL
-)  # it logs what a server says, which may quote rows or the password
 
 
 class ReceivedTooMuch(Exception):
@@ -189,8 +168,9 @@ class PostgresSession:
         return self._connection
 
     def _open(self) -> PGconn:
-        _forget_environment()
-        _check_files(self._dsn)
+        hide_environment()
+        if find_unreadable_file(self._dsn):
+            raise NotConnected("certificate file")
         try:
             steps = generate_connection(make_conninfo("", **build_parameters(self._dsn)))
         except Error as error:
@@ -211,34 +191,6 @@ class PostgresSession:
             raise NotConnected(str(error)) from measure_exhaustion()
         finally:
             steps.close()
-
-
-def build_parameters(dsn: Dsn) -> dict[str, str]:
-    """All parameters of a connection: no default is left to the environment or to files of the home directory."""
-    known = {option.keyword.decode(): (option.compiled or b"").decode() for option in Conninfo.get_defaults()}
-    explicit = {name: value for name, value in (known | _EXPLICIT).items() if name in known and value}
-    parameters = explicit | dict(dsn.parameters)
-    if dsn.is_verified and dsn.parameters.get("sslrootcert", "system") == "system":
-        parameters["sslrootcert"] = find_ca_file() or _ABSENT
-    return parameters
-
-
-def _check_files(dsn: Dsn) -> None:
-    """Some files libpq ignores if they do not exist, at others it looks only once the server speaks TLS."""
-    for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"):
-        path = dsn.parameters.get(name, "")
-        if path not in {"", "system"} and not os.access(path, os.R_OK):
-            raise NotConnected("certificate file")
-
-
-def _forget_environment() -> None:
-    """Hide libpq's variables from it: no parameter overrides PGSERVICE, PGTZ, PGDATESTYLE and PGGEQO.
-
-    `os.environ` keeps them: a command of an `exec` sink may want them.
-    """
-    for name in os.environ:
-        if name.startswith("PG"):
-            os.unsetenv(name)
 
 
 def _poll(number: int, events: int, milliseconds: int) -> int:

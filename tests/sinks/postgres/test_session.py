@@ -8,8 +8,8 @@ import pytest
 from oddaemon.core.dsn import parse_dsn
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.http_client.host_errors import find_host_failure
+from oddaemon.postgres_client.parameters import build_parameters
 from oddaemon.sinks.payload import DeliveryFailed
-from oddaemon.sinks.postgres.session import build_parameters
 from oddaemon.sinks.postgres.sink import Postgres
 from tests.exhaustion import exhausted_descriptors
 from tests.hostile.postgres.server import HostilePostgres, make_good_answers, make_message
