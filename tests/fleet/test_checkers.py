@@ -221,7 +221,8 @@ class TestAgreement:
     def test_what_goes_away_while_hosts_differ_is_found(self, what: str) -> None:
         differing = {1: MemberRow(1, "a", offices='{"elm": "1"}'), 2: MemberRow(2, "b")}
         for members, count in ((differing, 1), (MEMBERS, 0)):
-            samples = [make_sample(members=members, **{what: frozenset({"elm"})}), make_sample(1, members=members)]
+            gone: dict[str, Any] = {what: frozenset({"elm"})}
+            samples = [make_sample(members=members, **gone), make_sample(1, members=members)]
             assert len(list(find_lone_destruction(samples))) == count
 
     def test_a_night_that_is_reported_twice_is_found(self) -> None:
