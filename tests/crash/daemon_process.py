@@ -107,7 +107,11 @@ class DaemonProcess:
 
 @asynccontextmanager
 async def daemon_process(
-    config: Path, changes: ChangeSignal, tasks: anyio.abc.TaskGroup, program: Sequence[str] = DAEMON
+    config: Path,
+    changes: ChangeSignal,
+    tasks: anyio.abc.TaskGroup,
+    program: Sequence[str] = DAEMON,
+    wrapper: Sequence[str] = (),
 ) -> AsyncIterator[DaemonProcess]:
     """A daemon for the length of the block; a process that is left at the end is killed.
 
@@ -116,8 +120,9 @@ async def daemon_process(
         changes: Signalled at each line of its log, and when it ends.
         tasks: Reads its output.
         program: What `python -m` runs, with arguments that stand before the daemon's own.
+        wrapper: A command that becomes the daemon, in whatever it makes of the clock or the network.
     """
-    command = [sys.executable, "-m", *program, "run", "--config", str(config)]
+    command = [*wrapper, sys.executable, "-m", *program, "run", "--config", str(config)]
     async with await anyio.open_process(
         command, cwd=ROOT, env=ENVIRONMENT, stdin=DEVNULL, stderr=STDOUT, start_new_session=True
     ) as process:

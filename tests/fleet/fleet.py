@@ -1,0 +1,278 @@
+"""A whole fleet of real processes: daemons, PostgreSQL, headquarters, a proxy for each host, and an observer."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
+from oddaemon.simulator.plan.plan_file import derive_customer_key
+from tests.crash.change_signal import ChangeSignal
+from tests.crash.scenarios import find_noon_zone
+from tests.fleet.checkers.agreement import (
+    find_command_violations,
+    find_lone_destruction,
+    find_long_waits,
+    find_repeated_nights,
+)
+from tests.fleet.checkers.leases import (
+    find_broken_generations,
+    find_requests_without_lease,
+    find_revived_members,
+    find_unfenced_writes,
+)
+from tests.fleet.checkers.publication import (
+    Acknowledgement,
+    ReceivedDelivery,
+    find_delivery_violations,
+    find_lost_snapshots,
+    find_repeated_snapshots,
+)
+from tests.fleet.checkers.traffic import find_impolite_requests
+from tests.fleet.evidence import HostDeath, Sample, Violation
+from tests.fleet.host import MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND, FleetHost
+from tests.fleet.observer import SAMPLE_SECONDS, TableObserver
+from tests.fleet.proxy import DatabaseProxy
+from tests.fleet.simulator_process import SimulatorProcess, simulator_process
+from tests.postgres_server import PostgresServer, running_server
+
+SEED = 7
+SETTLED_SECONDS = 5.0
+"""Longer than a host takes to give back what is another's, and the other to take it."""
+TIMEOUT_SECONDS = 120.0
+
+
+@dataclass
+class Fleet:
+    """The parts of a fleet, by their names."""
+
+    server: PostgresServer
+    simulator: SimulatorProcess
+    observer: TableObserver
+    hosts: Mapping[str, FleetHost]
+    changes: ChangeSignal
+    tasks: anyio.abc.TaskGroup
+    received: list[ReceivedDelivery] = field(default_factory=list)
+    """What the receivers of deliveries got."""
+
+    @property
+    def sample(self) -> Sample:
+        """The last one."""
+        return self.observer.samples[-1]
+
+    @property
+    def servers(self) -> dict[str, str]:
+        """The host that uses each address of headquarters."""
+        return {host.server: host.name for host in self.hosts.values()}
+
+    async def start(self, *names: str) -> None:
+        """Start these hosts and wait until every office has found its place."""
+        for name in names:
+            await self.hosts[name].start()
+        await self.wait_until_settled(*names)
+        await self.observer.watch_writes()
+
+    async def wait_until_settled(self, *names: str) -> None:
+        """Wait until exactly these hosts work, each holds offices, all are held, and none moves any more."""
+        since: list[Sample] = []
+
+        def is_settled(sample: Sample) -> bool:
+            working = {each.host for each in sample.members.values() if each.stage == "working"}
+            is_whole = working == set(names) and bool(sample.leases) and not sample.list_unheld()
+            if since and _list_holders(since[0]) != _list_holders(sample):
+                since.clear()
+            if is_whole and all(sample.list_held(name) for name in names):
+                since.append(sample)
+            else:
+                since.clear()
+            return bool(since) and (sample.at - since[0].at).total_seconds() >= SETTLED_SECONDS
+
+        await self.wait_for(is_settled, f"{', '.join(names)} share all offices")
+
+    async def wait_for(
+        self, condition: Callable[[Sample], bool], what: str, seconds: float = TIMEOUT_SECONDS
+    ) -> Sample:
+        """The next sample for which this holds.
+
+        Raises:
+            AssertionError: None comes.
+        """
+        with anyio.move_on_after(seconds):
+            async for sample in self._iterate_samples():
+                if condition(sample):
+                    return sample
+        raise AssertionError(f"It never came to this: {what}. {self.describe()}")
+
+    async def _iterate_samples(self) -> AsyncIterator[Sample]:
+        seen = len(self.observer.samples)
+        while True:
+            await self.changes.wait_until(partial(self._has_more_samples, seen))
+            yield self.observer.samples[seen]
+            seen += 1
+
+    def _has_more_samples(self, than: int) -> bool:
+        return len(self.observer.samples) > than
+
+    async def record_death(self, name: str) -> HostDeath:
+        """What a host holds and has under way at this moment, which is its last."""
+        seconds = await self.simulator.read_seconds()
+        sample = self.sample
+        held = sample.list_held(name)
+        marks = {office: sample.leases["office", office].open_until for office in held}
+        open_seconds = {
+            office: (mark - sample.at).total_seconds()
+            for office, mark in marks.items()
+            if mark is not None and mark > sample.at
+        }
+        return HostDeath(name, seconds, frozenset(held), open_seconds)
+
+    async def find_violations(
+        self, requests: Sequence[RecordedRequest], *, may_lose_commits: bool = False
+    ) -> list[Violation]:
+        """What every run is held against, whatever happened in it.
+
+        Args:
+            requests: All of the run.
+            may_lose_commits: The database itself was allowed to lose what it had acknowledged.
+        """
+        samples, observer = self.observer.samples, self.observer
+        snapshots = await observer.list_snapshots()
+        lines = {host.name: host.lines for host in self.hosts.values()}
+        published = [
+            Acknowledgement(line["office"], line["snapshot_id"])
+            for line in chain.from_iterable(lines.values())
+            if line["event"] == "snapshot_published"
+        ]
+        found: list[Iterator[Violation]] = [
+            find_broken_generations(samples),
+            find_revived_members(samples),
+            find_requests_without_lease(samples, requests, self.servers),
+            find_unfenced_writes(await observer.list_writes()),
+            find_impolite_requests(
+                requests,
+                self.servers,
+                max_in_flight=MAX_IN_FLIGHT,
+                max_requests_per_second=MAX_REQUESTS_PER_SECOND,
+            ),
+            find_repeated_snapshots(snapshots),
+            find_delivery_violations(await observer.list_deliveries(), self.received),
+            find_command_violations(await observer.list_commands()),
+            find_long_waits(samples),
+            find_lone_destruction(samples),
+            find_repeated_nights(lines),
+        ]
+        if not may_lose_commits:
+            found.append(find_lost_snapshots(snapshots, published))
+        return list(chain.from_iterable(found))
+
+    def describe(self) -> str:
+        """The fleet in a few lines, for a test that failed."""
+        if not self.observer.samples:
+            members = "No table was ever seen."
+        else:
+            sample = self.sample
+            members = " ".join(
+                f"{each.number}:{each.host}:{each.stage}:{len(sample.list_held(each.host))}"
+                for each in sample.members.values()
+            )
+            members += f" unheld: {len(sample.list_unheld())}"
+        logs = [
+            f"\n{host.name}: {[line for line in host.lines if line.get('level') != 'info'][-5:]}"
+            f" {[text for life in host.lives for text in life.other_output][-20:]}"
+            for host in self.hosts.values()
+        ]
+        return members + "".join(logs)
+
+
+def _list_holders(sample: Sample) -> dict[str, int | None]:
+    return {name: lease.holder for (kind, name), lease in sample.leases.items() if kind == "office"}
+
+
+def make_offices(count: int, **spec: Any) -> list[dict[str, Any]]:
+    """The `[[office]]` tables of a plan: small offices where it is noon, so that no run crosses a midnight."""
+    return [
+        {
+            "id": f"office-{number:04}",
+            "zone": find_noon_zone(),
+            "service_time_due": "22:00:00",
+            "guarantors": 60,
+            "settled": 10,
+            "run_seconds": 0.2,
+            **spec,
+        }
+        for number in range(1, count + 1)
+    ]
+
+
+def make_office_tables(offices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same offices in the configuration of a daemon."""
+    return [
+        {"id": each["id"], "timezone": each["zone"], "customer_key": derive_customer_key(SEED, each["id"])}
+        for each in offices
+    ]
+
+
+@asynccontextmanager
+async def running_fleet(
+    names: str,
+    offices: Sequence[Mapping[str, Any]],
+    *,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    server_settings: Mapping[str, str] | None = None,
+    sample_seconds: float = SAMPLE_SECONDS,
+) -> AsyncIterator[Fleet]:
+    """A fleet for the length of the block; its hosts are configured, and none is started.
+
+    Args:
+        names: A letter for each host.
+        offices: As `make_offices` makes them.
+        settings: What differs in the configuration of all hosts, by table.
+        server_settings: The same of PostgreSQL.
+        sample_seconds: How often the tables are read.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="oddaemon-fleet-"))
+    connections = {"max_connections": "100", **(server_settings or {})}
+    async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        server = stack.enter_context(running_server(has_port=True, settings=connections))
+        plan = {"seed": SEED, "headquarters": {"base_seconds": 0.02, "query_seconds": 0.02}, "office": list(offices)}
+        simulator = await stack.enter_async_context(simulator_process(plan, directory, len(names)))
+        changes = ChangeSignal()
+        observer = TableObserver(server.make_dsn(), changes.notify)
+        hosts = {}
+        for name, base_url in zip(names, simulator.base_urls, strict=True):
+            proxy = DatabaseProxy(server.socket)
+            await tasks.start(_serve, proxy)
+            hosts[name] = FleetHost(
+                *(name, directory / name, proxy, base_url, changes, tasks, stack),
+                offices=make_office_tables(offices),
+                settings=settings or {},
+            )
+        tasks.start_soon(observer.run, sample_seconds, name="observer")
+        try:
+            yield Fleet(server, simulator, observer, hosts, changes, tasks)
+        finally:
+            await anyio.to_thread.run_sync(_kill_all, list(hosts.values()))
+            tasks.cancel_scope.cancel()
+
+
+async def _serve(proxy: DatabaseProxy, *, task_status: anyio.abc.TaskStatus[int]) -> None:
+    async with proxy.listening() as port:
+        task_status.started(port)
+        await anyio.sleep_forever()
+
+
+def _kill_all(hosts: Sequence[FleetHost]) -> None:
+    """A process that is stopped ends, too."""
+    for life in chain.from_iterable(host.lives for host in hosts):
+        life.send_signal(signal.SIGKILL)
