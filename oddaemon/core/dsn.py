@@ -68,18 +68,6 @@ class Dsn:
         """Whether every host is a socket, this machine, or an address on a private network."""
         return all(host.startswith(("/", "@")) or is_private_host(host) for host in self.hosts)
 
-    @property
-    def place(self) -> str:
-        """Which database it is, for people: hosts and name, such as `db.example.com:5433/oddaemon`; no user."""
-        given = self.parameters
-        hosts = (given.get("host") or given["hostaddr"]).split(",")
-        ports = given.get("port", "").split(",")
-        named = [
-            f"{host}:{port}" if port else host
-            for host, port in zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True)
-        ]
-        return f"{','.join(named)}/{given.get('dbname') or given.get('user', '')}"
-
 
 def parse_dsn(text: str) -> Dsn:
     """Parse `postgresql://user:password@host:port,host/database?option=value`.

@@ -5,14 +5,36 @@ Nothing of SQLite is here, so that a second backend can stand beside `store/sqli
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.store.dialect import Dialect
+from oddaemon.store.errors import DatabaseUnusable
 
 T = TypeVar("T")
+
+ErrorCallback = Callable[[DatabaseUnusable], None]
+"""Called with every fault of the database before it is raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenResult:
+    """What was done to bring a database to this program's revision."""
+
+    previous_revision: str | None = None
+    """The revision before the migration; None: there was none, or the database is new."""
+    previous_file: Path | None = None
+    """Where the file from before the migration is kept."""
+    is_new: bool = False
+    """Whether the database was empty."""
+    has_lost_log: bool = False
+    """Whether it was not closed and its log is missing: transactions may be missing."""
+    exposed_mode: int | None = None
+    """The mode of the file before it was made private; None: it was private."""
 
 
 class Database(Protocol):

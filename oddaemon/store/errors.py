@@ -60,6 +60,16 @@ class DatabaseUnusable(StoreError):
     """The file is no database, damaged, unreadable, read-only, locked or slow, or its disk is full."""
 
 
+class DatabaseLost(DatabaseUnusable):
+    """The connection to the server is gone, or the server is another one than before. Open the database again.
+
+    What a transaction wrote whose COMMIT was under way may be stored or not.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what, advice, is_transient=True)
+
+
 class DatabaseDamaged(DatabaseUnusable):
     """Stored data cannot be read, or differs from what was stored."""
 
@@ -72,6 +82,10 @@ class DatabaseDamaged(DatabaseUnusable):
 
 class DatabaseReplaced(DatabaseUnusable):
     """The file was deleted or replaced while it was open: further writes would be lost."""
+
+
+class MigrationFailed(StoreError):
+    """The migration failed; the database is unchanged."""
 
 
 class OfficeNotRegistered(StoreError):

@@ -63,16 +63,14 @@ def test_what_is_no_dsn_is_refused_without_a_part_of_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_local", "place"),
+    ("text", "is_local"),
     [
-        ("postgresql://me:word@db.example.com/balances", False, "db.example.com/balances"),
-        ("postgresql://me:word@10.0.0.7:5433/balances?sslmode=require", True, "10.0.0.7:5433/balances"),
-        ("postgresql://me@10.0.0.7,db.example.com:5433", False, "10.0.0.7,db.example.com:5433/me"),
-        ("postgresql://a,b/x?port=5433", False, "a:5433,b:5433/x"),
-        ("postgresql://me@/balances?host=/run/postgresql", True, "/run/postgresql/balances"),
-        ("postgresql:///?hostaddr=127.0.0.1", True, "127.0.0.1/"),
+        ("postgresql://db.example.com/balances", False),
+        ("postgresql://10.0.0.7:5433/balances?sslmode=require", True),
+        ("postgresql://10.0.0.7,db.example.com:5433", False),
+        ("postgresql:///balances?host=/run/postgresql", True),
+        ("postgresql:///balances?host=/run/postgresql&hostaddr=192.0.2.1", False),
     ],
 )
-def test_a_dsn_says_where_the_database_is_and_whether_that_is_near(text: str, is_local: bool, place: str) -> None:
-    dsn = parse_dsn(text)
-    assert (dsn.is_local, dsn.place) == (is_local, place)
+def test_a_dsn_is_local_if_every_host_is(text: str, is_local: bool) -> None:
+    assert parse_dsn(text).is_local == is_local

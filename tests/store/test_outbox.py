@@ -167,7 +167,7 @@ async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(datab
         await publish_night(database, day, "lake", seed=day)
         await outbox.mark_done(database, "lake", await get_first_attempt(database), NOW + timedelta(days=day))
     await publish_night(database, 3 + RETENTION.days + 1, "lake", seed=9)
-    assert await database.fetch("SELECT snapshot FROM delivery ORDER BY number", (), tuple) == [(3,), (4,)]
+    assert await database.fetch("SELECT snapshot FROM delivery ORDER BY number", {}, tuple) == [(3,), (4,)]
     assert (await get_first_attempt(database)).previous_snapshot_id == 3
 
 

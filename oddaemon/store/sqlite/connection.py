@@ -18,6 +18,7 @@ import anyio.to_thread
 from sqlalchemy import URL, Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from oddaemon.store.database import ErrorCallback, OpenResult
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.sqlite.database_file import make_directory, make_file, resolve_path
 from oddaemon.store.sqlite.dialect import DIALECT, SqliteDialect, bind_values
@@ -29,7 +30,7 @@ from oddaemon.store.sqlite.location import (
 from oddaemon.store.sqlite.lock import hold_lock
 from oddaemon.store.sqlite.open_files import FileGuard
 from oddaemon.store.sqlite.open_mark import MARK_CLOSED, MARK_IN_FILE, MARK_OPEN
-from oddaemon.store.sqlite.version import OpenResult, prepare, require_newest
+from oddaemon.store.sqlite.version import prepare, require_newest
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long to wait for another program, such as a backup tool, that has the file locked."""
@@ -38,10 +39,6 @@ INTERRUPT_INTERVAL_SECONDS = 0.05
 """An interrupt that comes before the thread has started the statement has no effect, so it is repeated."""
 
 T = TypeVar("T")
-
-ErrorCallback = Callable[[DatabaseUnusable], None]
-"""Called with every fault of the database before it is raised."""
-
 
 _WRITER_PRAGMAS = (
     *("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),

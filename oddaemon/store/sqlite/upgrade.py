@@ -17,7 +17,7 @@ from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from oddaemon.store.errors import DatabaseUnusable, StoreError
+from oddaemon.store.errors import DatabaseUnusable, MigrationFailed, StoreError
 from oddaemon.store.sqlite.copy import (
     check_copy,
     copy_database,
@@ -34,10 +34,6 @@ from oddaemon.store.sqlite.location import make_temp_directory_pragma
 AUTO_VACUUM_INCREMENTAL = 2
 """SQLite's value of `PRAGMA auto_vacuum`."""
 _SUFFIXES = ("", "-journal", "-wal", "-shm")
-
-
-class MigrationFailed(StoreError):
-    """The migration failed; the database is unchanged."""
 
 
 def create(path: Path, newest: str, location: str) -> None:

@@ -7,10 +7,11 @@ it in a thread, before the database is opened.
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from oddaemon.core.reporting.command_hints import START_DAEMON, START_DAEMON_ONCE
+from oddaemon.store.database import OpenResult
 from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, DatabaseNewer, DatabaseOlder, DatabaseUnusable
 from oddaemon.store.schema import APPLICATION_ID, REVISIONS, metadata
 from oddaemon.store.sqlite.copy import open_read_only, read_pragma, require_consistent
@@ -20,22 +21,6 @@ from oddaemon.store.sqlite.open_mark import has_lost_log
 
 MIGRATIONS_LOCATION = "oddaemon.store:migrations"
 """Where Alembic finds the revisions."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenResult:
-    """What was done to bring a database to this program's revision."""
-
-    previous_revision: str | None = None
-    """The revision before the migration; None: there was none, or the database is new."""
-    previous_file: Path | None = None
-    """Where the file from before the migration is kept."""
-    is_new: bool = False
-    """Whether the database was empty."""
-    has_lost_log: bool = False
-    """Whether it was not closed and its log is missing: transactions may be missing."""
-    exposed_mode: int | None = None
-    """The mode of the file before it was made private; None: it was private."""
 
 
 def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MIGRATIONS_LOCATION) -> OpenResult:

@@ -2,11 +2,11 @@
 
 import pytest
 
+from oddaemon.store.postgresql.connection import PostgresDatabase
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.postgres_server import find_missing_requirement
-from tests.store.postgresql.database import PostgresqlDatabase
 
-AnyDatabase = SqliteDatabase | PostgresqlDatabase
+AnyDatabase = SqliteDatabase | PostgresDatabase
 """A test whose `database` is one of these runs on each."""
 
 needs_postgresql = [

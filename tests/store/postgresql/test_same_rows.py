@@ -24,11 +24,11 @@ from oddaemon.store import (
 from oddaemon.store.database import Database
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.maintenance_runs import JobRun
+from oddaemon.store.postgresql.connection import PostgresDatabase
 from oddaemon.store.schema import delivery, metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import reconcile_sinks, register_offices
 from tests.store.filled_database import make_true_snapshot
-from tests.store.postgresql.database import PostgresqlDatabase
 from tests.store.postgresql.engines import on_postgresql
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_checkpoint, make_state
 
@@ -81,7 +81,7 @@ async def dump(database: Database) -> dict[str, list[tuple[object, ...]]]:
 
 
 @on_postgresql
-async def test_the_same_work_leaves_the_same_rows(database: PostgresqlDatabase, path: Path) -> None:
+async def test_the_same_work_leaves_the_same_rows(database: PostgresDatabase, path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as other:
         expected, expected_rows = await work(other), await dump(other)
     assert await work(database) == expected

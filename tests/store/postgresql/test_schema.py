@@ -2,19 +2,18 @@
 
 import sqlite3
 from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Integer, text
+import anyio.to_thread
+from sqlalchemy import Integer, create_engine, text
 from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from oddaemon.store.column_types import Instant
+from oddaemon.store.postgresql.connection import PostgresDatabase
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.version import prepare
-from tests.store.postgresql.database import PostgresqlDatabase
 from tests.store.postgresql.engines import on_postgresql
 
 COLUMNS = (
@@ -37,18 +36,21 @@ ORDERED = {("office", "id"), ("delivery", "sink"), ("lease", "kind"), ("lease", 
 """Columns by which rows are ordered."""
 
 
-async def describe(database: PostgresqlDatabase, name: str) -> list[set[tuple[object, ...]]]:
+async def describe(database: PostgresDatabase, name: str) -> list[set[tuple[object, ...]]]:
     queries = (COLUMNS, INDEXES, FOREIGN_KEYS, OPTIONS)
     return [set(await database.execute_one(query, {"name": name})) for query in queries]
 
 
-def migrate(connection: Connection) -> None:
-    for each in ("DROP SCHEMA IF EXISTS migrated CASCADE", "CREATE SCHEMA migrated", "SET search_path TO migrated"):
-        connection.execute(text(each))
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(files("oddaemon.store") / "migrations"))
-    command.upgrade(config, "head")
-    connection.execute(text("SET search_path TO public"))
+def create_described(dsn: str) -> None:
+    engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
+    with engine.begin() as connection:
+        for each in (
+            "DROP SCHEMA IF EXISTS described CASCADE",
+            "CREATE SCHEMA described",
+            "SET search_path TO described",
+        ):
+            connection.execute(text(each))
+        metadata.create_all(connection)
 
 
 def test_the_tables_are_those_that_the_migrations_create(path: Path) -> None:
@@ -62,17 +64,16 @@ def test_the_tables_are_those_that_the_migrations_create(path: Path) -> None:
 
 
 @on_postgresql
-async def test_in_postgresql_too(database: PostgresqlDatabase) -> None:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(migrate)
-    described, migrated = await describe(database, "public"), await describe(database, "migrated")
+async def test_in_postgresql_too(database: PostgresDatabase, postgresql: str) -> None:
+    await anyio.to_thread.run_sync(create_described, postgresql)
+    described, migrated = await describe(database, "described"), await describe(database, "public")
     assert len(described[0]) == sum(len(table.columns) for table in metadata.sorted_tables)
     assert migrated == described
     assert {("lease", "fillfactor=60"), ("balance", "autovacuum_vacuum_scale_factor=0.02")} < migrated[-1]
 
 
 @on_postgresql
-async def test_keys_are_64_bits_wide_and_instants_know_their_zone(database: PostgresqlDatabase) -> None:
+async def test_keys_are_64_bits_wide_and_instants_know_their_zone(database: PostgresDatabase) -> None:
     query = (
         "SELECT table_name, column_name, udt_name, is_identity, collation_name FROM information_schema.columns "
         "WHERE table_schema = 'public'"

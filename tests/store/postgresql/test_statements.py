@@ -18,10 +18,10 @@ from sqlalchemy.dialects.sqlite import pysqlite
 import oddaemon.store
 import oddaemon.store.history
 from oddaemon.store.dialect import Dialect, DialectStatement
+from oddaemon.store.postgresql.connection import PostgresDatabase
+from oddaemon.store.postgresql.dialect import DIALECT as POSTGRESQL
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.dialect import DIALECT as SQLITE
-from tests.store.postgresql.database import DIALECT as POSTGRESQL
-from tests.store.postgresql.database import PostgresqlDatabase
 from tests.store.postgresql.engines import on_postgresql
 
 SQLITE_WORDS = re.compile(r"json_each|json_group_array|json_array|\?\d|exec_driver_sql|PRAGMA|rowid", re.IGNORECASE)
@@ -80,23 +80,19 @@ def test_sqlite_accepts_the_statement(name: str) -> None:
 
 
 @on_postgresql
-async def test_postgresql_accepts_every_statement(database: PostgresqlDatabase) -> None:
+async def test_postgresql_accepts_every_statement(database: PostgresDatabase) -> None:
     refused = {}
-    async with database.engine.connect() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(driver, psycopg.AsyncConnection)
-        await driver.set_autocommit(True)
-        for number, (name, statement) in enumerate(STATEMENTS.items()):
-            names: list[str] = []
-            sql = re.sub(
-                r"%\((\w+)\)s",
-                lambda found: f"${_find_or_append(names, found[1])}",  # noqa: B023 - called at once
-                write(statement, POSTGRESQL, POSTGRESQL_DRIVER),
-            )
-            try:
-                await driver.execute(f"PREPARE statement_{number} AS {sql}".encode())
-            except psycopg.Error as error:
-                refused[name] = str(error)
+    for number, (name, statement) in enumerate(STATEMENTS.items()):
+        names: list[str] = []
+        sql = re.sub(
+            r"%\((\w+)\)s",
+            lambda found: f"${_find_or_append(names, found[1])}",  # noqa: B023 - called at once
+            write(statement, POSTGRESQL, POSTGRESQL_DRIVER),
+        )
+        try:
+            await database.keeper.driver.execute(f"PREPARE statement_{number} AS {sql}".encode())
+        except psycopg.Error as error:
+            refused[name] = str(error)
     assert refused == {}
 
 

@@ -11,10 +11,11 @@ import anyio
 import pytest
 
 from oddaemon.store import migrations
-from oddaemon.store.errors import DatabaseUnusable, StoreError
+from oddaemon.store.database import OpenResult
+from oddaemon.store.errors import DatabaseUnusable, MigrationFailed, StoreError
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.sqlite.upgrade import MigrationFailed, enable_incremental_vacuum
-from oddaemon.store.sqlite.version import OpenResult, prepare
+from oddaemon.store.sqlite.upgrade import enable_incremental_vacuum
+from oddaemon.store.sqlite.version import prepare
 from tests.golden import GoldenTexts
 from tests.store.filled_database import dump_database, make_filled_database
 
