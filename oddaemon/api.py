@@ -52,9 +52,8 @@ from oddaemon.store.history.day import (
     get_source,
     select_day,
 )
-from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader
-from oddaemon.store.sqlite.location import parse_database_path
-from oddaemon.store.sqlite.open_mark import describe_lost_log
+from oddaemon.store.history.reader import DayMovement, HistoryReader
+from oddaemon.store.opening import open_history
 
 __all__ = [
     "Balance",
@@ -174,7 +173,7 @@ def open_database(path: Path | str) -> Iterator["ReadOnlyDatabase"]:
     """Open the database of a daemon, or a backup of one. Nothing is written to it.
 
     Args:
-        path: The file, or a SQLAlchemy URL of SQLite as in `[state] database`.
+        path: The file, or a URL as in `[state] database`: of SQLite, or `postgresql://…`.
 
     Raises:
         OddaemonError: It does not exist, or this version cannot read it.
@@ -182,9 +181,9 @@ def open_database(path: Path | str) -> Iterator["ReadOnlyDatabase"]:
     Warns:
         DatabaseIncomplete: The results may be old.
     """
-    with HistoryReader.open(parse_database_path(str(path))) as reader:
-        if reader.has_lost_log:
-            warnings.warn(describe_lost_log(reader.path), DatabaseIncomplete, stacklevel=3)
+    with open_history(str(path)) as reader:
+        if reader.warning:
+            warnings.warn(reader.warning, DatabaseIncomplete, stacklevel=3)
         yield ReadOnlyDatabase(reader)
 
 

@@ -3,7 +3,7 @@
 Nothing of SQLite is here, so that a second backend can stand beside `store/sqlite`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,4 +89,36 @@ class Database(Protocol):
         self, statement: TextClause, values: Mapping[str, Any], parse: Callable[[Sequence[Any]], T]
     ) -> list[T]:
         """As `select`, without the cost of SQLAlchemy: a row has the driver's own values."""
+        ...
+
+
+class ReadConnection(Protocol):
+    """A connection that reads, without an event loop: for commands, scripts and exports, each in its own thread."""
+
+    @property
+    def where(self) -> str:
+        """Which database this is, for messages: the path of a file, or a server and a name."""
+        ...
+
+    @property
+    def warning(self) -> str:
+        """Why what is read may be incomplete, and what to do; "": it is not."""
+        ...
+
+    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """All rows of a query, with the driver's own values. Each query sees what was committed before it.
+
+        Raises:
+            DatabaseUnusable: the database fails.
+            DatabaseClosed: it was closed.
+        """
+        ...
+
+    def stream(
+        self, statement: TextClause, values: Mapping[str, Any], rows_per_batch: int
+    ) -> Iterator[list[Sequence[Any]]]:
+        """The same in batches, however many rows there are. Raises as `fetch` does, also in between.
+
+        The rows are those of one state of the database.
+        """
         ...

@@ -37,9 +37,9 @@ class DatabaseMissing(StoreError):
 class DatabaseClosed(StoreError):
     """The database was closed while it was being read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, where: Path | str) -> None:
         super().__init__(
-            f"The database {path} was closed before all rows were read.",
+            f"The database {where} was closed before all rows were read.",
             "Read within the `with` block that opens it: balances and changes are read one batch at a time.",
         )
 

@@ -18,9 +18,9 @@ from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.journal import list_latest
+from oddaemon.store.opening import open_history
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.maintenance.erase import list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, make_sink_settings
@@ -79,7 +79,7 @@ async def list_failed_jobs(world: World) -> list[str]:
 
 
 def list_known_offices(world: World) -> list[str]:
-    with HistoryReader.open(world.settings.state.path) as reader:
+    with open_history(str(world.settings.state.path)) as reader:
         return [office_id for office_id, *_ in reader.list_offices()]
 
 

@@ -19,8 +19,8 @@ import anyio
 from oddaemon.core.model import Balance, ControlTotals, OfficeSpec
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
 from oddaemon.sinks.formats.export import FileFormat, Layout, export
+from oddaemon.store.opening import open_history
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.history_reader import HistoryReader
 from tests.store.configured import register_offices
 
 FEW, MANY = 100_000, 1_000_000
@@ -64,7 +64,7 @@ def _run(who: str, form: str, database: Path, directory: Path) -> tuple[float, f
 
 
 def _export_with_oddaemon(form: str, database: Path, target: Path) -> None:
-    with HistoryReader.open(database) as reader:
+    with open_history(str(database)) as reader:
         night = reader.list_snapshots(OFFICE.id)[-1]
         export(target, Layout(FileFormat(form), BALANCE_COLUMNS), reader.read_balances(night))
 

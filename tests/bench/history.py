@@ -16,8 +16,8 @@ from oddaemon.core.model import Balance, Condition, OfficeSpec, Reader, Snapshot
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import retention, snapshots
+from oddaemon.store.opening import open_history
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.maintenance import vacuum
 from tests.store.configured import register_offices
 
@@ -98,7 +98,7 @@ async def _time_reading(database: SqliteDatabase, snapshot_id: int) -> float:
 
 
 def _time_history_reader(path: Path) -> tuple[list[float], float, list[float]]:
-    with HistoryReader.open(path) as reader:
+    with open_history(str(path)) as reader:
         nights = reader.list_snapshots(OFFICE.id)
         reading = [
             _time_call(lambda night=night: list(reader.read_balances(night)))  # type: ignore[misc]  # bound at once

@@ -3,13 +3,12 @@ from pathlib import Path
 
 from oddaemon.core.model import Balance
 from oddaemon.store.backfilled_days import BackfilledDay
-from oddaemon.store.sqlite.history_reader import HistoryReader
-from oddaemon.store.sqlite.location import parse_database_path
+from oddaemon.store.opening import open_history
 
 
 def read_backfilled_day(database: Path | str, office_id: str, day: date) -> tuple[BackfilledDay, list[Balance]]:
     """The one backfilled day of that date, and its balances."""
-    with HistoryReader.open(parse_database_path(str(database))) as reader:
+    with open_history(str(database)) as reader:
         (found,) = (
             each for each in reader.list_days(office_id) if isinstance(each, BackfilledDay) and each.aging_date == day
         )

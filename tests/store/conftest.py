@@ -36,9 +36,15 @@ def engine() -> str:
 
 
 @pytest.fixture
-async def database(engine: str, path: Path, request: pytest.FixtureRequest) -> AsyncIterator[AnyDatabase]:
+def url(engine: str, path: Path, request: pytest.FixtureRequest) -> str:
+    """Where the database is, as `[state] database` says it."""
+    return str(path) if engine == "sqlite" else str(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+async def database(engine: str, url: str) -> AsyncIterator[AnyDatabase]:
     opened: AbstractAsyncContextManager[AnyDatabase] = (
-        SqliteDatabase.open(str(path)) if engine == "sqlite" else open_database(request.getfixturevalue("postgresql"))
+        SqliteDatabase.open(url) if engine == "sqlite" else open_database(url)
     )
     async with opened as database:
         await register_offices(database, OFFICES)

@@ -25,7 +25,7 @@ from oddaemon.sinks.formats.export import ControlSums
 from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.errors import DatabaseDamaged
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, get_column_sums, select_day
-from oddaemon.store.sqlite.history_reader import HistoryReader
+from oddaemon.store.history.reader import HistoryReader
 
 FLEET_COLUMNS = (
     ExportColumn("scope", ColumnType.TEXT),
@@ -105,7 +105,7 @@ def _verify_totals(
         yield balances
     if tally.rows != totals.guarantors or any(tally.totals[name] != getattr(totals, name) for name in MONEY_COLUMNS):
         raise DatabaseDamaged(
-            reader.path, "balances do not add up to the published totals; run `oddaemon state verify`"
+            reader.where, "balances do not add up to the published totals; run `oddaemon state verify`"
         )
 
 

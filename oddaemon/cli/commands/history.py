@@ -15,7 +15,7 @@ from oddaemon.core.model import MONEY_COLUMNS, PublishedSnapshot
 from oddaemon.sinks.formats.columns import ColumnType, ExportColumn, Row
 from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.history.day import HistoryDay, get_column_sums, get_source, select_day
-from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader
+from oddaemon.store.history.reader import DayMovement, HistoryReader
 
 COLUMNS = (
     ExportColumn("aging_date", ColumnType.DATE),

@@ -14,8 +14,8 @@ from oddaemon.cli.sources.daemon_client import DaemonNotRunning, request, requir
 from oddaemon.settings import Settings
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseLocked, StoreError
+from oddaemon.store.history.reader import HistoryReader
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.open_mark import describe_lost_log
 from oddaemon.store.sqlite.version import require_newest
 
@@ -34,8 +34,10 @@ def print_warning(message: str) -> None:
 
 def warn_of_lost_log(opened: SqliteDatabase | HistoryReader, warn: Callable[[str], None] = print_warning) -> None:
     """Warn if the results may be old because the log of the database is missing."""
-    has_lost_log = opened.has_lost_log if isinstance(opened, HistoryReader) else opened.open_result.has_lost_log
-    if has_lost_log:
+    if isinstance(opened, HistoryReader):
+        if opened.warning:
+            warn(opened.warning)
+    elif opened.open_result.has_lost_log:
         warn(describe_lost_log(opened.path))
 
 

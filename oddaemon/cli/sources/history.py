@@ -12,10 +12,11 @@ from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.core.reporting.status_document import make_snapshot_document
 from oddaemon.settings import Settings
+from oddaemon.store import opening
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import OfficeUnknown, StoreError
 from oddaemon.store.history.day import HistoryDay, get_source
-from oddaemon.store.sqlite.history_reader import HistoryReader
+from oddaemon.store.history.reader import HistoryReader
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def open_history(config: Path | None) -> Iterator[tuple[HistoryReader, Settings]
     """The database of a configuration, for reading. A problem with either ends the command."""
     settings = load_settings(config)
     try:
-        with HistoryReader.open(settings.state.path) as reader:
+        with opening.open_history(settings.state.database_url.reveal()) as reader:
             warn_of_lost_log(reader)
             yield reader, settings
     except StoreError as error:

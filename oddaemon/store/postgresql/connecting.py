@@ -14,7 +14,7 @@ from oddaemon.postgres_client.parameters import build_parameters, find_unreadabl
 from oddaemon.postgres_client.refusals import Refusal
 from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.postgresql.errors import FAULT_BY_REFUSAL, READ_ONLY, translate_refusals
-from oddaemon.store.postgresql.statement_connection import StatementConnection
+from oddaemon.store.postgresql.statement_connection import Executor, StatementConnection
 
 CONNECT_SECONDS = 3
 """For one host. A take-over must not wait long for a server that is gone."""
@@ -131,7 +131,7 @@ def require_readable_files(dsn: Dsn) -> None:
         raise FAULT_BY_REFUSAL[Refusal.UNREADABLE_FILE].make_refusal(dsn.where)
 
 
-async def read_facts(connection: StatementConnection) -> ServerFacts:
+async def read_facts(connection: Executor) -> ServerFacts:
     """What the server says of itself."""
     ((version, encoding, is_standby, is_read_only, timeline, schema),) = await connection.execute(_FACTS)
     return ServerFacts(version, encoding, is_standby, is_read_only, int(timeline, 16), schema)

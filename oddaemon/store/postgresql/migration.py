@@ -29,7 +29,7 @@ from oddaemon.store.errors import (
 )
 from oddaemon.store.postgresql.connecting import SESSION_SETTINGS, write_settings
 from oddaemon.store.postgresql.errors import translate_errors
-from oddaemon.store.postgresql.statement_connection import StatementConnection
+from oddaemon.store.postgresql.statement_connection import Executor, StatementConnection
 from oddaemon.store.schema import REVISIONS, metadata
 
 MIGRATIONS_LOCATION = "oddaemon.store:migrations"
@@ -83,7 +83,7 @@ async def prepare(
     return result
 
 
-async def require_newest(connection: StatementConnection, revisions: Sequence[str] = REVISIONS) -> None:
+async def require_newest(connection: Executor, revisions: Sequence[str] = REVISIONS) -> None:
     """Check that a reader, which never migrates, can read the database.
 
     Raises:
@@ -106,7 +106,7 @@ async def require_newest(connection: StatementConnection, revisions: Sequence[st
     await _require_tables(connection)
 
 
-async def _read_revision(connection: StatementConnection) -> str | None:
+async def _read_revision(connection: Executor) -> str | None:
     """The database's revision, None for an empty one.
 
     Raises:
@@ -131,7 +131,7 @@ def _get_only(rows: Sequence[tuple[str]], where: str) -> str:
     return str(revision)
 
 
-async def _require_compatible(connection: StatementConnection, found: str, revisions: Sequence[str]) -> None:
+async def _require_compatible(connection: Executor, found: str, revisions: Sequence[str]) -> None:
     """Check that a newer database lets this program write."""
     rows = await connection.execute("SELECT serves_from FROM compatibility")
     if _get_only(rows, connection.where) not in revisions:
@@ -142,7 +142,7 @@ async def _require_compatible(connection: StatementConnection, found: str, revis
         )
 
 
-async def _require_tables(connection: StatementConnection) -> None:
+async def _require_tables(connection: Executor) -> None:
     """Check that every table and column that this program uses exists."""
     columns = set(await connection.execute(_COLUMNS))
     for table in metadata.sorted_tables:

@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import anyio
 import psycopg
@@ -26,6 +26,16 @@ from oddaemon.store.postgresql.errors import LOST, SILENT, translate_errors
 
 STATEMENT_SECONDS = 12.0
 """For a single statement: a little more than the server allows it."""
+
+
+class Executor(Protocol):
+    """What the checks of a database need of a connection."""
+
+    where: str
+
+    async def execute(self, statement: TextClause | str, values: Mapping[str, Any] | None = None) -> list[Any]:
+        """As `StatementConnection.execute`."""
+        ...
 
 
 class StatementConnection:

@@ -13,16 +13,16 @@ from oddaemon.core.model import Balance, ChangeKind, PublishedSnapshot, Reader
 from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, diff
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, compute_flow
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store import backfill_jobs, backfilled_days, snapshots
-from oddaemon.store.errors import DatabaseMissing, OfficeUnknown
+from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
+from oddaemon.store.errors import DatabaseClosed, DatabaseMissing, OfficeUnknown
+from oddaemon.store.history import reader as reader_module
 from oddaemon.store.history.day import DaySource, SnapshotMissing, get_column_sums, get_source, select_day
+from oddaemon.store.opening import open_history
 from oddaemon.store.retention import prune
-from oddaemon.store.sqlite import history_reader as archives
-from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.history_reader import HistoryReader
 from tests.core.apply_changes import apply_changes
 from tests.golden import GoldenTexts
 from tests.store.filled_database import make_true_snapshot
+from tests.store.postgresql.engines import AnyDatabase
 from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_state
 
 MANY_NIGHTS = 143
@@ -30,9 +30,7 @@ MANY_NIGHTS = 143
 DAY_ONE = date(2026, 3, 1)
 
 
-async def publish_random_nights(
-    database: SqliteDatabase, nights: int, guarantors: int = 10
-) -> list[dict[int, Balance]]:
+async def publish_random_nights(database: AnyDatabase, nights: int, guarantors: int = 10) -> list[dict[int, Balance]]:
     """Nights in which guarantors come, go, come back, and change to and fro between few values."""
     draw = random.Random(7)
     published_nights: list[dict[int, Balance]] = []
@@ -48,7 +46,7 @@ async def publish_random_nights(
 
 
 async def _publish(
-    database: SqliteDatabase, office_id: str, rows: Iterable[Balance], day: date, reader: Reader = Reader.STATEMENT
+    database: AnyDatabase, office_id: str, rows: Iterable[Balance], day: date, reader: Reader = Reader.STATEMENT
 ) -> None:
     snapshot = replace(make_true_snapshot(rows), aging_date=day, reader=reader)
     await snapshots.publish(database, office_id, snapshot, make_state(), NOW)
@@ -70,11 +68,9 @@ def collect_changes(found: Iterable[list[GuarantorChange]]) -> SnapshotChanges:
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(MANY_NIGHTS, marks=pytest.mark.slow("ten thousand pairs"))])
-async def test_any_snapshot_and_its_changes_make_any_later_one(
-    database: SqliteDatabase, path: Path, count: int
-) -> None:
+async def test_any_snapshot_and_its_changes_make_any_later_one(database: AnyDatabase, url: str, count: int) -> None:
     past_nights = await publish_random_nights(database, count)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         nights = reader.list_snapshots(ELM)
         for first, last in combinations(range(count), 2):
             changes = collect_changes(reader.read_changes(nights[first], nights[last]))
@@ -82,18 +78,16 @@ async def test_any_snapshot_and_its_changes_make_any_later_one(
             assert all(before != after for before, after in changes.changed)
 
 
-async def test_any_past_night_reads_as_it_was(database: SqliteDatabase, path: Path) -> None:
+async def test_any_past_night_reads_as_it_was(database: AnyDatabase, url: str) -> None:
     nights = await publish_random_nights(database, 30)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         for night, rows in zip(reader.list_snapshots(ELM), nights, strict=True):
             assert [row for batch in reader.read_balances(night) for row in batch] == list(rows.values())
 
 
-async def test_a_cleared_guarantor_was_last_seen_on_the_last_day_that_had_them(
-    database: SqliteDatabase, path: Path
-) -> None:
+async def test_a_cleared_guarantor_was_last_seen_on_the_last_day_that_had_them(database: AnyDatabase, url: str) -> None:
     past_nights = await publish_random_nights(database, 30)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         nights = reader.list_snapshots(ELM)
         for first, last in combinations(range(30), 2):
             for batch in reader.read_changes(nights[first], nights[last]):
@@ -103,9 +97,9 @@ async def test_a_cleared_guarantor_was_last_seen_on_the_last_day_that_had_them(
                         assert each.last_seen == nights[last_day].aging_date
 
 
-async def test_flows_are_those_of_each_pair_of_nights(database: SqliteDatabase, path: Path) -> None:
+async def test_flows_are_those_of_each_pair_of_nights(database: AnyDatabase, url: str) -> None:
     past_nights = await publish_random_nights(database, 30)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         nights = reader.list_snapshots(ELM)
         flows = reader.compute_flows(nights[4], nights[20])
         for number, (before, after) in enumerate(pairwise(past_nights[4:21]), start=5):
@@ -115,7 +109,7 @@ async def test_flows_are_those_of_each_pair_of_nights(database: SqliteDatabase, 
             assert flows.get(nights[number].id, NO_FLOW) == wanted
 
 
-async def store_days_with_gaps(database: SqliteDatabase, days: int = 16) -> list[dict[int, Balance]]:
+async def store_days_with_gaps(database: AnyDatabase, days: int = 16) -> list[dict[int, Balance]]:
     """Days of which every third was pulled in its night and the others were read afterwards, latest first."""
     draw = random.Random(11)
     stored_days: list[dict[int, Balance]] = []
@@ -132,14 +126,14 @@ async def store_days_with_gaps(database: SqliteDatabase, days: int = 16) -> list
     return stored_days
 
 
-async def store_backfill(database: SqliteDatabase, day: date, rows: tuple[Balance, ...]) -> None:
+async def store_backfill(database: AnyDatabase, day: date, rows: tuple[Balance, ...]) -> None:
     job = await backfill_jobs.get_or_create(database, BackfillTarget(ELM, day), NOW)
     await backfilled_days.publish(database, job, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
 
-async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: SqliteDatabase, path: Path) -> None:
+async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: AnyDatabase, url: str) -> None:
     nights = await store_days_with_gaps(database)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         days = reader.list_days(ELM)
         assert [each.aging_date - DAY_ONE for each in days] == [timedelta(days=n) for n in range(len(nights))]
         for first, last in combinations(range(len(nights)), 2):
@@ -149,10 +143,10 @@ async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: 
 
 
 async def test_a_cleared_guarantor_was_last_seen_in_a_snapshot_or_on_the_first_day(
-    database: SqliteDatabase, path: Path
+    database: AnyDatabase, url: str
 ) -> None:
     past_nights = await store_days_with_gaps(database)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         days = reader.list_days(ELM)
         for first, last in combinations(range(len(past_nights)), 2):
             for each in (one for batch in reader.read_changes(days[first], days[last]) for one in batch):
@@ -161,7 +155,7 @@ async def test_a_cleared_guarantor_was_last_seen_in_a_snapshot_or_on_the_first_d
                     assert each.last_seen == days[max([first, *nights])].aging_date
 
 
-async def test_no_guarantor_was_last_seen_before_the_stored_history(database: SqliteDatabase, path: Path) -> None:
+async def test_no_guarantor_was_last_seen_before_the_stored_history(database: AnyDatabase, url: str) -> None:
     """A version that began before it, and is still true in it, says nothing of the days before."""
     family, other = make_balances(2)
     for number in (8, 9, 10):
@@ -169,16 +163,16 @@ async def test_no_guarantor_was_last_seen_before_the_stored_history(database: Sq
     await prune(database, datetime(2026, 3, 11, tzinfo=UTC))
     await store_backfill(database, DAY_ONE, (family, other))
     await store_backfill(database, DAY_ONE + timedelta(days=1), (other,))
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         first, last, *nights = reader.list_days(ELM)
         assert len(nights) == 2
         ((gone,),) = reader.read_changes(first, last)
         assert (gone.change, gone.pat_num, gone.last_seen) == (ChangeKind.CLEARED, family.pat_num, DAY_ONE)
 
 
-async def test_flows_are_those_since_the_day_before(database: SqliteDatabase, path: Path) -> None:
+async def test_flows_are_those_since_the_day_before(database: AnyDatabase, url: str) -> None:
     nights = await store_days_with_gaps(database)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         first, *others = reader.compute_movements(reader.list_days(ELM))
         assert first is None
         for movement, (before, after) in zip(others, pairwise(nights), strict=True):
@@ -193,20 +187,20 @@ async def test_flows_are_those_since_the_day_before(database: SqliteDatabase, pa
             )
 
 
-async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: SqliteDatabase, path: Path) -> None:
+async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: AnyDatabase, url: str) -> None:
     await _publish(database, ELM, make_balances(3, seed=1), DAY_ONE)
     await store_backfill(database, DAY_ONE, make_balances(2, seed=2))
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         (only,) = reader.list_days(ELM)
         assert (get_source(only), only.totals.guarantors) == (DaySource.NIGHT, 3)
 
 
 async def test_an_office_may_have_days_that_were_read_afterwards_alone(
-    database: SqliteDatabase, path: Path, golden: GoldenTexts
+    database: AnyDatabase, url: str, golden: GoldenTexts
 ) -> None:
     for number in (0, 2):
         await store_backfill(database, DAY_ONE + timedelta(days=number), make_balances(3 + number))
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         days = reader.list_days(ELM)
         (found,) = reader.read_changes(*days)
         assert [each.change for each in found] == [ChangeKind.NEW] * 2
@@ -230,7 +224,7 @@ OWN_ALONE = Balance(7, 2, 900, 0, 0, 0, 0, 0, 0)
 FAMILIES = (OWN_ALONE, *(each._replace(clinic_num=3) for each in make_balances(4)))
 
 
-async def test_a_reader_with_fewer_columns_makes_no_change(database: SqliteDatabase, path: Path) -> None:
+async def test_a_reader_with_fewer_columns_makes_no_change(database: AnyDatabase, url: str) -> None:
     changed = (OWN_ALONE, FAMILIES[1]._replace(bal_total=-1), *FAMILIES[2:4])
     nights = (
         (FAMILIES, Reader.STATEMENT),
@@ -241,7 +235,7 @@ async def test_a_reader_with_fewer_columns_makes_no_change(database: SqliteDatab
     for number, (rows, reader) in enumerate(nights):
         await _publish(database, ELM, rows, DAY_ONE + timedelta(days=number), reader)
     await store_backfill(database, DAY_ONE - timedelta(days=1), convert_to_report(FAMILIES))
-    with HistoryReader.open(path) as history_reader:
+    with open_history(url) as history_reader:
         days = history_reader.list_days(ELM)
         missing_columns = [history_reader.find_missing_columns(each) for each in days]
         both, own = frozenset({"clinic_num", "est_balance"}), frozenset({"est_balance"})
@@ -259,21 +253,21 @@ async def test_a_reader_with_fewer_columns_makes_no_change(database: SqliteDatab
         assert counts == [None, (0, 0, 0), (0, 0, 0), (0, 4, 0), (0, 1, 1)]
 
 
-async def test_a_query_that_has_a_column_provides_it(database: SqliteDatabase, path: Path) -> None:
+async def test_a_query_that_has_a_column_provides_it(database: AnyDatabase, url: str) -> None:
     await store_backfill(database, DAY_ONE, FAMILIES)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         (day,) = reader.list_days(ELM)
         assert reader.find_missing_columns(day) == frozenset()
         assert get_column_sums(day)["est_balance"] == sum(each.est_balance for each in FAMILIES)
 
 
 async def test_a_day_pruned_or_replaced_while_it_is_read_is_detected(
-    database: SqliteDatabase, path: Path, golden: GoldenTexts
+    database: AnyDatabase, url: str, golden: GoldenTexts
 ) -> None:
     for number in range(3):
         await _publish(database, ELM, make_balances(5, seed=number), DAY_ONE + timedelta(days=number))
     await store_backfill(database, DAY_ONE - timedelta(days=1), make_balances(4))
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         day, first, *_, last = reader.list_days(ELM)
         assert isinstance(first, PublishedSnapshot)
         assert isinstance(last, PublishedSnapshot)
@@ -292,11 +286,11 @@ async def test_a_day_pruned_or_replaced_while_it_is_read_is_detected(
 
 
 async def test_batches_are_bounded_and_miss_nothing(
-    database: SqliteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
+    database: AnyDatabase, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights = await publish_random_nights(database, 3)
-    monkeypatch.setattr(archives, "ROWS_PER_BATCH", 2)
-    with HistoryReader.open(path) as reader:
+    monkeypatch.setattr(reader_module, "ROWS_PER_BATCH", 2)
+    with open_history(url) as reader:
         first, _, last = reader.list_snapshots(ELM)
         batches = list(reader.read_balances(last))
         assert {len(batch) for batch in batches[:-1]} == {2}
@@ -306,10 +300,14 @@ async def test_batches_are_bounded_and_miss_nothing(
         assert apply_changes(nights[0], collect_changes(changes)) == nights[2]
 
 
-async def test_a_missing_snapshot_is_reported(database: SqliteDatabase, path: Path, golden: GoldenTexts) -> None:
-    with pytest.raises(DatabaseMissing), HistoryReader.open(path.with_name("nowhere.db")):
+def test_a_missing_file_is_reported(path: Path) -> None:
+    with pytest.raises(DatabaseMissing), open_history(str(path)):
         pass
-    with HistoryReader.open(database.path) as reader:
+
+
+async def test_a_missing_snapshot_is_reported(database: AnyDatabase, url: str, golden: GoldenTexts) -> None:
+    assert await offices.list_all(database)
+    with open_history(url) as reader:
         assert reader.list_snapshots(ELM) == []
         with pytest.raises(OfficeUnknown, match="no office 'oak'"):
             reader.list_days("oak")
@@ -318,21 +316,45 @@ async def test_a_missing_snapshot_is_reported(database: SqliteDatabase, path: Pa
         golden.check(caught.value)
 
 
-async def test_an_error_of_the_caller_is_not_translated(database: SqliteDatabase) -> None:
-    with pytest.raises(BrokenPipeError), HistoryReader.open(database.path):
+async def test_an_error_of_the_caller_is_not_translated(database: AnyDatabase, url: str) -> None:
+    assert await offices.list_all(database)
+    with pytest.raises(BrokenPipeError), open_history(url):
         raise BrokenPipeError
 
 
-async def test_of_a_day_that_aged_twice_the_last_is_meant(database: SqliteDatabase, path: Path) -> None:
+async def test_rows_that_are_read_after_the_end_say_so(database: AnyDatabase, url: str) -> None:
+    await publish_random_nights(database, 1)
+    with open_history(url) as reader:
+        (night,) = reader.list_snapshots(ELM)
+        begun, unread = reader.read_balances(night), reader.read_balances(night)
+        next(begun)
+    with pytest.raises(DatabaseClosed):
+        next(unread)
+
+
+async def test_a_stream_that_is_left_leaves_nothing_open(database: AnyDatabase, url: str) -> None:
+    await publish_random_nights(database, 2)
+    with open_history(url) as reader:
+        night, later = reader.list_snapshots(ELM)
+        left, other = reader.read_balances(night), reader.read_balances(later)
+        assert next(left) != next(other)
+        del left
+        assert list(reader.read_balances(night))
+        del other
+        await _publish(database, ELM, make_balances(3), DAY_ONE + timedelta(days=9))
+        assert len(reader.list_snapshots(ELM)) == 3
+
+
+async def test_of_a_day_that_aged_twice_the_last_is_meant(database: AnyDatabase, url: str) -> None:
     for seed in (1, 2):
         await _publish(database, ELM, make_balances(3, seed=seed), DAY_ONE)
-    with HistoryReader.open(path) as reader:
+    with open_history(url) as reader:
         nights: list[PublishedSnapshot] = reader.list_snapshots(ELM)
         assert select_day(nights, DAY_ONE, ELM) is nights[1]
 
 
-async def test_it_reads_beside_a_daemon_that_writes(database: SqliteDatabase, path: Path) -> None:
+async def test_it_reads_beside_a_daemon_that_writes(database: AnyDatabase, url: str) -> None:
     await publish_random_nights(database, 2)
     async with database.transaction():
-        with HistoryReader.open(path) as reader:
+        with open_history(url) as reader:
             assert len(reader.list_snapshots(ELM)) == 2

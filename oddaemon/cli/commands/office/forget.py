@@ -17,7 +17,7 @@ from oddaemon.cli.sources.database import INTERRUPTED, run_in_daemon, warn_of_lo
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import Settings
 from oddaemon.store.errors import DatabaseLocked, StoreError
-from oddaemon.store.sqlite.history_reader import HistoryReader
+from oddaemon.store.opening import open_history
 from oddaemon.store.sqlite.maintenance.erase import Erasure, erase_and_verify, erase_office_offline
 from oddaemon.store.sqlite.maintenance.rotation import find_backups
 
@@ -77,7 +77,7 @@ def forget(
 
 
 def _require_known(path: Path, office_id: str) -> None:
-    with HistoryReader.open(path) as reader:
+    with open_history(str(path)) as reader:
         warn_of_lost_log(reader)
         ids = [each for each, *_ in reader.list_offices()]
     if office_id not in ids:

@@ -4,50 +4,66 @@ For commands, scripts and exports, each in its own thread. Nothing is written. R
 of them take no more memory than a few thousand.
 """
 
-import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain, groupby, islice, pairwise
 from operator import itemgetter
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from sqlalchemy import TextClause
 
 from oddaemon.core.model import Balance, ChangeKind, PublishedSnapshot
 from oddaemon.core.snapshot.diff import GuarantorChange, iter_changes
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING, OPTIONAL_COLUMNS, MissingColumns
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, RollRates, compute_flow, compute_roll_rates
 from oddaemon.store.backfilled_days import BACKFILLED_DAYS_OF_OFFICE, BackfilledDay, parse_backfilled_day
+from oddaemon.store.column_types import parse_date
+from oddaemon.store.database import ReadConnection
+from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeUnknown, decoding_errors
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, may_omit_columns, merge_days, select_snapshots
 from oddaemon.store.history.versions import AgingDates, Version, compare_ends, iterate_steps
-from oddaemon.store.sqlite.copy import open_read_only
-from oddaemon.store.sqlite.errors import translate_errors, translate_read_errors
-from oddaemon.store.sqlite.version import require_newest
 from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOTS_OF_OFFICE, parse_snapshot
 
 ROWS_PER_BATCH = 10_000
 
-_OFFICES = "SELECT id, name, wanted FROM office ORDER BY id"
-_OFFICE_KEY = "(SELECT key FROM office WHERE id = ?1)"
-_AGING_DATES = f"SELECT id, aging_date FROM snapshot WHERE office = {_OFFICE_KEY} ORDER BY id"  # noqa: S608 - our own names
-_BALANCES = (
+_OFFICES = make_statement("SELECT id, name, wanted FROM office ORDER BY id")
+_KEY = make_statement("SELECT key FROM office WHERE id = :office")
+_SNAPSHOTS = make_statement(SNAPSHOTS_OF_OFFICE)
+_BACKFILLED_DAYS = make_statement(BACKFILLED_DAYS_OF_OFFICE)
+_SNAPSHOT_STORED = make_statement("SELECT 1 FROM snapshot WHERE id = :day")
+_BACKFILLED_DAY_STORED = make_statement("SELECT 1 FROM historical_snapshot WHERE id = :day")
+_OFFICE_KEY = "(SELECT key FROM office WHERE id = :office)"
+_AGING_DATES = make_statement(f"SELECT id, aging_date FROM snapshot WHERE office = {_OFFICE_KEY} ORDER BY id")  # noqa: S608 - our own names
+_BALANCES_OF_SNAPSHOT = (
     f"SELECT {BALANCE_COLUMNS} FROM balance"  # noqa: S608 - the same
-    f" WHERE office = {_OFFICE_KEY} AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) ORDER BY pat_num"
+    f" WHERE office = {_OFFICE_KEY} AND valid_from <= :day AND (valid_to IS NULL OR valid_to > :day) ORDER BY pat_num"
 )
-_BACKFILLED_BALANCES = f"SELECT {BALANCE_COLUMNS} FROM historical_balance WHERE snapshot = ?1 ORDER BY pat_num"  # noqa: S608 - the same
-_VERSIONS_BETWEEN = (
-    f"SELECT valid_from, valid_to, {BALANCE_COLUMNS} FROM balance"  # noqa: S608 - the same
-    f" WHERE office = {_OFFICE_KEY} AND valid_from <= ?3 AND (valid_to IS NULL OR valid_to > ?2)"
-    " AND NOT (valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?3)) ORDER BY pat_num, valid_from"
+_BALANCES_OF_BACKFILLED_DAY = f"SELECT {BALANCE_COLUMNS} FROM historical_balance WHERE snapshot = :day ORDER BY pat_num"  # noqa: S608 - the same
+_BALANCES = make_statement(_BALANCES_OF_SNAPSHOT)
+_BACKFILLED_BALANCES = make_statement(_BALANCES_OF_BACKFILLED_DAY)
+
+
+def _write_columns_present(rows: str) -> TextClause:
+    """For each column that may be left out: whether a row of this query has something in it."""
+    conditions = (f"EXISTS (SELECT 1 FROM ({rows}) AS of_day WHERE {name} <> 0)" for name in OPTIONAL_COLUMNS)  # noqa: S608 - our own names
+    return make_statement(f"SELECT {', '.join(conditions)}")
+
+
+_COLUMNS_PRESENT = _write_columns_present(_BALANCES_OF_SNAPSHOT)
+_BACKFILLED_COLUMNS_PRESENT = _write_columns_present(_BALANCES_OF_BACKFILLED_DAY)
+_VERSIONS_BETWEEN = make_statement(
+    f"SELECT valid_from, valid_to, {BALANCE_COLUMNS} FROM balance"  # noqa: S608 - our own names
+    f" WHERE office = {_OFFICE_KEY} AND valid_from <= :last AND (valid_to IS NULL OR valid_to > :first)"
+    " AND NOT (valid_from <= :first AND (valid_to IS NULL OR valid_to > :last)) ORDER BY pat_num, valid_from"
 )
 """Every version that was true at some time between two snapshots, without those that were true all the time."""
 
-_LAST_SEEN = (
-    "SELECT pat_num, MAX(MIN(COALESCE(valid_to, ?2), ?2)) FROM balance"  # noqa: S608 - the same
-    f" WHERE office = {_OFFICE_KEY} AND valid_from < ?2"
+_LAST_SEEN = make_statement(
+    "SELECT pat_num, MAX(CASE WHEN valid_to < :until THEN valid_to ELSE :until END) FROM balance"  # noqa: S608 - the same
+    f" WHERE office = {_OFFICE_KEY} AND valid_from < :until"
     " GROUP BY pat_num"
 )
 """Each guarantor's first snapshot without them after the last one with them, among those before a snapshot."""
@@ -65,34 +81,24 @@ class DayMovement:
 
 
 class HistoryReader:
-    """An open database, for reading. Make one with `open`; it belongs to the thread that made it."""
+    """An open database, for reading. It belongs to the thread that opened it."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, *, has_lost_log: bool = False) -> None:
-        self.path = path
-        self.has_lost_log = has_lost_log
-        """Whether transactions may be missing (`open_mark`)."""
+    def __init__(self, connection: ReadConnection) -> None:
         self._connection = connection
 
-    @classmethod
-    @contextmanager
-    def open(cls, path: Path) -> Iterator[Self]:
-        """Open a database that a daemon made, or a backup of one.
+    @property
+    def where(self) -> str:
+        """Which database this is, for messages."""
+        return self._connection.where
 
-        Raises:
-            StoreError: as `require_newest`.
-        """
-        path = path.expanduser().resolve()
-        has_lost_log = require_newest(path).has_lost_log
-        with translate_errors(path):
-            connection = open_read_only(path)
-        # An error in the block is the caller's: the methods below translate those of the database.
-        with closing(connection):
-            yield cls(path, connection, has_lost_log=has_lost_log)
+    @property
+    def warning(self) -> str:
+        """Why what is read may be incomplete, and what to do; "": it is not."""
+        return self._connection.warning
 
     def list_offices(self) -> list[tuple[str, str, bool]]:
         """Every office that was ever registered, ordered by id: id, name, and whether it is still configured."""
-        with translate_read_errors(self.path):
-            rows = self._connection.execute(_OFFICES).fetchall()
+        rows = self._connection.fetch(_OFFICES, {})
         return [(office_id, name, bool(is_configured)) for office_id, name, is_configured in rows]
 
     def list_snapshots(self, office_id: str) -> list[PublishedSnapshot]:
@@ -101,8 +107,8 @@ class HistoryReader:
         Raises:
             OfficeUnknown: the database has no such office.
         """
-        rows = self._fetch_office_rows(SNAPSHOTS_OF_OFFICE, office_id)
-        with decoding_errors(self.path):
+        rows = self._fetch_office_rows(_SNAPSHOTS, office_id)
+        with decoding_errors(self.where):
             return [parse_snapshot(office_id, row) for row in rows]
 
     def list_days(self, office_id: str) -> list[HistoryDay]:
@@ -111,27 +117,24 @@ class HistoryReader:
         Raises:
             OfficeUnknown: the database has no such office.
         """
-        rows = self._fetch_office_rows(BACKFILLED_DAYS_OF_OFFICE, office_id)
-        with decoding_errors(self.path):
+        rows = self._fetch_office_rows(_BACKFILLED_DAYS, office_id)
+        with decoding_errors(self.where):
             backfilled_days = [parse_backfilled_day(office_id, row) for row in rows]
         return merge_days(self.list_snapshots(office_id), backfilled_days)
 
     def read_balances(self, day: HistoryDay) -> Iterator[list[Balance]]:
         """The balances of a day, ordered by pat_num."""
-        with translate_read_errors(self.path):
-            cursor = self._connection.execute(*_build_balance_query(day))
-            while rows := cursor.fetchmany(ROWS_PER_BATCH):
-                yield list(map(Balance._make, rows))
+        statement = _BACKFILLED_BALANCES if isinstance(day, BackfilledDay) else _BALANCES
+        for rows in self._connection.stream(statement, _name_day(day), ROWS_PER_BATCH):
+            yield list(map(Balance._make, rows))
         self._require_stored(day)
 
     def find_missing_columns(self, day: HistoryDay) -> MissingColumns:
         """The columns that a day does not have: those that may be left out, and are 0 in each of its rows."""
         if not may_omit_columns(day):
             return NONE_MISSING
-        rows, parameters = _build_balance_query(day)
-        conditions = (f"EXISTS (SELECT 1 FROM ({rows}) WHERE {name} <> 0)" for name in OPTIONAL_COLUMNS)  # noqa: S608 - our own column names
-        with translate_read_errors(self.path):
-            found = self._connection.execute(f"SELECT {', '.join(conditions)}", parameters).fetchone()
+        statement = _BACKFILLED_COLUMNS_PRESENT if isinstance(day, BackfilledDay) else _COLUMNS_PRESENT
+        (found,) = self._connection.fetch(statement, _name_day(day))
         return frozenset(name for name, is_present in zip(OPTIONAL_COLUMNS, found, strict=True) if not is_present)
 
     def read_changes(self, first: HistoryDay, last: HistoryDay) -> Iterator[list[GuarantorChange]]:
@@ -200,53 +203,48 @@ class HistoryReader:
     def _find_missing_of_either(self, first: HistoryDay, last: HistoryDay) -> MissingColumns:
         return self.find_missing_columns(first) | self.find_missing_columns(last)
 
-    def _fetch_office_rows(self, query: str, office_id: str) -> list[Any]:
+    def _fetch_office_rows(self, query: TextClause, office_id: str) -> list[Sequence[Any]]:
         """Rows of an office, by its key.
 
         Raises:
             OfficeUnknown: the database has no such office.
         """
-        with translate_read_errors(self.path):
-            found = self._connection.execute("SELECT key FROM office WHERE id = ?", (office_id,)).fetchone()
-            if found is None:
-                raise OfficeUnknown(office_id)
-            return self._connection.execute(query, {"office": found[0]}).fetchall()
+        found = self._connection.fetch(_KEY, {"office": office_id})
+        if not found:
+            raise OfficeUnknown(office_id)
+        return self._connection.fetch(query, {"office": found[0][0]})
 
     def _require_stored(self, day: HistoryDay) -> None:
         """Raise if a day was pruned while it was read; its header is pruned before its rows are."""
-        table = "snapshot" if isinstance(day, PublishedSnapshot) else "historical_snapshot"
-        with translate_read_errors(self.path):
-            if not self._connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (day.id,)).fetchone():  # noqa: S608 - our own names
-                raise SnapshotMissing(
-                    f"The balances of {day.office_id} of {day.aging_date} were pruned while they were read.",
-                    "Run the command again.",
-                )
+        statement = _BACKFILLED_DAY_STORED if isinstance(day, BackfilledDay) else _SNAPSHOT_STORED
+        if not self._connection.fetch(statement, {"day": day.id}):
+            raise SnapshotMissing(
+                f"The balances of {day.office_id} of {day.aging_date} were pruned while they were read.",
+                "Run the command again.",
+            )
 
     def _load_last_seen(self, last: HistoryDay, aging_dates: AgingDates) -> dict[int, date]:
         """For each guarantor, the aging date of the last snapshot before a day that had them."""
         until = last.id if isinstance(last, PublishedSnapshot) else aging_dates.find_first_since(last.aging_date)
-        with translate_read_errors(self.path), decoding_errors(self.path):
-            rows = self._connection.execute(_LAST_SEEN, (last.office_id, until))
-            return {pat_num: aging_dates.find_previous(missing_since) for pat_num, missing_since in rows}
+        rows = self._connection.fetch(_LAST_SEEN, {"office": last.office_id, "until": until})
+        return {pat_num: aging_dates.find_previous(missing_since) for pat_num, missing_since in rows}
 
     def _load_aging_dates(self, office_id: str) -> AgingDates:
-        with translate_read_errors(self.path), decoding_errors(self.path):
-            rows = self._connection.execute(_AGING_DATES, (office_id,)).fetchall()
-            return AgingDates([key for key, _ in rows], [date.fromisoformat(day) for _, day in rows])
+        rows = self._connection.fetch(_AGING_DATES, {"office": office_id})
+        with decoding_errors(self.where):
+            return AgingDates([key for key, _ in rows], [parse_date(day) for _, day in rows])
 
     def _read_versions(self, first: PublishedSnapshot, last: PublishedSnapshot) -> Iterator[list[Version]]:
         """The versions between two snapshots, a list for each guarantor."""
-        with translate_read_errors(self.path):
-            cursor = self._connection.execute(_VERSIONS_BETWEEN, (first.office_id, first.id, last.id))
-            cursor.arraysize = ROWS_PER_BATCH
-            for _, rows in groupby(_fetch_rows(cursor), key=itemgetter(2)):
-                yield [(valid_from, valid_to, Balance._make(row)) for valid_from, valid_to, *row in rows]
+        values = {"office": first.office_id, "first": first.id, "last": last.id}
+        batches = self._connection.stream(_VERSIONS_BETWEEN, values, ROWS_PER_BATCH)
+        for _, rows in groupby(chain.from_iterable(batches), key=itemgetter(2)):
+            yield [(valid_from, valid_to, Balance._make(row)) for valid_from, valid_to, *row in rows]
 
 
-def _build_balance_query(day: HistoryDay) -> tuple[str, tuple[int | str, ...]]:
-    if isinstance(day, BackfilledDay):
-        return _BACKFILLED_BALANCES, (day.id,)
-    return _BALANCES, (day.office_id, day.id)
+def _name_day(day: HistoryDay) -> Mapping[str, int | str]:
+    """The parameters of a day."""
+    return {"day": day.id} if isinstance(day, BackfilledDay) else {"office": day.office_id, "day": day.id}
 
 
 def _summarize_changes(changes: Iterable[GuarantorChange]) -> tuple[tuple[int, int, int], BucketFlow]:
@@ -255,8 +253,3 @@ def _summarize_changes(changes: Iterable[GuarantorChange]) -> tuple[tuple[int, i
         counts[each.change] += 1
         total_flow = total_flow.add(compute_flow(each.before, each.after))
     return (counts[ChangeKind.NEW], counts[ChangeKind.CHANGED], counts[ChangeKind.CLEARED]), total_flow
-
-
-def _fetch_rows(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
-    while rows := cursor.fetchmany():
-        yield from rows

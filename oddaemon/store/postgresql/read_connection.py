@@ -1,0 +1,125 @@
+"""A connection that reads from a PostgreSQL server, for one thread and without an event loop."""
+
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import count
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.rows import tuple_row
+from sqlalchemy import TextClause
+
+from oddaemon.postgres_client.parameters import hide_environment
+from oddaemon.store.errors import DatabaseClosed
+from oddaemon.store.postgresql.connecting import (
+    READER_SETTINGS,
+    SESSION_SETTINGS,
+    build_conninfo,
+    parse_url,
+    read_facts,
+    require_readable_files,
+    require_usable,
+    write_settings,
+)
+from oddaemon.store.postgresql.dialect import bind_values
+from oddaemon.store.postgresql.errors import translate_errors, translate_refusals
+from oddaemon.store.postgresql.migration import require_newest
+
+T = TypeVar("T")
+
+_APPLICATION_NAME = "oddaemon-command"
+_SETTINGS = {
+    **SESSION_SETTINGS,
+    **READER_SETTINGS,
+    # A command that reads holds no lock that another needs. A large table takes long, and so may the reader of a pipe.
+    "statement_timeout": "10min",
+    "idle_in_transaction_session_timeout": "1h",
+}
+
+
+class PostgresReadConnection:
+    """As `ReadConnection`. Make one with `open_read_connection`."""
+
+    warning = ""
+    """As `ReadConnection.warning`: a server has no log that can be lost."""
+
+    def __init__(self, where: str, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self.where = where
+        self._connection = connection
+        self._numbers = count()
+        self._open_streams = 0
+        """They share a transaction."""
+
+    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """As `ReadConnection.fetch`."""
+        with self._translate_errors():
+            return list(self._connection.execute(*bind_values(statement, values)).fetchall())
+
+    def stream(
+        self, statement: TextClause, values: Mapping[str, Any], rows_per_batch: int
+    ) -> Iterator[list[Sequence[Any]]]:
+        """As `ReadConnection.stream`. A cursor of the server's keeps the rows there; it needs a transaction."""
+        with self._translate_errors():
+            if not self._open_streams:
+                self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._open_streams += 1
+            try:
+                with self._connection.cursor(f"stream_{next(self._numbers)}") as cursor:
+                    cursor.execute(*bind_values(statement, values))
+                    while rows := cursor.fetchmany(rows_per_batch):
+                        yield list(rows)
+            finally:
+                self._open_streams -= 1
+                if not self._open_streams and not self._connection.closed:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        if self._connection.closed:
+            raise DatabaseClosed(self.where)
+        with translate_errors(self.where):
+            yield
+
+
+@contextmanager
+def open_read_connection(url: str) -> Iterator[PostgresReadConnection]:
+    """Open a database that a daemon made; a standby is enough.
+
+    Raises:
+        StoreError: it cannot be used, or this version cannot read it.
+    """
+    dsn = parse_url(url)
+    require_readable_files(dsn)
+    hide_environment()
+    with translate_refusals(dsn.where):
+        connection = psycopg.connect(
+            build_conninfo(dsn, _APPLICATION_NAME, is_for_writing=False), autocommit=True, row_factory=tuple_row
+        )
+    with closing(connection):
+        with translate_errors(dsn.where):
+            connection.execute(write_settings(_SETTINGS).encode())
+        checked = _Awaitable(dsn.where, connection)
+        require_usable(_complete(read_facts(checked)), dsn.where, is_for_writing=False)
+        _complete(require_newest(checked))
+        yield PostgresReadConnection(dsn.where, connection)
+
+
+class _Awaitable:
+    """A connection for the checks of a daemon, which await it: nothing here makes them wait."""
+
+    def __init__(self, where: str, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self.where = where
+        self._connection = connection
+
+    async def execute(self, statement: TextClause | str, values: Mapping[str, Any] | None = None) -> list[Any]:
+        with translate_errors(self.where):
+            return self._connection.execute(*bind_values(statement, values)).fetchall()
+
+
+def _complete(check: Coroutine[Any, Any, T]) -> T:
+    """Run what awaits only `_Awaitable`: without an event loop."""
+    try:
+        check.send(None)
+    except StopIteration as result:
+        return cast("T", result.value)
+    raise RuntimeError("A check of the database waits for an event loop.")
