@@ -5,7 +5,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -45,8 +45,10 @@ from tests.fleet.observer import SAMPLE_SECONDS, TableObserver
 from tests.fleet.proxy import DatabaseProxy
 from tests.fleet.simulator_process import SimulatorProcess, simulator_process
 from tests.postgres_server import PostgresServer, running_server
+from tests.sinks.webhook_receiver import SECRET, WebhookReceiver
 
 SEED = 7
+SINK = "hook"
 SETTLED_SECONDS = 5.0
 """Longer than a host takes to give back what is another's, and the other to take it."""
 TIMEOUT_SECONDS = 120.0
@@ -62,13 +64,19 @@ class Fleet:
     hosts: Mapping[str, FleetHost]
     changes: ChangeSignal
     tasks: anyio.abc.TaskGroup
-    received: list[ReceivedDelivery] = field(default_factory=list)
-    """What the receivers of deliveries got."""
+    receiver: WebhookReceiver
+    """Of the deliveries of all offices."""
 
     @property
     def sample(self) -> Sample:
         """The last one."""
         return self.observer.samples[-1]
+
+    @property
+    def received(self) -> list[ReceivedDelivery]:
+        """What the receiver got, in order."""
+        documents = (request.document for request in self.receiver.requests)
+        return [ReceivedDelivery(SINK, each["office"], each["delivery_id"]) for each in documents]
 
     @property
     def servers(self) -> dict[str, str]:
@@ -124,9 +132,9 @@ class Fleet:
         return len(self.observer.samples) > than
 
     async def record_death(self, name: str) -> HostDeath:
-        """What a host holds and has under way at this moment, which is its last."""
+        """What a host holds and has under way, which was just killed, stopped or cut off."""
         seconds = await self.simulator.read_seconds()
-        sample = self.sample
+        sample = await self.wait_for(lambda _: True, "another sample")
         held = sample.list_held(name)
         marks = {office: sample.leases["office", office].open_until for office in held}
         open_seconds = {
@@ -249,6 +257,8 @@ async def running_fleet(
         simulator = await stack.enter_async_context(simulator_process(plan, directory, len(names)))
         changes = ChangeSignal()
         observer = TableObserver(server.make_dsn(), changes.notify)
+        receiver = WebhookReceiver()
+        url = await stack.enter_async_context(receiver.listening())
         hosts = {}
         for name, base_url in zip(names, simulator.base_urls, strict=True):
             proxy = DatabaseProxy(server.socket)
@@ -256,11 +266,12 @@ async def running_fleet(
             hosts[name] = FleetHost(
                 *(name, directory / name, proxy, base_url, changes, tasks, stack),
                 offices=make_office_tables(offices),
+                sinks=[{"name": SINK, "kind": "webhook", "url": url, "secret": SECRET}],
                 settings=settings or {},
             )
         tasks.start_soon(observer.run, sample_seconds, name="observer")
         try:
-            yield Fleet(server, simulator, observer, hosts, changes, tasks)
+            yield Fleet(server, simulator, observer, hosts, changes, tasks, receiver)
         finally:
             await anyio.to_thread.run_sync(_kill_all, list(hosts.values()))
             tasks.cancel_scope.cancel()

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import httpx
 
 from oddaemon.settings import MAINTENANCE_JOBS
 from oddaemon.simulator.api.messages import API_PREFIX
@@ -77,6 +78,10 @@ class FleetHost:
         return self.directory / "oddaemon.toml"
 
     @property
+    def socket(self) -> Path:
+        return self.directory / "control.sock"
+
+    @property
     def server(self) -> str:
         """Its address of headquarters, as the log of the traffic calls it."""
         return self.base_url.removeprefix("http://").removesuffix(API_PREFIX)
@@ -92,6 +97,7 @@ class FleetHost:
             **SETTINGS,
             "state": {"database": f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"},
             "fleet": {"host": self.name},
+            "http": {**SETTINGS["http"], "control_socket": str(self.socket)},
         }
         for name, table in self.settings.items():
             tables[name] = {**tables.get(name, {}), **table}
@@ -119,6 +125,13 @@ class FleetHost:
         assert self.daemon is not None, "it was never started"
         self.daemon.send_signal(signal.SIGTERM)
         return await self.daemon.wait_for_exit()
+
+    async def order(self, office: str, verb: str) -> tuple[int, Any]:
+        """Give an order to the daemon here, which need not hold the office; gives the status and the document."""
+        transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
+        async with httpx.AsyncClient(transport=transport, timeout=60) as client:
+            response = await client.post(f"http://oddaemon/offices/{office}/{verb}")
+        return response.status_code, response.json()
 
     async def run_command(self, *arguments: str) -> tuple[int, Any]:
         """Run `oddaemon ... --json` here; gives its exit status and its document, or its texts if it has none."""

@@ -1,0 +1,81 @@
+"""A host that is cut off from the database, for longer or shorter, in whichever way."""
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+
+from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
+from tests.fleet.evidence import HostDeath
+from tests.fleet.figures import FigureRecorder
+from tests.fleet.fleet import Fleet, make_offices, running_fleet
+from tests.fleet.moments import losing_a_commit
+from tests.fleet.proxy import DatabaseProxy
+from tests.fleet.stories import conclude, fleet_story
+
+pytestmark = fleet_story
+
+OFFICES = 36
+BACK_SECONDS = 30.0
+"""From the end of a cut until a host works again; a new member waits until the others have made room."""
+CUTS: dict[str, tuple[str, Callable[[DatabaseProxy], Any]]] = {
+    "a": ("reset", DatabaseProxy.cut),
+    "b": ("black hole", DatabaseProxy.hold),
+    "c": ("nothing to the server", lambda proxy: proxy.to_server.close()),
+    "d": ("nothing from the server", lambda proxy: proxy.to_client.close()),
+}
+LONG_SECONDS = 20.0
+"""A lease of 15 s, and a look."""
+
+
+async def test_hosts_that_are_cut_off_from_the_database(figures: FigureRecorder) -> None:
+    deaths: dict[str, HostDeath] = {}
+    async with running_fleet("abcdef", make_offices(OFFICES)) as fleet:
+        await fleet.start(*fleet.hosts)
+        for seconds in (60.0, 12.0, 3.0):
+            cut_off = await cut_all(fleet, seconds)
+            if seconds > LONG_SECONDS:
+                deaths |= cut_off
+            restored = await fleet.simulator.read_seconds()
+            await fleet.wait_until_settled(*fleet.hosts)
+            requests = await fleet.simulator.list_requests()
+            for name, (way, _) in CUTS.items():
+                back = find_first_request(fleet, name, requests, restored)
+                figures.record(f"{seconds:g} s: {way}", "asking again after it", back, limit=BACK_SECONDS)
+                assert back <= BACK_SECONDS, f"{name} was silent for {back:.1f} s after {seconds} s of {way}"
+        await conclude(fleet, figures, deaths)
+
+
+async def cut_all(fleet: Fleet, seconds: float) -> dict[str, HostDeath]:
+    """Cut the four hosts off for so long."""
+    cut_off = {}
+    for name, (way, cut) in CUTS.items():
+        cut(fleet.hosts[name].proxy)
+        cut_off[f"{seconds:g} s: {way}"] = await fleet.record_death(name)
+    await anyio.sleep(seconds)
+    for name in CUTS:
+        fleet.hosts[name].proxy.restore()
+    return cut_off
+
+
+def find_first_request(fleet: Fleet, name: str, requests: list[RecordedRequest], since: float) -> float:
+    """How long after this a host asked again."""
+    server = fleet.hosts[name].server
+    times = [each.arrived_seconds for each in requests if each.server == server and each.arrived_seconds > since]
+    assert times, f"{name} never asked again"
+    return min(times) - since
+
+
+async def test_a_commit_whose_answer_is_lost_is_there_once(figures: FigureRecorder) -> None:
+    async with running_fleet("ab", make_offices(6)) as fleet:
+        await fleet.start("a", "b")
+        office = fleet.sample.list_held("a")[0]
+        before = len(await fleet.observer.list_snapshots())
+        async with losing_a_commit(fleet, "a"):
+            await fleet.simulator.run_aging(office)
+        await fleet.wait_until_settled("a", "b")
+        await fleet.simulator.run_aging(fleet.sample.list_held("b")[0])
+        await anyio.sleep(5)
+        snapshots = await fleet.observer.list_snapshots()
+        assert len(snapshots) == before + 2
+        await conclude(fleet, figures)
