@@ -5,11 +5,12 @@ SEEDS ?= 200
 KILLS ?= 300
 INPUTS ?= 100000
 ANSWERS ?= 10000
+FIGURES ?= .fleet-figures.md
 SECONDS ?= 900
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real test-systemd test-pythons screenshots simulate crash fuzz lint format coverage bench docs lock wheel clean
+.PHONY: help venv demo test test-real test-systemd test-pythons screenshots simulate crash fleet fuzz lint format coverage bench docs lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -32,7 +33,7 @@ test: $(READY) ## the quick tests, after every change: units, properties, whole 
 	$(BIN)/python -m pytest -n auto -m "not real and not slow and not systemd" --durations=10 $(ARGS)
 
 test-real: $(READY) ## the tests with real servers, browsers, disks, containers, kills (.ci/packages names what they need)
-	$(BIN)/python -m pytest -n auto -m "real or slow" --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "real or slow" --ignore=tests/fleet/stories --durations=10 $(ARGS)
 
 test-systemd: $(READY) ## the unit as shipped under a real systemd of its own (root; Debian: apt-get install debootstrap)
 	ODDAEMON_SYSTEMD_LAB=1 $(BIN)/python -m pytest -m systemd $(ARGS)
@@ -48,6 +49,9 @@ simulate: $(READY) ## many seeds of a fleet with every fault: make simulate SEED
 
 crash: $(READY) ## kill the daemon at every step and compare with a run that was not killed: make crash KILLS=300
 	$(BIN)/python -m tests.crash --kills $(KILLS)
+
+fleet: $(READY) ## hosts of a fleet that die, stand still, are cut off and upgraded, beside a PostgreSQL that fails: make fleet FIGURES=file
+	ODDAEMON_FLEET_FIGURES=$(FIGURES) $(BIN)/python -m pytest -n 2 --dist worksteal -m "real or slow" tests/fleet --durations=10 $(ARGS)
 
 fuzz: $(READY) ## hostile inputs in memory, and hostile peers on sockets for at most SECONDS: make fuzz INPUTS=100000 ANSWERS=100000 SECONDS=900
 	$(BIN)/python -m tests.hostile --inputs $(INPUTS)

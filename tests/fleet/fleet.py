@@ -40,9 +40,9 @@ from tests.fleet.checkers.publication import (
 )
 from tests.fleet.checkers.traffic import find_impolite_requests
 from tests.fleet.evidence import HostDeath, Sample, Violation
-from tests.fleet.host import MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND, FleetHost
+from tests.fleet.host import FleetHost
+from tests.fleet.network.proxy import DatabaseProxy
 from tests.fleet.observer import SAMPLE_SECONDS, TableObserver
-from tests.fleet.proxy import DatabaseProxy
 from tests.fleet.simulator_process import SimulatorProcess, simulator_process
 from tests.postgres_server import PostgresServer, running_server
 from tests.sinks.webhook_receiver import SECRET, WebhookReceiver
@@ -154,6 +154,7 @@ class Fleet:
             may_lose_commits: The database itself was allowed to lose what it had acknowledged.
         """
         samples, observer = self.observer.samples, self.observer
+        caps = next(iter(self.hosts.values())).tables["api"]
         snapshots = await observer.list_snapshots()
         lines = {host.name: host.lines for host in self.hosts.values()}
         published = [
@@ -169,8 +170,8 @@ class Fleet:
             find_impolite_requests(
                 requests,
                 self.servers,
-                max_in_flight=MAX_IN_FLIGHT,
-                max_requests_per_second=MAX_REQUESTS_PER_SECOND,
+                max_in_flight=caps["max_in_flight"],
+                max_requests_per_second=caps["max_requests_per_second"],
             ),
             find_repeated_snapshots(snapshots),
             find_delivery_violations(await observer.list_deliveries(), self.received),

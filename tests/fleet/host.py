@@ -20,15 +20,13 @@ from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.plan.daemon_config import render_toml
 from tests.crash.change_signal import ChangeSignal
 from tests.crash.daemon_process import DAEMON, ENVIRONMENT, ROOT, DaemonProcess, daemon_process
-from tests.fleet.proxy import DatabaseProxy
+from tests.fleet.network.proxy import DatabaseProxy
 
-MAX_IN_FLIGHT = 32
-MAX_REQUESTS_PER_SECOND = 40.0
 SETTINGS: dict[str, dict[str, Any]] = {
     "api": {
         "developer_key": HeadquartersOptions().developer_key,
-        "max_in_flight": MAX_IN_FLIGHT,
-        "max_requests_per_second": MAX_REQUESTS_PER_SECOND,
+        "max_in_flight": 32,
+        "max_requests_per_second": 40.0,
     },
     "http": {"listen": "127.0.0.1:0"},
     "log": {"format": "json"},
@@ -91,8 +89,9 @@ class FleetHost:
         """The log of all its daemons."""
         return [line for life in self.lives for line in life.lines]
 
-    def configure(self) -> None:
-        """Write its configuration."""
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Its configuration, without offices and sinks."""
         tables: dict[str, dict[str, Any]] = {
             **SETTINGS,
             "state": {"database": f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"},
@@ -102,9 +101,13 @@ class FleetHost:
         for name, table in self.settings.items():
             tables[name] = {**tables.get(name, {}), **table}
         tables["api"] = {**tables["api"], "base_url": self.base_url}
+        return tables
+
+    def configure(self) -> None:
+        """Write its configuration."""
         self.directory.mkdir(exist_ok=True)
         self.config.touch(mode=0o600)
-        text = render_toml({**tables, "office": list(self.offices), "sink": list(self.sinks)})
+        text = render_toml({**self.tables, "office": list(self.offices), "sink": list(self.sinks)})
         self.config.write_text(text.lstrip(), encoding="utf-8")
 
     async def start(self, program: Sequence[str] = DAEMON, wrapper: Sequence[str] = ()) -> DaemonProcess:

@@ -9,9 +9,9 @@ from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
 from tests.fleet.evidence import HostDeath
 from tests.fleet.figures import FigureRecorder
 from tests.fleet.fleet import Fleet, make_offices, running_fleet
-from tests.fleet.moments import losing_a_commit
-from tests.fleet.proxy import DatabaseProxy
-from tests.fleet.stories import conclude, fleet_story
+from tests.fleet.network.proxy import DatabaseProxy
+from tests.fleet.stories.conclusion import conclude, fleet_story
+from tests.fleet.stories.moments import losing_a_commit
 
 pytestmark = fleet_story
 

@@ -8,8 +8,8 @@ import anyio
 from tests.fleet.evidence import HostDeath
 from tests.fleet.figures import FigureRecorder
 from tests.fleet.fleet import Fleet, make_offices, running_fleet
-from tests.fleet.moments import HostMoment, standing_at
-from tests.fleet.stories import OPEN_SECONDS, conclude, fleet_story
+from tests.fleet.stories.conclusion import OPEN_SECONDS, conclude, fleet_story
+from tests.fleet.stories.moments import HostMoment, at_moment
 
 pytestmark = fleet_story
 
@@ -32,7 +32,7 @@ async def strike(
     """Send each host the signal at its moment."""
     deaths = {}
     for name, moment in moments.items():
-        async with standing_at(fleet, name, moment):
+        async with at_moment(fleet, name, moment):
             fleet.hosts[name].send_signal(number)
             deaths[f"{story} {moment}"] = await fleet.record_death(name)
     return deaths

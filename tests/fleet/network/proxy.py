@@ -16,7 +16,7 @@ import anyio
 import anyio.abc
 from anyio.abc import SocketAttribute, SocketStream, UNIXSocketStream
 
-from tests.fleet.postgres_messages import ClientMessage, ClientMessageReader
+from tests.fleet.network.postgres_messages import ClientMessage, ClientMessageReader
 
 TIMEOUT_SECONDS = 120.0
 _CLOSE_BY_RESET = struct.pack("ii", 1, 0)

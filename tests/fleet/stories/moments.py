@@ -9,8 +9,8 @@ import anyio.abc
 
 from tests.fleet.evidence import Sample
 from tests.fleet.fleet import Fleet
-from tests.fleet.postgres_messages import COPY_DATA, ClientMessage
-from tests.fleet.proxy import Interception, Moment
+from tests.fleet.network.postgres_messages import COPY_DATA, ClientMessage
+from tests.fleet.network.proxy import Interception, Moment
 
 SLOW_SECONDS = 20.0
 """How long headquarters takes for the request in which a host is stopped."""
@@ -45,7 +45,7 @@ _PUBLISHING = {HostMoment.COPY, HostMoment.COMMIT, HostMoment.COMMITTED}
 
 
 @asynccontextmanager
-async def standing_at(fleet: Fleet, name: str, moment: HostMoment) -> AsyncIterator[str]:
+async def at_moment(fleet: Fleet, name: str, moment: HostMoment) -> AsyncIterator[str]:
     """A host that stands at this moment for the length of the block.
 
     Then the network goes on: a daemon that was stopped or killed within the block meets what was held there.

@@ -6,7 +6,7 @@ import anyio
 import psycopg
 import pytest
 
-from tests.fleet.proxy import DatabaseProxy, Moment
+from tests.fleet.network.proxy import DatabaseProxy, Moment
 from tests.postgres_server import PostgresServer, find_missing_requirement, running_server
 
 pytestmark = [
