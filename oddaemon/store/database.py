@@ -4,7 +4,7 @@ Nothing of SQLite is here, so that a second backend can stand beside `store/sqli
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -105,7 +105,7 @@ class ReadConnection(Protocol):
         """Why what is read may be incomplete, and what to do; "": it is not."""
         ...
 
-    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """All rows of a query, with the driver's own values. Each query sees what was committed before it.
 
         Raises:
@@ -116,9 +116,13 @@ class ReadConnection(Protocol):
 
     def stream(
         self, statement: TextClause, values: Mapping[str, Any], rows_per_batch: int
-    ) -> Iterator[list[Sequence[Any]]]:
+    ) -> Iterator[list[tuple[Any, ...]]]:
         """The same in batches, however many rows there are. Raises as `fetch` does, also in between.
 
         The rows are those of one state of the database.
         """
+        ...
+
+    def hold_state(self) -> AbstractContextManager[None]:
+        """All queries in the block see one state of the database."""
         ...

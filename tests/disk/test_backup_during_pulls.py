@@ -9,9 +9,10 @@ import pytest
 from oddaemon.core.model import Reader
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import make_virtual_loop
+from oddaemon.store.history.integrity import Verification
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.backup import back_up
-from oddaemon.store.sqlite.maintenance.integrity import Verification, verify
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.night import SMALL, SMILE, make_office_settings, night, time_after_start
 
 pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)

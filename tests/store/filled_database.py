@@ -9,6 +9,7 @@ from pathlib import Path
 from oddaemon.core.model import Balance, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import open_pulls, snapshots
+from oddaemon.store.database import Database
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_checkpoint, make_snapshot, make_state
@@ -22,7 +23,7 @@ def make_true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     return replace(sample, totals=compute_totals(sample.balances))
 
 
-async def fill_database(database: SqliteDatabase, guarantors: int = 30) -> None:
+async def fill_database(database: Database, guarantors: int = 30) -> None:
     """One office with three snapshots (new, changed, cleared guarantors), another with one and an open pull."""
     await register_offices(database, OFFICES)
     first = list(make_balances(guarantors))

@@ -13,10 +13,11 @@ from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, journal, retention, snapshots
+from oddaemon.store.history.integrity import IntegrityProblem
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.retention import PruneResult, prune
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.store.configured import register_offices
 from tests.store.filled_database import make_true_snapshot
 from tests.store.postgresql.engines import AnyDatabase

@@ -203,7 +203,7 @@ class HistoryReader:
     def _find_missing_of_either(self, first: HistoryDay, last: HistoryDay) -> MissingColumns:
         return self.find_missing_columns(first) | self.find_missing_columns(last)
 
-    def _fetch_office_rows(self, query: TextClause, office_id: str) -> list[Sequence[Any]]:
+    def _fetch_office_rows(self, query: TextClause, office_id: str) -> list[tuple[Any, ...]]:
         """Rows of an office, by its key.
 
         Raises:

@@ -1,6 +1,6 @@
 """A connection that reads from a PostgreSQL server, for one thread and without an event loop."""
 
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import count
 from typing import Any, TypeVar, cast
@@ -47,30 +47,37 @@ class PostgresReadConnection:
         self.where = where
         self._connection = connection
         self._numbers = count()
-        self._open_streams = 0
-        """They share a transaction."""
+        self._holders = 0
+        """Streams and blocks that share a transaction."""
 
-    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """As `ReadConnection.fetch`."""
         with self._translate_errors():
             return list(self._connection.execute(*bind_values(statement, values)).fetchall())
 
     def stream(
         self, statement: TextClause, values: Mapping[str, Any], rows_per_batch: int
-    ) -> Iterator[list[Sequence[Any]]]:
+    ) -> Iterator[list[tuple[Any, ...]]]:
         """As `ReadConnection.stream`. A cursor of the server's keeps the rows there; it needs a transaction."""
-        with self._translate_errors():
-            if not self._open_streams:
-                self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            self._open_streams += 1
-            try:
-                with self._connection.cursor(f"stream_{next(self._numbers)}") as cursor:
-                    cursor.execute(*bind_values(statement, values))
-                    while rows := cursor.fetchmany(rows_per_batch):
-                        yield list(rows)
-            finally:
-                self._open_streams -= 1
-                if not self._open_streams and not self._connection.closed:
+        name = f"stream_{next(self._numbers)}"
+        with self.hold_state(), self._translate_errors(), self._connection.cursor(name) as cursor:
+            cursor.execute(*bind_values(statement, values))
+            while rows := cursor.fetchmany(rows_per_batch):
+                yield list(rows)
+
+    @contextmanager
+    def hold_state(self) -> Iterator[None]:
+        """As `ReadConnection.hold_state`: one transaction, however many want it."""
+        if not self._holders:
+            with self._translate_errors():
+                self._connection.execute("BEGIN")
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders and not self._connection.closed:
+                with self._translate_errors():
                     self._connection.execute("ROLLBACK")
 
     @contextmanager

@@ -1,7 +1,7 @@
 """A connection that reads a file, for one thread and without an event loop."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,29 @@ class SqliteReadConnection:
         """The path."""
         return str(self.path)
 
-    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+    def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """As `ReadConnection.fetch`."""
         with translate_read_errors(self.path):
             return self._connection.execute(*bind_values(statement, values)).fetchall()
 
     def stream(
         self, statement: TextClause, values: Mapping[str, Any], rows_per_batch: int
-    ) -> Iterator[list[Sequence[Any]]]:
+    ) -> Iterator[list[tuple[Any, ...]]]:
         """As `ReadConnection.stream`."""
         with translate_read_errors(self.path):
             cursor = self._connection.execute(*bind_values(statement, values))
             while rows := cursor.fetchmany(rows_per_batch):
                 yield rows
+
+    @contextmanager
+    def hold_state(self) -> Iterator[None]:
+        """As `ReadConnection.hold_state`."""
+        with translate_read_errors(self.path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.rollback()
 
 
 @contextmanager

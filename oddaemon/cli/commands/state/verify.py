@@ -13,9 +13,19 @@ from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.store.errors import StoreError
+from oddaemon.store.history.integrity import IntegrityProblem, ProgressCallback, Verification
+from oddaemon.store.opening import is_postgresql, requiring_driver
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, Verification
-from oddaemon.store.sqlite.maintenance.integrity import verify as verify_database
+from oddaemon.store.sqlite.location import parse_database_path
+from oddaemon.store.sqlite.maintenance.integrity import verify as verify_file
+
+_FILE_ADVICE = (
+    "Keep a copy of the file, and restore the last backup that `oddaemon state verify --database BACKUP` finds intact."
+)
+_SERVER_ADVICE = (
+    "Keep a dump of it, and restore the last backup into a database of its own. `oddaemon state verify --config FILE` "
+    "verifies that one, if FILE names it."
+)
 
 app = typer.Typer()
 
@@ -29,21 +39,31 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    path = database or load_settings(config).state.path
+    url = str(database) if database else load_settings(config).state.database_url.reveal()
     try:
-        with translate_errors(path), progress_bar("verifying") as progress:
-            verification = verify_database(path.expanduser().resolve(), progress)
+        with progress_bar("verifying") as progress:
+            verification = _verify_database(url, progress)
     except StoreError as error:
         raise fail(str(error)) from error
     if as_json:
         print_json(_make_document(verification))
     else:
-        _print_result(verification)
+        _print_result(url, verification)
     if verification.problems:
         raise typer.Exit(ExitStatus.FAILED)
 
 
-def _print_result(verification: Verification) -> None:
+def _verify_database(url: str, progress: ProgressCallback | None) -> Verification:
+    if is_postgresql(url):
+        with requiring_driver():
+            from oddaemon.store.postgresql.integrity import verify as verify_server  # noqa: PLC0415 - of an extra
+        return verify_server(url, progress)
+    path = parse_database_path(url)
+    with translate_errors(path):
+        return verify_file(path.expanduser().resolve(), progress)
+
+
+def _print_result(url: str, verification: Verification) -> None:
     for problem in verification.problems:
         typer.echo(_format_problem(problem))
     counts = (
@@ -55,12 +75,12 @@ def _print_result(verification: Verification) -> None:
     read = ", ".join(format_count(number, noun) for number, noun in counts)
     if not verification.problems:
         typer.echo(f"{verification.database} is intact: revision {verification.revision}, {read}.")
-        return
-    typer.echo(
-        f"{verification.database} has {format_count(len(verification.problems), 'problem')} in {read}. Keep a copy of "
-        "the file, and restore the last backup that `oddaemon state verify --database BACKUP` finds intact.",
-        err=True,
-    )
+    else:
+        count = format_count(len(verification.problems), "problem")
+        advice = _SERVER_ADVICE if is_postgresql(url) else _FILE_ADVICE
+        typer.echo(f"{verification.database} has {count} in {read}. {advice}", err=True)
+    if verification.advice:
+        typer.echo(verification.advice)
 
 
 def _format_problem(problem: IntegrityProblem) -> str:
@@ -72,7 +92,7 @@ def _format_problem(problem: IntegrityProblem) -> str:
 
 def _make_document(verification: Verification) -> dict[str, object]:
     return {
-        "database": str(verification.database),
+        "database": verification.database,
         "valid": not verification.problems,
         "revision": verification.revision,
         "offices": verification.offices,

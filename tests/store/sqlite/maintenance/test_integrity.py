@@ -14,10 +14,11 @@ from oddaemon.core.model import MONEY_COLUMNS, Balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer
+from oddaemon.store.history.integrity import IntegrityProblem
 from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.golden import GoldenTexts
 from tests.store.configured import register_offices
 from tests.store.filled_database import fill_database, make_true_snapshot
