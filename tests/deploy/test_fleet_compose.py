@@ -1,4 +1,4 @@
-"""The daemons and the PostgreSQL of `deploy/compose.fleet.yaml` may do as little as possible, and nothing is missing."""
+"""The daemons and the PostgreSQL of `deploy/compose.fleet.yaml` may do little, and nothing is missing."""
 
 import shutil
 from pathlib import Path
