@@ -1,4 +1,4 @@
-"""Commands about the whole database file: forget an office, prune, vacuum. Each runs as a background job.
+"""Commands about the database as a whole: forget an office, prune, vacuum. Each runs as a background job.
 
 Nothing may write about an office while it is forgotten. So no configuration is applied meanwhile; a reload that removed
 the office has waited for its worker to end; its backfill jobs are cancelled here; and a courier in the middle of a
@@ -15,8 +15,8 @@ from oddaemon.admin.offline_commands import prune, vacuum_database
 from oddaemon.engine.backfill.service import BackfillService
 from oddaemon.engine.config.active_config import ActiveConfig
 from oddaemon.engine.offices.fleet_state import FleetState
-from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.maintenance import erase
+from oddaemon.store.database import Database
+from oddaemon.store.opening import get_upkeep
 from oddaemon.telemetry.events import OfficeErased
 from oddaemon.telemetry.events.base import Event
 
@@ -30,7 +30,7 @@ class DatabaseCommands:
     configuration: ActiveConfig
     backfill: BackfillService
     fleet: FleetState
-    database: SqliteDatabase
+    database: Database
     emit: Callable[[Event], None]
 
     async def forget(self, office_id: str, uid: int | None) -> str:
@@ -46,7 +46,7 @@ class DatabaseCommands:
         return await self.jobs.start("prune", "", uid, lambda: prune(self.database, older_than, self.fleet.now()))
 
     async def vacuum(self, uid: int | None) -> str:
-        """Start to rewrite the file."""
+        """Start to give back the space of deleted rows."""
         return await self.jobs.start("vacuum", "", uid, partial(vacuum_database, self.database))
 
     async def _erase(self, office_id: str) -> Document:
@@ -54,7 +54,7 @@ class DatabaseCommands:
             if office_id in settings.offices:
                 raise _reject_configured(office_id)
             await self.backfill.remove_office(office_id)
-            rows = await erase.erase_office(self.database, office_id)
+            rows = await get_upkeep(self.database).erase_office(office_id)
         count = sum(rows.values())
         self.emit(OfficeErased(office_id, count))
         return {"outcome": f"Deleted {count:,} rows of {office_id}.", "rows": rows}

@@ -3,27 +3,23 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-import anyio.to_thread
-
 from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
 from oddaemon.core.suggestions import suggest_name
 from oddaemon.store import outbox, retention
 from oddaemon.store.database import Database
-from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.copy import get_size_bytes
-from oddaemon.store.sqlite.disk_space import format_size
-from oddaemon.store.sqlite.maintenance import vacuum
+from oddaemon.store.opening import get_upkeep
 from oddaemon.telemetry.events import DeliverySkipped
 from oddaemon.telemetry.events.base import Event
 
 
-async def prune(database: SqliteDatabase, days: int, now: datetime) -> Document:
+async def prune(database: Database, days: int, now: datetime) -> Document:
     """Delete what is older than `days` days.
 
     Raises:
         StoreError: As `retention.prune`.
     """
     pruned = await retention.prune(database, now - timedelta(days=days))
+    await get_upkeep(database).reclaim_pruned()
     outcome = (
         f"Deleted what was older than {days} days: {pruned.snapshots:,} snapshots, "
         f"{pruned.versions:,} versions of balances, {pruned.backfilled_days:,} past days, "
@@ -32,17 +28,13 @@ async def prune(database: SqliteDatabase, days: int, now: datetime) -> Document:
     return {"outcome": outcome}
 
 
-async def vacuum_database(database: SqliteDatabase) -> Document:
-    """Rewrite the database file without its free pages.
+async def vacuum_database(database: Database) -> Document:
+    """Give back the space of deleted rows.
 
     Raises:
-        StoreError: As `vacuum.vacuum`.
+        StoreError: As `Upkeep.vacuum`.
     """
-    size_before = await anyio.to_thread.run_sync(get_size_bytes, database.path)
-    await vacuum.vacuum(database)
-    size_after = await anyio.to_thread.run_sync(get_size_bytes, database.path)
-    outcome = f"Vacuumed {database.path}: {format_size(size_before)} before, {format_size(size_after)} now."
-    return {"outcome": outcome}
+    return {"outcome": await get_upkeep(database).vacuum()}
 
 
 def require_sink(sink: str, names: Iterable[str]) -> None:

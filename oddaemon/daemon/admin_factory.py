@@ -12,13 +12,13 @@ from oddaemon.admin.inspection import StatusService
 from oddaemon.admin.office_commands import CommandService, ReloadFunction
 from oddaemon.admin.sink_commands import SinkCommands
 from oddaemon.daemon.services import DaemonContext, Services
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.database import Database
 
 
 def make_admin_services(
     context: DaemonContext,
     services: Services,
-    database: SqliteDatabase,
+    database: Database,
     tasks: anyio.abc.TaskGroup,
     reload: ReloadFunction,
 ) -> AdminServices:

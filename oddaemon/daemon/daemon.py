@@ -33,7 +33,8 @@ from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import LoadResult, Settings
 from oddaemon.sftp.receiver import ReceiverError, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.database import Database
+from oddaemon.store.opening import open_database
 from oddaemon.store.sqlite.open_mark import LOST_LOG_ADVICE
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.events import (
@@ -100,7 +101,7 @@ class Daemon:
         self._listening = listening
         self._receiver = receiver
         self._scope = anyio.CancelScope()
-        self._database: SqliteDatabase | None = None
+        self._database: Database | None = None
         self._services: Services | None = None
         self._admin: AdminServices | None = None
 
@@ -204,21 +205,21 @@ class Daemon:
         host, port = await background.start("listener", listener)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    async def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
+    async def _open_database(self, stack: AsyncExitStack) -> Database:
         database = await stack.enter_async_context(
-            SqliteDatabase.open(self.settings.state.database_url.reveal(), self.lifecycle.health.report_failure)
+            open_database(self.settings.state.database_url.reveal(), self.lifecycle.health.report_failure)
         )
         opened = database.open_result
         previous_file = None if opened.previous_file is None else str(opened.previous_file)
         self._telemetry.emit(StoreOpened(opened.is_new, opened.previous_revision, previous_file))
         if opened.has_lost_log:
-            self._telemetry.emit(StoreLogLost(str(database.path), LOST_LOG_ADVICE))
+            self._telemetry.emit(StoreLogLost(database.where, LOST_LOG_ADVICE))
         if opened.exposed_mode is not None:
-            self._telemetry.emit(StoreMadePrivate(str(database.path), f"{opened.exposed_mode:04o}"))
+            self._telemetry.emit(StoreMadePrivate(database.where, f"{opened.exposed_mode:04o}"))
         self._database = database
         return database
 
-    async def _run_services(self, database: SqliteDatabase, listen: str, warnings: Sequence[str]) -> None:
+    async def _run_services(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
         """Apply the configuration, and run until drained."""
         lifecycle, context = self.lifecycle, self._context
         async with anyio.create_task_group() as tasks:

@@ -32,7 +32,6 @@ from oddaemon.settings.values.url import split_listen
 from oddaemon.sftp.receiver import ReceiverOptions, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
-from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry
 
@@ -103,7 +102,7 @@ class Services:
         self._emit(event)
 
 
-def start_background_tasks(context: DaemonContext, database: SqliteDatabase, background: BackgroundTasks) -> None:
+def start_background_tasks(context: DaemonContext, database: Database, background: BackgroundTasks) -> None:
     """Start what runs beside the offices: journal, store health, maintenance, freshness monitor, heartbeat pings."""
     settings, fleet, emit, health = context.settings, context.fleet, context.telemetry.emit, context.lifecycle.health
     jobs = build_jobs(settings, database, fleet, health.report_failure, emit)

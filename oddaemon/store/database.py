@@ -1,14 +1,16 @@
-"""What the tables' modules need of a database, whichever program keeps it.
+"""What is needed of a database, whichever program keeps it.
 
-Nothing of SQLite is here, so that a second backend can stand beside `store/sqlite`.
+`store/sqlite` and `store/postgresql` implement it, and `store/opening.py` chooses.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import anyio
 from sqlalchemy import Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,11 +40,26 @@ class OpenResult:
 
 
 class Database(Protocol):
-    """An open database: one connection that writes, one that reads, each with one user at a time."""
+    """An open database: one connection that writes, one that reads, each with one user at a time.
+
+    Attributes:
+        maintenance_lock: held by a job that works on the database as a whole. Ordinary writes do not need it.
+        open_result: what had to be done when it was opened.
+        slowest_write_seconds: the longest write since it was last set to 0.
+    """
+
+    maintenance_lock: anyio.Lock
+    open_result: OpenResult
+    slowest_write_seconds: float
 
     @property
     def where(self) -> str:
-        """Which database this is, for messages: the path of a file."""
+        """Which database this is, for messages: the path of a file, or servers and name; never a password."""
+        ...
+
+    @property
+    def writing_since(self) -> float | None:
+        """When the current write began, on the event loop's clock; None: there is none."""
         ...
 
     @property
@@ -125,4 +142,90 @@ class ReadConnection(Protocol):
 
     def hold_state(self) -> AbstractContextManager[None]:
         """All queries in the block see one state of the database."""
+        ...
+
+
+class Upkeep(Protocol):
+    """What an open database needs beside its rows, and what can be done with it as a whole."""
+
+    @property
+    def slow_advice(self) -> str:
+        """What to do when writes are slow."""
+        ...
+
+    @property
+    def can_back_up(self) -> bool:
+        """Whether `back_up` does it."""
+        ...
+
+    @property
+    def jobs(self) -> Mapping[str, Callable[[], Awaitable[str]]]:
+        """The jobs of `[maintenance]` that only this kind of database has, by name.
+
+        Each returns its result as a sentence, and raises a `StoreError` if it fails.
+        """
+        ...
+
+    async def require_healthy(self) -> None:
+        """Check that it can still be used and no write is stuck, between writes.
+
+        Raises:
+            DatabaseUnusable: `on_error` of the database was called with it.
+        """
+        ...
+
+    async def try_writing(self) -> None:
+        """Do the smallest possible write.
+
+        Raises:
+            DatabaseUnusable: it cannot be written; `on_error` of the database was called with it.
+        """
+        ...
+
+    def get_log_bytes(self) -> int | None:
+        """The size of its write-ahead log; None: that is not ours to watch."""
+        ...
+
+    async def reclaim_pruned(self) -> None:
+        """Make the space of many deleted rows usable again.
+
+        Raises:
+            DatabaseUnusable: it fails; nothing is lost.
+        """
+        ...
+
+    async def vacuum(self) -> str:
+        """Give back the space of deleted rows; returns the result as a sentence.
+
+        Raises:
+            DatabaseUnusable: it fails; nothing is lost.
+        """
+        ...
+
+    async def back_up(self, directory: Path, keep: int, now: datetime) -> str:
+        """Make a backup in a directory, and delete the oldest; returns the result as a sentence.
+
+        Raises:
+            StoreError: it fails, or this kind of database has other tools for it.
+        """
+        ...
+
+    async def erase_office(self, office_id: str) -> dict[str, int]:
+        """Erase everything that is stored about an office. No worker may run for it.
+
+        Returns:
+            The number of deleted rows by table, without tables that had none.
+
+        Raises:
+            OfficeUnknown: nothing is stored for it.
+            DatabaseUnusable: it failed; run it again.
+        """
+        ...
+
+    async def read_info(self) -> dict[str, object]:
+        """Sizes, counts and versions, with nothing of its data.
+
+        Raises:
+            DatabaseUnusable: it cannot be read.
+        """
         ...

@@ -4,13 +4,14 @@ A state is one JSON text, so its shape belongs to the core. The plain columns be
 with the sqlite3 shell; nothing reads them back.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import PublishedSnapshot
@@ -23,6 +24,8 @@ from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.outbox import write_sinks
 from oddaemon.store.values import SNAPSHOT_COLUMNS, encode_json, parse_snapshot
 
+_IMPLICIT_PARENTS = {"historical_balance": ("snapshot", schema.historical_snapshot)}
+"""References without a foreign key: by table, the column and the parent."""
 _decoder = msgspec.json.Decoder(OfficeState)
 
 _REGISTER = make_statement(
@@ -157,3 +160,54 @@ async def save_config(
     async with db.transaction() as connection:
         await write_offices(connection, names)
         await write_sinks(connection, sinks, now)
+
+
+def list_office_tables() -> list[Table]:
+    """Every table with data of an office: referring tables before the tables they refer to, `office` last."""
+    found = [table for table in reversed(schema.metadata.sorted_tables) if _find_parent(table) is not None]
+    return [*sorted(found, key=lambda table: table.name not in _IMPLICIT_PARENTS), schema.office]
+
+
+async def delete_office_rows(connection: AsyncConnection, key: int) -> Counter[str]:
+    """Delete everything of an office but its own row.
+
+    Args:
+        connection: In a transaction.
+        key: The office's.
+
+    Returns:
+        The number of deleted rows by table, without tables that had none.
+    """
+    deleted = Counter[str]()
+    for table in list_office_tables()[:-1]:
+        result = await connection.execute(table.delete().where(_build_office_filter(table, key)))
+        deleted[table.name] = result.rowcount
+    return +deleted
+
+
+async def delete_office(connection: AsyncConnection, key: int) -> None:
+    """Delete the office's own row, once nothing refers to it."""
+    await connection.execute(schema.office.delete().where(schema.office.c.key == key))
+
+
+def _build_office_filter(table: Table, key: int) -> ColumnElement[bool]:
+    """The condition for the rows of an office in one of its tables."""
+    link = _find_parent(table)
+    assert link is not None, "the table refers to an office"
+    column, parent = link
+    if parent is schema.office:
+        return table.c[column] == key
+    (primary,) = parent.primary_key
+    return table.c[column].in_(select(primary).where(_build_office_filter(parent, key)))
+
+
+def _find_parent(table: Table) -> tuple[str, Table] | None:
+    """The column and the parent table through which its rows belong to an office."""
+    if "office" in table.c:
+        return "office", schema.office
+    if table.name in _IMPLICIT_PARENTS:
+        return _IMPLICIT_PARENTS[table.name]
+    for foreign in table.foreign_keys:
+        if _find_parent(foreign.column.table) is not None:
+            return foreign.parent.name, foreign.column.table
+    return None

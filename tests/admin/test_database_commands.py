@@ -18,10 +18,10 @@ from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.journal import list_latest
+from oddaemon.store.offices import list_office_tables
 from oddaemon.store.opening import open_history
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.maintenance.erase import list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, make_sink_settings
 from tests.engine.night import SMALL, SMILE, make_office_settings, night, replace_offices

@@ -15,6 +15,7 @@ from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from oddaemon.store.sqlite.maintenance.integrity import verify
+from oddaemon.store.sqlite.upkeep import SqliteUpkeep
 from tests.store.configured import register_offices
 from tests.store.filled_database import make_filled_database, make_true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
@@ -144,7 +145,8 @@ async def test_a_file_that_another_program_made_smaller_is_sound(database: Sqlit
 
 async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: SqliteDatabase) -> None:
     incidents: list[StoreError] = []
-    assert await _check_integrity(database, incidents.append) == "The database is intact."
+    check = SqliteUpkeep(database).jobs["integrity_check"]
+    assert await _check_integrity(check, incidents.append) == "The database is intact."
     assert incidents == []
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
@@ -152,7 +154,7 @@ async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: 
         file.seek((page - 1) * PAGE_BYTES)
         file.write(b"\xff" * PAGE_BYTES)
     with pytest.raises(DatabaseUnusable, match="the file is damaged"):
-        await _check_integrity(database, incidents.append)
+        await _check_integrity(check, incidents.append)
     assert [error.is_transient for error in incidents] == [False]
 
 

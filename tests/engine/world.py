@@ -147,6 +147,7 @@ class World:
     def database(self) -> SqliteDatabase:
         """The daemon's own connection."""
         assert self.daemon._database is not None, "it was not opened"
+        assert isinstance(self.daemon._database, SqliteDatabase)
         return self.daemon._database
 
     @property

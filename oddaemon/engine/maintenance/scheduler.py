@@ -11,7 +11,8 @@ A run that cannot start when it is due:
   its `grace` allows that; after a start it waits a minute, so that a daemon that is restarted again and again reaches
   its offices first. A killed run counts as missed.
 - The same job is still running: no second run.
-- Another job or a command uses the database file: the job waits. Exclusive jobs run in the order of their due times.
+- Another job or a command uses the database as a whole: the job waits. Exclusive jobs run in the order of their due
+  times.
 - The clock was set back: a finished run is not repeated, unless the clock had been wrong by more than an hour.
 - On the day when clocks go forward, a time that does not exist comes an hour later by the clock. When clocks go back, a
   job whose time comes twice runs the first time only, unless its hours contain a `*`, which means an interval.
@@ -26,9 +27,9 @@ import anyio
 from apscheduler.triggers.cron import CronTrigger
 
 from oddaemon.engine.tasks import BackgroundTasks, run_guarded
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.maintenance_runs import JobRun, load_runs, save_run
-from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import MaintenanceFailed, MaintenanceFinished, MaintenancePlanned, MaintenanceSkipped
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
@@ -57,7 +58,7 @@ class MaintenanceJob:
     grace: timedelta | None = None
     """How late a missed run may start. None: however late."""
     is_exclusive: bool = True
-    """Whether it uses the database file, which one job at a time may."""
+    """Whether it uses the database as a whole, which one job at a time may."""
     is_retried: bool = False
     """Whether a failed run is repeated until one succeeds, instead of at the next due time."""
 
@@ -86,7 +87,7 @@ class CronSchedule:
 
 
 async def run_maintenance(
-    database: SqliteDatabase,
+    database: Database,
     jobs: Sequence[MaintenanceJob],
     now: Callable[[], datetime],
     emit: Callable[[Event], None],
@@ -123,7 +124,7 @@ class _JobRunner:
     seen_at: datetime
     """All due times up to this one are done or skipped."""
     succeeded_at: datetime | None
-    database: SqliteDatabase
+    database: Database
     now: Callable[[], datetime]
     emit: Callable[[Event], None]
 

@@ -12,10 +12,9 @@ from typing import TypeVar
 import anyio
 
 from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.store.database import Database, Upkeep
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import SqliteDatabase
-from oddaemon.store.sqlite.location import get_wal_bytes
-from oddaemon.store.sqlite.maintenance.health_check import require_healthy, try_writing
+from oddaemon.store.opening import get_upkeep
 from oddaemon.telemetry.events import StoreFailed, StoreMeasured, StoreRecovered, StoreSlow
 from oddaemon.telemetry.events.base import Event
 
@@ -80,7 +79,7 @@ class StoreHealth:
         self._failure_event = anyio.Event()
         self._emit(StoreRecovered((self._now() - previous.since).total_seconds(), self._is_running()))
 
-    async def watch(self, database: SqliteDatabase, check_interval_seconds: float) -> None:
+    async def watch(self, database: Database, check_interval_seconds: float) -> None:
         """Check an open database until cancelled: at this interval, and at once after a reported failure."""
         while True:
             with anyio.move_on_after(check_interval_seconds):
@@ -118,24 +117,25 @@ class StoreHealth:
             seconds = min(2 * seconds, OPEN_SECONDS_MAX)
         return None
 
-    async def _check(self, database: SqliteDatabase) -> None:
+    async def _check(self, database: Database) -> None:
+        upkeep = get_upkeep(database)
         slowest_seconds, database.slowest_write_seconds = database.slowest_write_seconds, 0.0
         if slowest_seconds > SLOW_SECONDS:
-            self._emit(StoreSlow(slowest_seconds, "Check what else uses this disk, and whether the disk is failing."))
+            self._emit(StoreSlow(slowest_seconds, upkeep.slow_advice))
         try:
-            self._measure(database)
-            await require_healthy(database)
+            self._measure(upkeep)
+            await upkeep.require_healthy()
             if self.incident is None or not self.incident.error.is_transient:
                 return
-            await try_writing(database)
+            await upkeep.try_writing()
         except StoreError as error:
             self.report_failure(error)
         else:
             self.report_recovery()
 
-    def _measure(self, database: SqliteDatabase) -> None:
+    def _measure(self, upkeep: Upkeep) -> None:
         """Report the size of the write-ahead log if it changed."""
-        wal_bytes = get_wal_bytes(database.path)
-        if wal_bytes != self._wal_bytes:
+        wal_bytes = upkeep.get_log_bytes()
+        if wal_bytes is not None and wal_bytes != self._wal_bytes:
             self._emit(StoreMeasured(wal_bytes))
             self._wal_bytes = wal_bytes

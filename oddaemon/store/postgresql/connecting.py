@@ -48,6 +48,7 @@ SESSION_SETTINGS: Mapping[str, str] = {
     "row_security": "off",
 }
 WRITER_SETTINGS = {"statement_timeout": "30s"}
+MAINTENANCE_SETTINGS = {"statement_timeout": "0"}
 READER_SETTINGS = {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}
 
 

@@ -9,8 +9,9 @@ be opened again, and everything be read again: meanwhile another host may have t
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
@@ -23,6 +24,7 @@ from oddaemon.core.dsn import Dsn
 from oddaemon.store.database import ErrorCallback, OpenResult
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.postgresql.connecting import (
+    MAINTENANCE_SETTINGS,
     READER_SETTINGS,
     WRITER_SETTINGS,
     ServerFacts,
@@ -47,6 +49,9 @@ TRANSACTION_SECONDS = 60.0
 """From BEGIN to COMMIT; a publish takes about 0.05 s."""
 
 T = TypeVar("T")
+
+ConnectionFactory = Callable[[Mapping[str, str]], AbstractAsyncContextManager[StatementConnection]]
+"""Opens one more connection to the same database, with these settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,15 @@ class PostgresDatabase:
     """
 
     def __init__(
-        self, where: str, facts: ServerFacts, connections: _Connections, on_error: ErrorCallback | None = None
+        self,
+        connections: _Connections,
+        facts: ServerFacts,
+        open_more: ConnectionFactory,
+        on_error: ErrorCallback | None = None,
     ) -> None:
-        self.where = where
+        self.where = connections.reader.plain.where
         self.facts = facts
+        self._open_more = open_more
         self.open_result = OpenResult()
         self.maintenance_lock = anyio.Lock()
         self.writing_since: float | None = None
@@ -128,7 +138,7 @@ class PostgresDatabase:
             reader = await stack.enter_async_context(_open_lane(dsn, application_name, READER_SETTINGS))
             connections = _Connections(reader, writer, turns, keeper)
             await require_own_sessions(connections.list_all())
-            database = cls(dsn.where, facts, connections, on_error)
+            database = cls(connections, facts, partial(open_connection, dsn, application_name), on_error)
             database.open_result = open_result
             yield database
 
@@ -149,7 +159,9 @@ class PostgresDatabase:
             facts = await read_facts(reader.plain)
             require_usable(facts, dsn.where, is_for_writing=False)
             await require_newest(reader.plain)
-            yield cls(dsn.where, facts, _Connections(reader))
+            yield cls(
+                _Connections(reader), facts, partial(open_connection, dsn, application_name, is_for_writing=False)
+            )
 
     @property
     def dialect(self) -> PostgresDialect:
@@ -204,28 +216,13 @@ class PostgresDatabase:
             with self._guard_write(STATEMENT_SECONDS):
                 return await fetch_rows(writer.driver, statement, values)
 
-    async def execute_long(self, statement: str, seconds: float) -> None:
-        """Run a statement of maintenance, outside of a transaction, on the connection that writes.
-
-        It does not count as a slow write.
-
-        Args:
-            statement: without parameters.
-            seconds: that it may take.
+    def open_maintenance_connection(self) -> AbstractAsyncContextManager[StatementConnection]:
+        """One more connection, whose statements the server does not bound: for `execute_long`.
 
         Raises:
-            DatabaseLost, DatabaseUnusable: as `execute_one`.
+            DatabaseUnusable: the server has none left, or cannot be reached.
         """
-        writer = self._require_writer().plain
-        async with writer.lock:
-            with self._guard_write(seconds + STATEMENT_SECONDS, is_timed=False):
-                await writer.driver.execute(f"SET statement_timeout = '{seconds:.0f}s'".encode())
-                try:
-                    await writer.driver.execute(statement.encode())
-                finally:
-                    await writer.driver.execute(
-                        f"SET statement_timeout = '{WRITER_SETTINGS['statement_timeout']}'".encode()
-                    )
+        return self._open_more(MAINTENANCE_SETTINGS)
 
     async def select(self, query: Executable, parse: Callable[[Row[Any]], T]) -> list[T]:
         """As `Database.select`."""
@@ -257,16 +254,14 @@ class PostgresDatabase:
             raise
 
     @contextmanager
-    def _guard_write(self, seconds: float, *, is_timed: bool = True) -> Iterator[None]:
-        began = anyio.current_time()
-        self.writing_since = began if is_timed else None
+    def _guard_write(self, seconds: float) -> Iterator[None]:
+        self.writing_since = began = anyio.current_time()
         try:
             with self.report_errors(), self._require_writer().plain.guard_call(seconds):
                 yield
         finally:
             self.writing_since = None
-            if is_timed:
-                self.slowest_write_seconds = max(self.slowest_write_seconds, anyio.current_time() - began)
+            self.slowest_write_seconds = max(self.slowest_write_seconds, anyio.current_time() - began)
 
     def _require_writer(self) -> _Lane:
         if self._connections.writer is None:
@@ -295,11 +290,20 @@ async def _open_lane(
         try:
             yield _Lane(plain, connection)
         finally:
-            with anyio.CancelScope(shield=True), suppress(DatabaseUnusable, DBAPIError):
+            with anyio.CancelScope(shield=True):
                 # The current user finishes first.
                 async with plain.lock:
-                    with plain.guard_call(STATEMENT_SECONDS):
-                        await connection.close()
+                    await _close(plain, connection)
+
+
+async def _close(plain: StatementConnection, connection: AsyncConnection) -> None:
+    with suppress(DatabaseUnusable, DBAPIError):
+        with plain.guard_call(STATEMENT_SECONDS):
+            await connection.close()
+        return
+    # Lost: SQLAlchemy must ask nothing of it.
+    await connection.invalidate()
+    await connection.close()
 
 
 def _ignore_error(_error: DatabaseUnusable) -> None:

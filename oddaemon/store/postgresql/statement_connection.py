@@ -79,6 +79,31 @@ class StatementConnection:
             with self.guard_call(STATEMENT_SECONDS):
                 return await fetch_rows(self.driver, statement, values)
 
+    async def execute_long(self, statement: str, seconds: float) -> None:
+        """Run a statement that may take long, and that can be cancelled: the connection ends with it.
+
+        Args:
+            statement: without parameters.
+            seconds: that it may take.
+
+        Raises:
+            DatabaseLost, DatabaseUnusable: as `execute`.
+        """
+        async with self.lock:
+            self._require_open()
+            StatementConnection.calls_in_flight += 1
+            try:
+                with self._note_loss(), translate_errors(self.where), anyio.fail_after(seconds):
+                    await self.driver.execute(statement.encode())
+            except TimeoutError:
+                self._end(SILENT.make_loss(self.where))
+                self._require_open()
+            except anyio.get_cancelled_exc_class():
+                self.sever()
+                raise
+            finally:
+                StatementConnection.calls_in_flight -= 1
+
     async def listen(self, channel: str) -> None:
         """Have the server report notifications of a channel, a plain name.
 

@@ -11,24 +11,18 @@ The proof is a scan for byte patterns of the office (`residue_scan`): they are i
 there afterwards. The process that erases has the database open; the process that scans must not.
 """
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import anyio.to_thread
-from sqlalchemy import ColumnElement, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.store import schema
 from oddaemon.store.errors import DatabaseUnusable, OfficeUnknown
+from oddaemon.store.offices import delete_office, delete_office_rows
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.residue_scan import ResidueScan
 from oddaemon.store.sqlite.maintenance.vacuum import SECURE_DELETE, require_vacuum_space, truncate_wal, vacuum
-
-_IMPLICIT_PARENTS = {"historical_balance": ("snapshot", schema.historical_snapshot)}
-"""References without a foreign key: by table, the column and the parent."""
 
 EraseFunction = Callable[[str, str], Awaitable[Mapping[str, int]]]
 """Erases an office (its id) from the database at a URL; returns the number of rows deleted, by table."""
@@ -105,12 +99,12 @@ async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
     await require_vacuum_space(db)
     async with _secure_delete(db):
         async with db.transaction() as connection:
-            rows = await _delete_rows(connection, key)
+            rows = await delete_office_rows(connection, key)
         with _explain_interruption(office_id, "run `oddaemon state vacuum`, or `oddaemon office forget` again"):
             await vacuum(db)
         async with db.transaction() as connection:
-            rows += await _delete_rows(connection, key)
-            await connection.execute(schema.office.delete().where(schema.office.c.key == key))
+            rows += await delete_office_rows(connection, key)
+            await delete_office(connection, key)
         with _explain_interruption(office_id, "run `oddaemon state vacuum`"):
             await truncate_wal(db)
     return {**rows, "office": 1}
@@ -129,12 +123,6 @@ def _explain_interruption(office_id: str, next_step: str) -> Iterator[None]:
         ) from error
 
 
-def list_office_tables() -> list[Table]:
-    """Every table with data of an office: referring tables before the tables they refer to, `office` last."""
-    found = [table for table in reversed(schema.metadata.sorted_tables) if _find_parent(table) is not None]
-    return [*sorted(found, key=lambda table: table.name not in _IMPLICIT_PARENTS), schema.office]
-
-
 @asynccontextmanager
 async def _secure_delete(db: SqliteDatabase) -> AsyncIterator[None]:
     """Overwrite deleted data within the block; then restore the previous setting."""
@@ -144,34 +132,3 @@ async def _secure_delete(db: SqliteDatabase) -> AsyncIterator[None]:
         yield
     finally:
         await db.execute_one(f"PRAGMA secure_delete = {('OFF', 'ON', 'FAST')[previous]}")
-
-
-async def _delete_rows(connection: AsyncConnection, key: int) -> Counter[str]:
-    deleted = Counter[str]()
-    for table in list_office_tables()[:-1]:
-        result = await connection.execute(table.delete().where(_build_office_filter(table, key)))
-        deleted[table.name] = result.rowcount
-    return +deleted
-
-
-def _build_office_filter(table: Table, key: int) -> ColumnElement[bool]:
-    """The condition for the rows of an office in one of its tables."""
-    link = _find_parent(table)
-    assert link is not None, "the table refers to an office"
-    column, parent = link
-    if parent is schema.office:
-        return table.c[column] == key
-    (primary,) = parent.primary_key
-    return table.c[column].in_(select(primary).where(_build_office_filter(parent, key)))
-
-
-def _find_parent(table: Table) -> tuple[str, Table] | None:
-    """The column and the parent table through which its rows belong to an office."""
-    if "office" in table.c:
-        return "office", schema.office
-    if table.name in _IMPLICIT_PARENTS:
-        return _IMPLICIT_PARENTS[table.name]
-    for foreign in table.foreign_keys:
-        if _find_parent(foreign.column.table) is not None:
-            return foreign.parent.name, foreign.column.table
-    return None

@@ -15,12 +15,13 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, journal, offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable, OfficeUnknown
 from oddaemon.store.journal import JournalEntry
+from oddaemon.store.offices import list_office_tables
 from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import get_size_bytes
 from oddaemon.store.sqlite.maintenance import erase, vacuum
-from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office, list_office_tables
+from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.golden import GoldenTexts
 from tests.store.configured import register_offices
