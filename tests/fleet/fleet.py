@@ -251,31 +251,36 @@ async def running_fleet(
     """
     directory = Path(tempfile.mkdtemp(prefix="oddaemon-fleet-"))
     connections = {"max_connections": "100", **(server_settings or {})}
-    async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        server = stack.enter_context(running_server(has_port=True, settings=connections))
+    async with AsyncExitStack() as servers, anyio.create_task_group() as tasks, AsyncExitStack() as daemons:
+        servers.callback(shutil.rmtree, directory, ignore_errors=True)
+        server = servers.enter_context(running_server(has_port=True, settings=connections))
         plan = {"seed": SEED, "headquarters": {"base_seconds": 0.02, "query_seconds": 0.02}, "office": list(offices)}
-        simulator = await stack.enter_async_context(simulator_process(plan, directory, len(names)))
+        simulator = await servers.enter_async_context(simulator_process(plan, directory, len(names)))
         changes = ChangeSignal()
         observer = TableObserver(server.make_dsn(), changes.notify)
         receiver = WebhookReceiver()
-        url = await stack.enter_async_context(receiver.listening())
+        url = await tasks.start(_listen, receiver)
         hosts = {}
         for name, base_url in zip(names, simulator.base_urls, strict=True):
             proxy = DatabaseProxy(server.socket)
             await tasks.start(_serve, proxy)
             hosts[name] = FleetHost(
-                *(name, directory / name, proxy, base_url, changes, tasks, stack),
+                *(name, directory / name, proxy, base_url, changes, tasks, daemons),
                 offices=make_office_tables(offices),
                 sinks=[{"name": SINK, "kind": "webhook", "url": url, "secret": SECRET}],
                 settings=settings or {},
             )
         tasks.start_soon(observer.run, sample_seconds, name="observer")
-        try:
-            yield Fleet(server, simulator, observer, hosts, changes, tasks, receiver)
-        finally:
-            await anyio.to_thread.run_sync(_kill_all, list(hosts.values()))
-            tasks.cancel_scope.cancel()
+        # After the daemons' ends, and before those of what they use.
+        daemons.callback(tasks.cancel_scope.cancel)
+        daemons.callback(_kill_all, hosts)
+        yield Fleet(server, simulator, observer, hosts, changes, tasks, receiver)
+
+
+async def _listen(receiver: WebhookReceiver, *, task_status: anyio.abc.TaskStatus[str]) -> None:
+    async with receiver.listening() as url:
+        task_status.started(url)
+        await anyio.sleep_forever()
 
 
 async def _serve(proxy: DatabaseProxy, *, task_status: anyio.abc.TaskStatus[int]) -> None:
@@ -284,7 +289,7 @@ async def _serve(proxy: DatabaseProxy, *, task_status: anyio.abc.TaskStatus[int]
         await anyio.sleep_forever()
 
 
-def _kill_all(hosts: Sequence[FleetHost]) -> None:
+def _kill_all(hosts: Mapping[str, FleetHost]) -> None:
     """A process that is stopped ends, too."""
-    for life in chain.from_iterable(host.lives for host in hosts):
+    for life in chain.from_iterable(host.lives for host in hosts.values()):
         life.send_signal(signal.SIGKILL)
