@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import anyio
 
@@ -19,21 +20,29 @@ BUILD_SECONDS_PER_FAMILY = 0.0001
 """Twice the real time of building a world. The world starts after this time, so that due times are right."""
 
 
-async def run_simulator(plan: SimulatorPlan, *listen: str, on_ready: Callable[..., None]) -> None:
+async def run_simulator(
+    plan: SimulatorPlan,
+    listen: str,
+    *,
+    on_ready: Callable[[str], None],
+    name_client: Callable[[int], str] = lambda _: "?",
+) -> None:
     """Build the world, start it, serve until cancelled.
 
     Args:
         plan: The world.
-        listen: `HOST:PORT` on loopback; port 0 selects a free one. The log of the traffic says on which of several
-            addresses a request arrived.
-        on_ready: Called with the base URL of each address (`http://HOST:PORT/api/v1`) when requests are answered. All
-            seconds of the plan count from then, within the milliseconds that the call takes.
+        listen: `HOST:PORT` on loopback; port 0 selects a free one.
+        on_ready: Called with the base URL (`http://HOST:PORT/api/v1`) when requests are answered. All seconds of the
+            plan count from then, within the milliseconds that the call takes.
+        name_client: Returns the name of the program behind a client's port, for the log of the traffic.
 
     Raises:
-        OSError: The process cannot listen on an address.
-        ValueError: An address is not `HOST:PORT`.
+        OSError: The process cannot listen on the address.
+        ValueError: `listen` is not `HOST:PORT`.
     """
-    addresses = [_parse_address(each) for each in listen]
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"Cannot listen on {listen!r}: write HOST:PORT, for example 127.0.0.1:0.")
     clock = WorldClock(plan.base or datetime.now(UTC))
     start = clock.now() + timedelta(seconds=0 if plan.base else _estimate_build_seconds(plan))
     practices = [Practice(office.make_spec(start), clock) for office in plan.offices]
@@ -43,16 +52,9 @@ async def run_simulator(plan: SimulatorPlan, *listen: str, on_ready: Callable[..
         for practice in practices:
             tasks.start_soon(practice.run, name=f"practice {practice.spec.office_id}")
         tasks.start_soon(headquarters.run_uploads, name="uploads")
-        handler = ControlApi(headquarters)
-        ports = [await tasks.start(serve, handler, host.strip("[]"), port) for host, port in addresses]
-        on_ready(*(f"http://{host}:{port}{API_PREFIX}" for (host, _), port in zip(addresses, ports, strict=True)))
-
-
-def _parse_address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise ValueError(f"Cannot listen on {text!r}: write HOST:PORT, for example 127.0.0.1:0.")
-    return host, int(port)
+        server = partial(serve, ControlApi(headquarters), host.strip("[]"), int(port), name_client=name_client)
+        bound_port = await tasks.start(server)
+        on_ready(f"http://{host}:{bound_port}{API_PREFIX}")
 
 
 def build_headquarters(plan: SimulatorPlan, clock: WorldClock, practices: list[Practice]) -> Headquarters:

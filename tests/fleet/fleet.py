@@ -79,9 +79,9 @@ class Fleet:
         return [ReceivedDelivery(SINK, each["office"], each["delivery_id"]) for each in documents]
 
     @property
-    def servers(self) -> dict[str, str]:
-        """The host that uses each address of headquarters."""
-        return {host.server: host.name for host in self.hosts.values()}
+    def names(self) -> dict[str, str]:
+        """The name in the fleet of each host, by the name of its directory."""
+        return {name: host.name for name, host in self.hosts.items()}
 
     async def start(self, *names: str) -> None:
         """Start these hosts and wait until every office has found its place."""
@@ -165,11 +165,10 @@ class Fleet:
         found: list[Iterator[Violation]] = [
             find_broken_generations(samples),
             find_revived_members(samples),
-            find_requests_without_lease(samples, requests, self.servers),
+            find_requests_without_lease(samples, requests, self.names),
             find_unfenced_writes(await observer.list_writes()),
             find_impolite_requests(
                 requests,
-                self.servers,
                 max_in_flight=caps["max_in_flight"],
                 max_requests_per_second=caps["max_requests_per_second"],
             ),
@@ -255,17 +254,17 @@ async def running_fleet(
         servers.callback(shutil.rmtree, directory, ignore_errors=True)
         server = servers.enter_context(running_server(has_port=True, settings=connections))
         plan = {"seed": SEED, "headquarters": {"base_seconds": 0.02, "query_seconds": 0.02}, "office": list(offices)}
-        simulator = await servers.enter_async_context(simulator_process(plan, directory, len(names)))
+        simulator = await servers.enter_async_context(simulator_process(plan, directory))
         changes = ChangeSignal()
         observer = TableObserver(server.make_dsn(), changes.notify)
         receiver = WebhookReceiver()
         url = await tasks.start(_listen, receiver)
         hosts = {}
-        for name, base_url in zip(names, simulator.base_urls, strict=True):
+        for name in names:
             proxy = DatabaseProxy(server.socket)
             await tasks.start(_serve, proxy)
             hosts[name] = FleetHost(
-                *(name, directory / name, proxy, base_url, changes, tasks, daemons),
+                *(name, directory / name, proxy, simulator.base_url, changes, tasks, daemons),
                 offices=make_office_tables(offices),
                 sinks=[{"name": SINK, "kind": "webhook", "url": url, "secret": SECRET}],
                 settings=settings or {},

@@ -1,4 +1,4 @@
-"""One host of a fleet: its files, its daemon, its own way to the database and its own address of headquarters."""
+"""One host of a fleet: its files, its daemon, and its own way to the database."""
 
 import json
 import signal
@@ -15,7 +15,6 @@ import anyio.abc
 import httpx
 
 from oddaemon.settings import MAINTENANCE_JOBS
-from oddaemon.simulator.api.messages import API_PREFIX
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.plan.daemon_config import render_toml
 from tests.crash.change_signal import ChangeSignal
@@ -51,7 +50,7 @@ class FleetHost:
         name: Its name in the fleet.
         directory: Its files.
         proxy: Its way to the database.
-        base_url: Its address of headquarters.
+        base_url: The address of headquarters.
         offices: The `[[office]]` tables of its configuration; a test may change them and write them again.
         sinks: Its `[[sink]]` tables.
         settings: What differs from `SETTINGS`, by table.
@@ -78,11 +77,6 @@ class FleetHost:
     @property
     def socket(self) -> Path:
         return self.directory / "control.sock"
-
-    @property
-    def server(self) -> str:
-        """Its address of headquarters, as the log of the traffic calls it."""
-        return self.base_url.removeprefix("http://").removesuffix(API_PREFIX)
 
     @property
     def lines(self) -> list[dict[str, Any]]:

@@ -1,16 +1,19 @@
-"""Headquarters as a process of its own, with an address for each host, so that its log knows who sent a request.
+"""Headquarters as a process of its own, whose log knows which host sent a request.
 
-python -m tests.fleet.simulator_process PLAN.json ADDRESSES
+python -m tests.fleet.simulator_process PLAN.json
+
+All hosts use one address, as their configurations must be equal. A request is that of the process at the other end of
+its connection, and a process is that of the host whose directory holds its configuration.
 
 It ends with its standard input, so it never outlives the test.
 """
 
-import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -32,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 class SimulatorProcess:
     """The running simulator."""
 
-    base_urls: Sequence[str]
+    base_url: str
 
     async def run_aging(self, office_id: str) -> None:
         """Run aging in an office, to its end."""
@@ -54,7 +57,7 @@ class SimulatorProcess:
         return [_parse_request(each) for each in (await self._send("GET", "/-/requests"))["requests"]]
 
     async def _send(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        url = self.base_urls[0].removesuffix(API_PREFIX) + path
+        url = self.base_url.removesuffix(API_PREFIX) + path
         async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
             response = await client.request(method, url, json=body)
         assert response.is_success, response.text
@@ -69,19 +72,16 @@ def _parse_request(found: Mapping[str, Any]) -> RecordedRequest:
 
 
 @asynccontextmanager
-async def simulator_process(
-    plan: Mapping[str, Any], directory: Path, addresses: int
-) -> AsyncIterator[SimulatorProcess]:
+async def simulator_process(plan: Mapping[str, Any], directory: Path) -> AsyncIterator[SimulatorProcess]:
     """A simulator of this plan for the length of the block.
 
     Args:
         plan: As in a plan file.
         directory: Where the plan is written.
-        addresses: How many it listens on.
     """
     path = directory / "plan.json"
     path.write_bytes(msgspec.json.encode(plan))
-    command = [sys.executable, "-m", "tests.fleet.simulator_process", str(path), str(addresses)]
+    command = [sys.executable, "-m", "tests.fleet.simulator_process", str(path)]
     async with await anyio.open_process(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=None) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -89,18 +89,71 @@ async def simulator_process(
             line = b""
             while not line.endswith(b"\n"):
                 line += await process.stdout.receive()
-            yield SimulatorProcess(json.loads(line))
+            yield SimulatorProcess(line.decode().strip())
         finally:
             process.kill()
 
 
-async def run_process(path: Path, addresses: int) -> None:
+class ClientNames:
+    """Finds the host behind a port of this machine: Linux knows which process has which socket."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[int, str] = {}
+
+    def find(self, port: int) -> str:
+        """The host; `?`: its process has ended, or it is none."""
+        socket = _find_socket(port)
+        if socket is None:
+            return "?"
+        name = self._find_owner(socket)
+        if name is None:
+            self._hosts = _list_hosts()
+            name = self._find_owner(socket)
+        return name or "?"
+
+    def _find_owner(self, socket: str) -> str | None:
+        return next((host for pid, host in self._hosts.items() if socket in _list_files(pid)), None)
+
+
+def _find_socket(port: int) -> str | None:
+    """The socket that is bound to a port, as a link in /proc names it."""
+    ending = f":{port:04X}"
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(ending) and fields[9] != "0":
+            return f"socket:[{fields[9]}]"
+    return None
+
+
+def _list_hosts() -> dict[int, str]:
+    """Every daemon on this machine, by its process."""
+    hosts = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            arguments = (directory / "cmdline").read_bytes().split(b"\0")
+            if b"run" in arguments and b"--config" in arguments:
+                config = Path(arguments[arguments.index(b"--config") + 1].decode())
+                hosts[int(directory.name)] = config.parent.name
+    return hosts
+
+
+def _list_files(pid: int) -> set[str]:
+    found = set()
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found.add(str(link.readlink()))
+    return found
+
+
+async def run_process(path: Path) -> None:
     """Serve until standard input ends."""
     async with anyio.create_task_group() as tasks:
 
         async def serve() -> None:
-            listen = ["127.0.0.1:0"] * addresses
-            await run_simulator(read_plan(path), *listen, on_ready=lambda *urls: print(json.dumps(urls), flush=True))  # noqa: T201
+            names = ClientNames()
+            on_ready = partial(print, flush=True)
+            await run_simulator(read_plan(path), "127.0.0.1:0", on_ready=on_ready, name_client=names.find)
 
         tasks.start_soon(serve)
         await anyio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
@@ -108,4 +161,4 @@ async def run_process(path: Path, addresses: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(run_process, Path(sys.argv[1]), int(sys.argv[2]))
+    anyio.run(run_process, Path(sys.argv[1]))

@@ -115,5 +115,5 @@ async def test_headquarters_knows_which_host_asked() -> None:
         await daemon.wait_for_event("snapshot_published", times=3)
         fleet.hosts["b"].send_signal(signal.SIGKILL)
         requests = await fleet.simulator.list_requests()
-        assert {fleet.servers[request.server] for request in requests} == {"b"}
+        assert {request.client for request in requests} == {"b"}
         assert {request.office_id for request in requests} == {"office-0001", "office-0002"}

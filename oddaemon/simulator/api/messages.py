@@ -68,7 +68,7 @@ class BrokenConnection:
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One request as headquarters reads it. `remote` is the name of its connection, `server` the address it came to."""
+    """One request as headquarters reads it. `remote` is the name of its connection, `client` that of its sender."""
 
     method: str
     path: str
@@ -76,7 +76,7 @@ class ApiRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     remote: str = "?"
-    server: str = "?"
+    client: str = "?"
 
     @property
     def endpoint(self) -> Endpoint:

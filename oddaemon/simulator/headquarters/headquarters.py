@@ -93,7 +93,7 @@ class Headquarters:
             arrived_seconds=arrived.seconds,
             spacing_seconds=key.spacing_seconds if key else 0.0,
             connection=request.remote,
-            server=request.server,
+            client=request.client,
         )
         response: ApiResponse | None = None
         self.in_flight += 1

@@ -40,7 +40,7 @@ class RecordedRequest:
         retry_after_seconds: the Retry-After of the response.
         spacing_seconds: the pause that the key's permissions require between two requests; 0 for none.
         connection: name of the connection that carried it.
-        server: the address to which it came; one for each host, if each of several hosts uses its own.
+        client: name of the program that sent it, `?` when unknown.
     """
 
     key: str
@@ -56,7 +56,7 @@ class RecordedRequest:
     retry_after_seconds: float | None = None
     spacing_seconds: float = 0.0
     connection: str = "?"
-    server: str = "?"
+    client: str = "?"
 
 
 class ViolationKind(StrEnum):

@@ -7,6 +7,7 @@ loopback: there is no TLS, and the control API has no authentication.
 import math
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
@@ -31,6 +32,7 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
+    name_client: Callable[[int], str] = lambda _: "?",
     task_status: TaskStatus[int] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled.
@@ -39,6 +41,7 @@ async def serve(
         handler: Answers the requests.
         host: The address to listen on.
         port: The port; 0 selects a free one.
+        name_client: Returns the name of the program behind a client's port, for the log of the traffic.
         task_status: Started with the port when connections are accepted.
 
     Raises:
@@ -46,14 +49,13 @@ async def serve(
     """
     numbers = count(1)
 
+    async def serve_connection(stream: SocketStream) -> None:
+        peer_port = stream.extra(SocketAttribute.remote_port)  # noqa: S610 - Django's rule, anyio's extra
+        parser = RequestParser(f"connection {next(numbers)}", name_client(peer_port))
+        await _Connection(handler, stream, parser).run()
+
     async with await anyio.create_tcp_listener(local_host=host, local_port=port) as listener:
-        bound_port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - Django's rule, anyio's extra
-
-        async def serve_connection(stream: SocketStream) -> None:
-            parser = RequestParser(f"connection {next(numbers)}", f"{host}:{bound_port}")
-            await _Connection(handler, stream, parser).run()
-
-        task_status.started(bound_port)
+        task_status.started(listener.extra(SocketAttribute.local_port))  # noqa: S610 - as above
         await listener.serve(serve_connection)
 
 
@@ -68,12 +70,12 @@ class RequestParser:
 
     Args:
         remote: the name of the connection, given to each request.
-        server: the address to which it was made, given to each request.
+        client: the name of the program at its other end, given to each request.
     """
 
-    def __init__(self, remote: str, server: str = "?") -> None:
+    def __init__(self, remote: str, client: str = "?") -> None:
         self._remote = remote
-        self._server = server
+        self._client = client
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[ApiRequest]:
@@ -101,7 +103,7 @@ class RequestParser:
             return None
         body = bytes(self._buffer[body_start : body_start + body_bytes])
         del self._buffer[: body_start + body_bytes]
-        return replace(_make_request(request_line, headers, body, self._remote), server=self._server)
+        return replace(_make_request(request_line, headers, body, self._remote), client=self._client)
 
 
 class _Connection:

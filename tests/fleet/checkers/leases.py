@@ -8,6 +8,8 @@ from itertools import pairwise
 from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
 from tests.fleet.evidence import GONE, LeaseRow, OfficeWrite, Sample, Violation
 
+UNKNOWN = "?"
+"""In the log, a process that ended before it was looked at."""
 ONE_HOLDER = "I1"
 FENCED = "I2"
 SENDING_SECONDS = 1.5
@@ -56,7 +58,7 @@ def find_requests_without_lease(
     Args:
         samples: In order.
         requests: In any order.
-        hosts: The host that uses each address of the simulator.
+        hosts: The name in the fleet of each host, by the name that the log of the traffic has for it.
     """
     slack = timedelta(seconds=SENDING_SECONDS)
     ordered = sorted(requests, key=lambda request: request.arrived)
@@ -70,8 +72,9 @@ def find_requests_without_lease(
                 break
             near.append(sample.find_holder(request.office_id))
         names = {holder.host for holder in near if holder is not None}
-        if near and hosts[request.server] not in names:
-            sentence = f"{hosts[request.server]} asked at {request.arrived}, when {sorted(names)} held it"
+        host = hosts.get(request.client, request.client)
+        if near and host not in {*names, UNKNOWN}:
+            sentence = f"{host} asked at {request.arrived}, when {sorted(names)} held it"
             yield Violation(ONE_HOLDER, request.office_id, sentence)
 
 

@@ -1,7 +1,7 @@
 """I3 to I5 and I9: what headquarters sees of a fleet, and how soon a dead host's offices are asked by another."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,7 +27,6 @@ INVARIANTS = {
 
 def find_impolite_requests(
     requests: Sequence[RecordedRequest],
-    hosts: Mapping[str, str],
     *,
     max_in_flight: int,
     max_requests_per_second: float,
@@ -36,7 +35,6 @@ def find_impolite_requests(
 
     Args:
         requests: Of all hosts, in any order.
-        hosts: The host that uses each address of the simulator.
         max_in_flight: Agreed for all keys together.
         max_requests_per_second: The same.
     """
@@ -46,13 +44,11 @@ def find_impolite_requests(
         max_requests_per_second=max_requests_per_second,
         tolerance_seconds=TOLERANCE_SECONDS,
     ):
-        yield Violation(INVARIANTS[found.kind], found.request.key, f"{hosts[found.request.server]}: {found}")
-    yield from _find_requests_beside_abandoned_ones(requests, hosts)
+        yield Violation(INVARIANTS[found.kind], found.request.key, f"{found.request.client}: {found}")
+    yield from _find_requests_beside_abandoned_ones(requests)
 
 
-def _find_requests_beside_abandoned_ones(
-    requests: Sequence[RecordedRequest], hosts: Mapping[str, str]
-) -> Iterator[Violation]:
+def _find_requests_beside_abandoned_ones(requests: Sequence[RecordedRequest]) -> Iterator[Violation]:
     """A host asks while the office still computes what another host, which hung up, had asked."""
     for own in _group_by_office(requests).values():
         running: RecordedRequest | None = None
@@ -60,12 +56,12 @@ def _find_requests_beside_abandoned_ones(
             if (
                 running is not None
                 and running.executed_seconds is not None
-                and running.server != request.server
+                and running.client != request.client
                 and request.arrived_seconds < running.executed_seconds - TOLERANCE_SECONDS
             ):
                 sentence = (
-                    f"{hosts[request.server]} asked at {request.arrived_seconds:.2f} s, while what "
-                    f"{hosts[running.server]} had asked ran until {running.executed_seconds:.2f} s"
+                    f"{request.client} asked at {request.arrived_seconds:.2f} s, while what "
+                    f"{running.client} had asked ran until {running.executed_seconds:.2f} s"
                 )
                 yield Violation(ONE_IN_FLIGHT, request.office_id, sentence)
             if running is None or (request.executed_seconds or 0.0) >= (running.executed_seconds or 0.0):
@@ -91,9 +87,7 @@ class Takeover:
     """How long the mark of a request under way was to stand after the death; None: there was none."""
 
 
-def measure_takeovers(
-    death: HostDeath, requests: Sequence[RecordedRequest], hosts: Mapping[str, str]
-) -> list[Takeover]:
+def measure_takeovers(death: HostDeath, requests: Sequence[RecordedRequest]) -> list[Takeover]:
     """How each office that a dead host held went on, by office."""
     groups = _group_by_office(requests)
     found = []
@@ -101,11 +95,11 @@ def measure_takeovers(
         later = (
             each
             for each in groups.get(office, ())
-            if each.arrived_seconds > death.seconds and hosts[each.server] != death.host
+            if each.arrived_seconds > death.seconds and each.client != death.host
         )
         first = next(later, None)
         seconds = None if first is None else first.arrived_seconds - death.seconds
-        by = None if first is None else hosts[first.server]
+        by = None if first is None else first.client
         found.append(Takeover(office, seconds, by, death.open_seconds.get(office)))
     return found
 

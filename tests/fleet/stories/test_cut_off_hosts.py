@@ -40,7 +40,7 @@ async def test_hosts_that_are_cut_off_from_the_database(figures: FigureRecorder)
             await fleet.wait_until_settled(*fleet.hosts)
             requests = await fleet.simulator.list_requests()
             for name, (way, _) in CUTS.items():
-                back = find_first_request(fleet, name, requests, restored)
+                back = find_first_request(name, requests, restored)
                 figures.record(f"{seconds:g} s: {way}", "asking again after it", back, limit=BACK_SECONDS)
                 assert back <= BACK_SECONDS, f"{name} was silent for {back:.1f} s after {seconds} s of {way}"
         await conclude(fleet, figures, deaths)
@@ -58,10 +58,9 @@ async def cut_all(fleet: Fleet, seconds: float) -> dict[str, HostDeath]:
     return cut_off
 
 
-def find_first_request(fleet: Fleet, name: str, requests: list[RecordedRequest], since: float) -> float:
+def find_first_request(name: str, requests: list[RecordedRequest], since: float) -> float:
     """How long after this a host asked again."""
-    server = fleet.hosts[name].server
-    times = [each.arrived_seconds for each in requests if each.server == server and each.arrived_seconds > since]
+    times = [each.arrived_seconds for each in requests if each.client == name and each.arrived_seconds > since]
     assert times, f"{name} never asked again"
     return min(times) - since
 

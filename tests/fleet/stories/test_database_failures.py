@@ -111,7 +111,7 @@ async def measure_return(fleet: Fleet, figures: FigureRecorder, story: str) -> N
     firsts: dict[str, float] = {}
     for request in sorted(await fleet.simulator.list_requests(), key=lambda each: each.arrived_seconds):
         if request.arrived_seconds > returned:
-            firsts.setdefault(request.server, request.arrived_seconds - returned)
+            firsts.setdefault(request.client, request.arrived_seconds - returned)
     figures.record(story, "asking again", min(firsts.values()), limit=ASKING_SECONDS)
     figures.record(story, "asking again, last host", max(firsts.values()))
     assert min(firsts.values()) <= ASKING_SECONDS
