@@ -80,6 +80,16 @@ class DatabaseDamaged(DatabaseUnusable):
         )
 
 
+class DatabaseUnfinished(DatabaseUnusable):
+    """A copy of another database, in which rows are missing."""
+
+    def __init__(self, where: Path | str) -> None:
+        super().__init__(
+            f"The database {where} is an unfinished copy: `oddaemon state move` did not reach its end.",
+            "Set [state] database to the previous database, which is unchanged, and run `oddaemon state move` again.",
+        )
+
+
 class DatabaseReplaced(DatabaseUnusable):
     """The file was deleted or replaced while it was open: further writes would be lost."""
 

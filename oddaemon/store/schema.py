@@ -55,6 +55,9 @@ APPLICATION_ID = 0x6F646461
 REVISIONS = ("0001", "0002", "0003", "0004")
 """The migrations that this program knows, oldest first. Here, so that opening a database need not load Alembic."""
 
+UNFINISHED_REVISION = "unfinished"
+"""In place of the revision: rows are being copied into this database (`oddaemon.store.move`), and some are missing."""
+
 
 def _make_columns(kind: type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
     return [Column(name, kind, nullable=False) for name in names]

@@ -23,6 +23,7 @@ from oddaemon.store.errors import (
     DatabaseMissing,
     DatabaseNewer,
     DatabaseOlder,
+    DatabaseUnfinished,
     DatabaseUnusable,
     MigrationFailed,
     StoreError,
@@ -30,7 +31,7 @@ from oddaemon.store.errors import (
 from oddaemon.store.postgresql.connecting import SESSION_SETTINGS, write_settings
 from oddaemon.store.postgresql.errors import translate_errors
 from oddaemon.store.postgresql.statement_connection import Executor, StatementConnection
-from oddaemon.store.schema import REVISIONS, metadata
+from oddaemon.store.schema import REVISIONS, UNFINISHED_REVISION, metadata
 
 MIGRATIONS_LOCATION = "oddaemon.store:migrations"
 """Where Alembic finds the revisions."""
@@ -121,7 +122,10 @@ async def _read_revision(connection: Executor) -> str | None:
             "Create a database for oddaemon alone, or give it a schema of its own: add "
             "?options=-c%20search_path%3Doddaemon to the URL.",
         )
-    return _get_only(await connection.execute(_REVISION), connection.where)
+    revision = _get_only(await connection.execute(_REVISION), connection.where)
+    if revision == UNFINISHED_REVISION:
+        raise DatabaseUnfinished(connection.where)
+    return revision
 
 
 def _get_only(rows: Sequence[tuple[str]], where: str) -> str:

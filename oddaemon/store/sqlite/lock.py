@@ -8,8 +8,8 @@ never removed: a lock on a file without a name excludes no one.
 import fcntl
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +42,16 @@ async def hold_lock(database: Path) -> AsyncIterator[None]:
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_release, descriptor)
+
+
+@contextmanager
+def hold_lock_in_thread(database: Path) -> Iterator[None]:
+    """The same without an event loop. Raises as `hold_lock` does."""
+    descriptor = _acquire(database)
+    try:
+        yield
+    finally:
+        _release(descriptor)
 
 
 def get_lock_path(database: Path) -> Path:

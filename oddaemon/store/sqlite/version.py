@@ -12,8 +12,15 @@ from pathlib import Path
 
 from oddaemon.core.reporting.command_hints import START_DAEMON, START_DAEMON_ONCE
 from oddaemon.store.database import OpenResult
-from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, DatabaseNewer, DatabaseOlder, DatabaseUnusable
-from oddaemon.store.schema import APPLICATION_ID, REVISIONS, metadata
+from oddaemon.store.errors import (
+    DatabaseDamaged,
+    DatabaseMissing,
+    DatabaseNewer,
+    DatabaseOlder,
+    DatabaseUnfinished,
+    DatabaseUnusable,
+)
+from oddaemon.store.schema import APPLICATION_ID, REVISIONS, UNFINISHED_REVISION, metadata
 from oddaemon.store.sqlite.copy import open_read_only, read_pragma, require_consistent
 from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.location import get_wal_bytes
@@ -106,6 +113,8 @@ def read_revision(connection: sqlite3.Connection, path: Path, revisions: Sequenc
     if len(found) != 1:
         raise DatabaseDamaged(path, "its revision is missing")
     ((revision,),) = found
+    if revision == UNFINISHED_REVISION:
+        raise DatabaseUnfinished(path)
     if revision not in revisions:
         raise DatabaseNewer(
             f"The database {path} has revision {revision}, made by a newer oddaemon; "

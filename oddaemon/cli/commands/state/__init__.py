@@ -1,4 +1,4 @@
-"""`state`: maintenance of the database, beside a running daemon and without one."""
+"""`state`: maintenance of the database."""
 
 import typer
 
@@ -8,6 +8,7 @@ COMMANDS = (
     ("verify", "Verify every snapshot and backfilled day in the database: pages, versions, and totals to the cent."),
     ("backup", "Back up the database while the daemon works: one verified file (mode 0600). Patient data."),
     ("prune", "Delete data older than the retention period now. A running daemon does so every night."),
+    ("move", "Move the database to a PostgreSQL server, or back to a file, and compare every row. Patient data."),
     ("vacuum", "Rewrite the database: as small as possible, and without a trace of deleted data."),
 )
 """Name, and the first paragraph of the help of each command."""
