@@ -21,7 +21,7 @@ from oddaemon.store.column_types import PeerText, parse_optional_instant
 from oddaemon.store.database import Database
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered
-from oddaemon.store.outbox import write_sinks
+from oddaemon.store.outbox import delete_unwanted, write_sinks
 from oddaemon.store.values import SNAPSHOT_COLUMNS, encode_json, parse_snapshot
 
 _IMPLICIT_PARENTS = {"historical_balance": ("snapshot", schema.historical_snapshot)}
@@ -83,6 +83,35 @@ async def write_offices(connection: AsyncConnection, names: Mapping[str, str]) -
     await connection.execute(schema.office.update().values(wanted=False))
     if rows:
         await connection.execute(_REGISTER, rows)
+
+
+async def add(db: Database, names: Mapping[str, str]) -> None:
+    """Register these offices, which some host has configured. Others stay as they are.
+
+    Args:
+        db: The database.
+        names: The name of each office, by its id.
+    """
+    if names:
+        async with db.transaction() as connection:
+            # In one order on all hosts, which may start at the same moment.
+            rows = [{"id": office_id, "name": names[office_id]} for office_id in sorted(names)]
+            await connection.execute(_REGISTER, rows)
+
+
+async def remove_others(db: Database, names: Collection[str], sinks: Mapping[str, Collection[str]]) -> None:
+    """Mark every other office as not wanted, and delete every delivery that no sink wants any more.
+
+    Args:
+        db: The database.
+        names: The ids of all configured offices.
+        sinks: The ids of the offices of each sink.
+    """
+    async with db.transaction() as connection:
+        await connection.execute(
+            schema.office.update().where(schema.office.c.id.not_in(names), schema.office.c.wanted).values(wanted=False)
+        )
+        await delete_unwanted(connection, sinks)
 
 
 async def load_state(db: Database, office_id: str) -> OfficeState | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from oddaemon.store.database import Database, ErrorCallback, Upkeep
 from oddaemon.store.errors import StoreError
+from oddaemon.store.fleet.fence import FencedDatabase
 from oddaemon.store.history.reader import HistoryReader
 from oddaemon.store.sqlite import read_connection as sqlite_reading
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -78,6 +79,8 @@ def open_history(url: str) -> Iterator[HistoryReader]:
 
 def get_upkeep(database: Database) -> Upkeep:
     """The upkeep of an open database."""
+    if isinstance(database, FencedDatabase):
+        return get_upkeep(database.unfenced)
     if isinstance(database, SqliteDatabase):
         return SqliteUpkeep(database)
     from oddaemon.store.postgresql.connection import PostgresDatabase  # noqa: PLC0415 - needs an extra

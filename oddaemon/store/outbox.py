@@ -137,6 +137,13 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
     Deliveries that the configuration no longer wants are deleted, due or done: should they be wanted again, the sink
     starts from the current snapshot.
     """
+    await delete_unwanted(connection, wanted)
+    for sink, offices in wanted.items():
+        await start_offices(connection, sink, offices, now)
+
+
+async def delete_unwanted(connection: AsyncConnection, wanted: Mapping[str, Collection[str]]) -> None:
+    """Delete the deliveries that the configuration no longer wants, as part of a larger transaction."""
     await connection.execute(delete(schema.delivery).where(_delivery.sink.not_in(wanted)))
     await connection.execute(delete(schema.sink).where(_sink.name.not_in(wanted)))
     for sink, offices in wanted.items():
@@ -144,9 +151,13 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
         await connection.execute(
             delete(schema.delivery).where(_delivery.sink == sink, _delivery.office.not_in(office_keys))
         )
-        names = {"sink": sink, "offices": list(offices)}
-        for office_key, snapshot_id in (await connection.execute(_NEVER_DELIVERED, names)).all():
-            await enqueue(connection, office_key, snapshot_id, [sink], now)
+
+
+async def start_offices(connection: AsyncConnection, sink: str, offices: Collection[str], now: datetime) -> None:
+    """Enqueue the current snapshot of each office that is new to the sink, as part of a larger transaction."""
+    names = {"sink": sink, "offices": list(offices)}
+    for office_key, snapshot_id in (await connection.execute(_NEVER_DELIVERED, names)).all():
+        await enqueue(connection, office_key, snapshot_id, [sink], now)
 
 
 async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -> SinkQueue:

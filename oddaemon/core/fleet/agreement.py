@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from oddaemon.core.fleet.member import Member
 
+NAMES_IN_SENTENCE_MAX = 5
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigDifference:
@@ -22,6 +24,23 @@ class ConfigDifference:
     """Offices whose settings another member has otherwise."""
     shared_settings: bool
     """The settings that all hosts share differ from another member's."""
+
+    @property
+    def sentence(self) -> str:
+        """How it differs: "b lacks elm."."""
+        parts = []
+        if self.lacks:
+            parts.append(f"lacks {_list_names(self.lacks)}")
+        if self.differs:
+            parts.append(f"has other settings of {_list_names(self.differs)}")
+        if self.shared_settings:
+            parts.append("has other settings that all hosts share")
+        return f"{self.host} {' and '.join(parts)}."
+
+
+def _list_names(names: Collection[str]) -> str:
+    shown, more = ", ".join(sorted(names)[:NAMES_IN_SENTENCE_MAX]), len(names) - NAMES_IN_SENTENCE_MAX
+    return shown if more <= 0 else f"{shown} and {more:,} more"
 
 
 def has_agreement(members: Collection[Member]) -> bool:

@@ -16,6 +16,10 @@ PERMIT_SECONDS = 1.0
 """A permit that is older is not used: the process may have been stopped between the permit and the request."""
 
 
+class LeaseLost(Exception):
+    """Another member holds the lease, or this member is gone: whatever was to be done under it must not be done."""
+
+
 class LeaseKind(StrEnum):
     """What a lease is for."""
 

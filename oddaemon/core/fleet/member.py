@@ -42,7 +42,9 @@ class Member:
     settings: str = ""
     """The fingerprint of the settings that the hosts share."""
     offices: Mapping[str, str] = field(default_factory=dict)
-    """The offices that its configuration enables, each with the fingerprint of its settings."""
+    """The offices of its configuration, each with the fingerprint of its settings."""
+    sinks: Mapping[str, str] = field(default_factory=dict)
+    """The sinks that may run on its host, each with the fingerprint of its settings."""
 
     @property
     def is_alive(self) -> bool:

@@ -17,6 +17,8 @@ from oddaemon.core.fleet.member import Member, find_member, list_working
 
 GIVEN_BACK_MAX = 0.05
 """The part of a member's leases that it gives back at one look, so that an office's night is not moved all at once."""
+GIVEN_BACK_MIN = 5
+"""It gives back as many as this, however few it holds: a small fleet is even within seconds."""
 DIFFERENCE_SECONDS = 60.0
 """How long a lease waits for a member with the settings of its last holder, before one with other settings takes it."""
 
@@ -63,7 +65,7 @@ def place_leases(
             give_back.append(lease)
         elif is_for_me and not is_mine and _is_free(lease, by_number):
             take.append(lease)
-    given_back_max = max(1, int(held * GIVEN_BACK_MAX)) if me in working else held
+    given_back_max = max(GIVEN_BACK_MIN, int(held * GIVEN_BACK_MAX)) if me in working else held
     return Placement(tuple(take), tuple(give_back[:given_back_max]))
 
 
@@ -73,7 +75,13 @@ def _is_free(lease: Lease, by_number: Mapping[int, Member]) -> bool:
 
 
 def _may_hold(lease: Lease, member: Member) -> bool:
-    return lease.kind is not LeaseKind.OFFICE or lease.name in member.offices
+    match lease.kind:
+        case LeaseKind.OFFICE:
+            return lease.name in member.offices
+        case LeaseKind.SINK:
+            return lease.name in member.sinks
+        case LeaseKind.ROLE:
+            return True
 
 
 def _list_eligible(
@@ -95,7 +103,10 @@ def _list_eligible(
 
 
 def count_unheld(members: Collection[Member], leases: Iterable[Lease]) -> int:
-    """The number of offices that some working member could hold and no living one does."""
+    """The number of offices that some working member could hold and no living one does.
+
+    `leases` need not have those that living members hold.
+    """
     by_number = {each.number: each for each in members}
     able = {name for each in list_working(members) for name in each.offices}
     return sum(lease.kind is LeaseKind.OFFICE and lease.name in able and _is_free(lease, by_number) for lease in leases)

@@ -8,6 +8,7 @@ COMMIT. It is bounded: a server that is gone must not keep a host waiting. When 
 be opened again, and everything be read again: meanwhile another host may have taken over.
 """
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ from oddaemon.store.postgresql.statement_connection import (
 )
 
 APPLICATION_NAME = "oddaemon"
+"""Under which the server lists the connections; one that writes has a number of its own behind it."""
 TRANSACTION_SECONDS = 60.0
 """From BEGIN to COMMIT; a publish takes about 0.05 s."""
 
@@ -86,6 +88,7 @@ class PostgresDatabase:
         open_result: what had to be done when it was opened.
         turns: for the permits of requests; only of a database that is open for writing.
         keeper: for the membership of this host, and for notifications; the same.
+        session: the name under which the server lists the connections.
         maintenance_lock: held by a job that works on the database as a whole.
         writing_since: when the current write began, on the event loop's clock; None: there is none.
         slowest_write_seconds: the longest write since it was last set to 0.
@@ -101,6 +104,7 @@ class PostgresDatabase:
         self.where = connections.reader.plain.where
         self.facts = facts
         self._open_more = open_more
+        self.session = ""
         self.open_result = OpenResult()
         self.maintenance_lock = anyio.Lock()
         self.writing_since: float | None = None
@@ -111,22 +115,19 @@ class PostgresDatabase:
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, url: str, on_error: ErrorCallback | None = None, *, application_name: str = APPLICATION_NAME
-    ) -> AsyncIterator[Self]:
+    async def open(cls, url: str, on_error: ErrorCallback | None = None) -> AsyncIterator[Self]:
         """Open for writing: connect four times, migrate, check.
 
         Args:
             url: `postgresql://…`.
             on_error: called with every fault while it is open.
-            application_name: under which the server shows these connections.
 
         Raises:
             DatabaseNewer: it was made by a newer oddaemon.
             MigrationFailed: it is unchanged.
             DatabaseUnusable: it cannot be used; the message says why and what to do.
         """
-        dsn = parse_url(url)
+        dsn, application_name = parse_url(url), f"{APPLICATION_NAME}/{secrets.token_hex(4)}"
         async with AsyncExitStack() as stack:
             keeper = await stack.enter_async_context(open_connection(dsn, application_name, {}))
             facts = await read_facts(keeper)
@@ -139,7 +140,7 @@ class PostgresDatabase:
             connections = _Connections(reader, writer, turns, keeper)
             await require_own_sessions(connections.list_all())
             database = cls(connections, facts, partial(open_connection, dsn, application_name), on_error)
-            database.open_result = open_result
+            database.open_result, database.session = open_result, application_name
             yield database
 
     @classmethod

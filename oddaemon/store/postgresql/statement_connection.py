@@ -61,6 +61,11 @@ class StatementConnection:
         self._has_notification = False
         driver.add_notify_handler(self._note_notification)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether every call fails from now on."""
+        return self._loss is not None
+
     async def execute(self, statement: TextClause | str, values: Mapping[str, Any] | None = None) -> list[Any]:
         """Run a single statement, which is a transaction by itself.
 
