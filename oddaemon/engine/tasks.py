@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import anyio
 import anyio.abc
 
+from oddaemon.core.fleet.lease import LeaseLost
 from oddaemon.opendental.rate_limiter import ShuttingDown
 from oddaemon.telemetry.events import BackgroundTaskCrashed
 from oddaemon.telemetry.events.base import Event
@@ -26,6 +27,7 @@ CANCELLED = "cancelled"
 CRASHED = "crashed too often"
 NOT_WANTED = "removed or reconfigured"
 STOPPING = "the daemon is stopping"
+LOST = "another host has it now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,14 @@ async def run_guarded(work: Callable[[], Awaitable[None]], *expected: type[Excep
 async def _keep_running(
     work: Callable[[], Awaitable[None]], budget: CrashBudget, rest: Callable[[Exception, Restart], Awaitable[None]]
 ) -> None:
-    """Run the work until it returns or the daemon stops; `rest` reports each crash and waits for the restart."""
+    """Run the work until it returns or the daemon stops; `rest` reports each crash and waits for the restart.
+
+    Raises:
+        LeaseLost: Another daemon of the fleet does this work now.
+    """
     crashes = CrashCounter(budget)
     with suppress(ShuttingDown):
-        while (error := await run_guarded(work, ShuttingDown)) is not None:
+        while (error := await run_guarded(work, ShuttingDown, LeaseLost)) is not None:
             await rest(error, crashes.record_crash())
 
 
@@ -123,7 +129,7 @@ class BackgroundTasks:
         self._emit = emit
 
     def start_soon(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run the work until it returns, and again after each crash."""
+        """Run the work until it returns, and again after each crash; not after this daemon has left its fleet."""
         self._tasks.start_soon(self._run, name, work, name=name)
 
     async def start(self, name: str, work: StartableWork) -> Any:  # noqa: ANN401 - as that of a task group
@@ -162,7 +168,8 @@ class BackgroundTasks:
             self._emit(BackgroundTaskCrashed(name, type(error).__name__, restart.restarts_left, traceback))
             await anyio.sleep(restart.pause_seconds)
 
-        await _keep_running(work, BACKGROUND_BUDGET, rest)
+        with suppress(LeaseLost):
+            await _keep_running(work, BACKGROUND_BUDGET, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +262,11 @@ class TaskSupervisor:
         try:
             with task.scope:
                 self._emit(self._events.started(key))
-                await _keep_running(partial(self._work, key), self._budget, partial(self._rest, key, task))
-                reason = STOPPING
+                try:
+                    await _keep_running(partial(self._work, key), self._budget, partial(self._rest, key, task))
+                    reason = STOPPING
+                except LeaseLost:
+                    reason = LOST
             if task.scope.cancelled_caught:
                 reason = NOT_WANTED
         finally:

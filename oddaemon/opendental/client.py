@@ -22,7 +22,7 @@ from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
 from oddaemon.opendental.key_ring import KeyRing
-from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
+from oddaemon.opendental.rate_limiter import KeyLimiter, Permit, RateLimiter
 from oddaemon.opendental.request_runner import DECODER_THREADS, Observer, RequestContext, get_host
 from oddaemon.opendental.response import ApiError, Limits
 from oddaemon.opendental.session import Session
@@ -71,13 +71,16 @@ class Api:
         self._proxy = proxy if transport is None else None
         self._decoder_limiter = anyio.CapacityLimiter(DECODER_THREADS)
 
-    def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
+    def make_office_api(
+        self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None, permit: Permit | None = None
+    ) -> "OfficeApi":
         """One office's API, with the rate limiter of its key.
 
         Args:
             credentials: Where and how to reach the office.
             previous: The office's API before its settings changed: its key stays in use for a while, and with the same
                 spacing its limiter does, so requests still in flight count.
+            permit: What a fleet asks before each request; None: this daemon is the only one.
         """
         keys, key_limiter = KeyRing(credentials.customer_key), None
         if previous is not None:
@@ -85,12 +88,16 @@ class Api:
             keys = previous.context.keys.with_key(credentials.customer_key, until)
             if _get_spacing(previous.context.credentials) == _get_spacing(credentials):
                 key_limiter = previous.context.key_limiter
+                key_limiter.permit = permit
         # An office on its own network does not depend on headquarters; its failures say nothing about others.
         breaker = self._get_circuit_breaker(credentials.base_url) if credentials.remote else CircuitBreaker()
         context = RequestContext(
             credentials,
             keys,
-            key_limiter or KeyLimiter(self.rate_limiter, credentials.min_interval_seconds, capped=credentials.remote),
+            key_limiter
+            or KeyLimiter(
+                self.rate_limiter, credentials.min_interval_seconds, capped=credentials.remote, permit=permit
+            ),
             breaker,
             self.limits,
             self._observe,

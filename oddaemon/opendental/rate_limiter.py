@@ -5,7 +5,8 @@ caps do not apply to an office on its own network (`base_url`).
 """
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Protocol
 
 import anyio
 
@@ -17,6 +18,45 @@ class ShuttingDown(Exception):
     """The daemon is stopping: no new request is sent."""
 
 
+class PermitRefused(Exception):
+    """The fleet permits no request now.
+
+    Attributes:
+        seconds: After which the next attempt is worth while.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not permitted for {seconds:g} s")
+        self.seconds = seconds
+
+
+class Permit(Protocol):
+    """What a fleet asks before each request to one office: another host may have taken the office over meanwhile."""
+
+    async def open(self) -> None:
+        """Obtain the permit for a request that is sent at once.
+
+        Raises:
+            PermitRefused: Not now.
+            LeaseLost: Not by this host any more.
+        """
+
+    def require_fresh(self) -> None:
+        """Check, as the last thing before a request leaves, that the permit is young enough.
+
+        Raises:
+            LeaseLost: The process was stopped in between, so others may not know of the request.
+        """
+
+    async def close(self, retry_after_seconds: float | None, *, is_cut: bool) -> None:
+        """Give the permit back: the request has ended, and this is the wait that its response asked for.
+
+        Args:
+            retry_after_seconds: None: it asked for none.
+            is_cut: The request was cancelled, and the other side may still work on it.
+        """
+
+
 class RateLimiter:
     """The caps over all keys. Must be created and used inside one event loop."""
 
@@ -26,6 +66,21 @@ class RateLimiter:
         self._start_lock = anyio.Lock()
         self._pacer = _Pacer(1.0 / max_requests_per_second)
         self._wait_scopes: set[anyio.CancelScope] = set()
+
+    def set_caps(self, max_in_flight: int, max_requests_per_second: float) -> None:
+        """Change the caps from now on. Requests in flight end, however few may be in flight now."""
+        self._in_flight.total_tokens = max_in_flight
+        self._pacer.set_interval(1.0 / max_requests_per_second)
+
+    @property
+    def max_in_flight(self) -> int:
+        """The present cap."""
+        return int(self._in_flight.total_tokens)
+
+    @property
+    def in_flight(self) -> int:
+        """How many slots are taken: by requests in flight, and by those that wait for their turn to start."""
+        return self._in_flight.borrowed_tokens
 
     def close(self) -> None:
         """Let requests in flight finish and start no others; every waiting caller gets ShuttingDown at once."""
@@ -69,11 +124,17 @@ class RateLimiter:
             resource.release()
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[None]:
-        """Hold one of the slots in flight; starts keep the common rate."""
+    async def acquire(self, permit: Permit | None = None) -> AsyncIterator[None]:
+        """Hold one of the slots in flight; starts keep the common rate.
+
+        Raises:
+            PermitRefused, LeaseLost: As `Permit.open` does.
+        """
         async with self.hold(self._in_flight):
             async with self.hold(self._start_lock):
                 await self.sleep_until(self._pacer.next_start)
+                if permit is not None:
+                    await permit.open()
                 self._pacer.record_start()
             yield
 
@@ -103,9 +164,15 @@ class KeyLimiter:
         rate_limiter: The caps over all keys.
         min_interval_seconds: From the start of one request to the start of the next.
         capped: Whether the caps apply: False for an office on its own network.
+        permit: Of a fleet; None: this daemon is the only one.
     """
 
-    def __init__(self, rate_limiter: RateLimiter, min_interval_seconds: float, *, capped: bool) -> None:
+    def __init__(
+        self, rate_limiter: RateLimiter, min_interval_seconds: float, *, capped: bool, permit: Permit | None = None
+    ) -> None:
+        self.permit = permit
+        self.retry_after_seconds: float | None = None
+        """The wait that the response to the present request asks for."""
         self._rate_limiter = rate_limiter
         self._lock = anyio.Lock()
         self._is_capped = capped
@@ -113,19 +180,47 @@ class KeyLimiter:
         self._pacer = _Pacer(min_interval_seconds * SPACING_SLACK)
         self._pacer.record_start()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is in flight or waits for its turn."""
+        return not self._lock.locked()
+
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[float]:
         """Hold the key for one request. Yields the seconds spent waiting.
 
         Raises:
             ShuttingDown: The daemon is stopping.
+            LeaseLost: Another daemon of the fleet asks this office now.
         """
         requested_at = anyio.current_time()
         async with self._rate_limiter.hold(self._lock):
-            await self._rate_limiter.sleep_until(self._pacer.next_start)
-            async with self._rate_limiter.acquire() if self._is_capped else nullcontext():
-                self._pacer.record_start()
-                yield anyio.current_time() - requested_at
+            while True:
+                await self._rate_limiter.sleep_until(self._pacer.next_start)
+                async with AsyncExitStack() as slot:
+                    try:
+                        await self._take_slot(slot)
+                    except PermitRefused as refusal:
+                        self._pacer.delay(refusal.seconds)
+                        continue
+                    self._pacer.record_start()
+                    yield anyio.current_time() - requested_at
+                    return
+
+    async def _take_slot(self, slot: AsyncExitStack) -> None:
+        if self._is_capped:
+            await slot.enter_async_context(self._rate_limiter.acquire(self.permit))
+        elif self.permit is not None:
+            await self.permit.open()
+        self.retry_after_seconds = None
+        if self.permit is not None:
+            slot.push_async_exit(self._close_permit)
+
+    async def _close_permit(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Give the permit back after the request; one that was cut off may still be under way at the other side."""
+        assert self.permit is not None, "it was opened"
+        is_cut = kind is not None and issubclass(kind, anyio.get_cancelled_exc_class())
+        await self.permit.close(self.retry_after_seconds, is_cut=is_cut)
 
 
 class _Pacer:
@@ -138,3 +233,12 @@ class _Pacer:
     def record_start(self) -> None:
         """A start happens now."""
         self.next_start = anyio.current_time() + self._interval_seconds
+
+    def delay(self, seconds: float) -> None:
+        """No start for so long from now on."""
+        self.next_start = max(self.next_start, anyio.current_time() + seconds)
+
+    def set_interval(self, seconds: float) -> None:
+        """Space starts so far apart from now on, the next one included."""
+        self.next_start += seconds - self._interval_seconds
+        self._interval_seconds = seconds

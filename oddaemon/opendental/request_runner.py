@@ -201,6 +201,7 @@ class RequestRunner:
                 with self._observe(kind, waited) as exchange:
                     yield exchange
             except ApiError as error:
+                self._context.key_limiter.retry_after_seconds = error.failure.retry_after_seconds
                 if error.failure.kind not in OUTAGE_FAILURES or breaker.outage is None or breaker.outage.is_ours:
                     raise
                 # Headquarters failed, not this office: it must not back off on its own account.
@@ -215,7 +216,9 @@ class RequestRunner:
         url = _make_url(self._context.credentials.base_url, request.path, tuple((request.params or {}).items()))
         http_request = self._client.build_request(request.method, url, content=request.content)
         async with self._take_turn(request.kind) as exchange:
-            response = await send_request(self._client, http_request, self._context.limits, self._context.proxy)
+            response = await send_request(
+                self._client, http_request, self._context.limits, self._context.proxy, self._context.key_limiter.permit
+            )
             exchange.status, exchange.size = response.status, len(response.body)
             secrets, is_query = self._auth.secrets, request.kind in _QUERY_KINDS
             if not httpx.codes.is_success(response.status):

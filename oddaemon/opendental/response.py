@@ -23,11 +23,13 @@ from oddaemon.core.failures.classify import (
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.foreign_text import mask_values
 from oddaemon.core.failures.origin import EXHAUSTED
+from oddaemon.core.fleet.lease import LeaseLost
 from oddaemon.core.secret import Secret
 from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error, is_disconnected
 from oddaemon.http_client.tls import describe_untrusted, find_tls_error
 from oddaemon.opendental.document import to_utf8
+from oddaemon.opendental.rate_limiter import Permit
 
 ERROR_BYTES_MAX = 20_000
 """The rest of an error's body is ignored."""
@@ -71,8 +73,26 @@ class Response(NamedTuple):
     """The encoding that the server names."""
 
 
+class _RequestTrace:
+    """Follows one request: through a proxy, and to the moment at which it leaves."""
+
+    def __init__(self, tunnel: TunnelTrace, permit: Permit | None) -> None:
+        self._tunnel = tunnel
+        self._permit = permit
+
+    async def __call__(self, step: str, details: object) -> None:
+        """Called by httpcore."""
+        await self._tunnel(step, details)
+        if self._permit is not None and step.endswith("send_request_headers.started"):
+            self._permit.require_fresh()
+
+
 async def send_request(
-    client: httpx.AsyncClient, request: httpx.Request, limits: Limits, proxy: Proxy | None = None
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    limits: Limits,
+    proxy: Proxy | None = None,
+    permit: Permit | None = None,
 ) -> Response:
     """Send a request and read the whole response within all limits.
 
@@ -81,10 +101,11 @@ async def send_request(
 
     Raises:
         ApiError: The response is too large, compressed or decompressed, or no complete response came.
+        LeaseLost: The permit is too old; nothing was sent.
     """
     tunnel = TunnelTrace()
-    if proxy is not None:
-        request.extensions[TRACE] = tunnel
+    if proxy is not None or permit is not None:
+        request.extensions[TRACE] = _RequestTrace(tunnel, permit)
     try:
         with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
             response = await client.send(request, stream=True)
@@ -94,7 +115,7 @@ async def send_request(
                 return Response(response.status_code, body, retry_after, response.charset_encoding)
             finally:
                 await response.aclose()
-    except ApiError:
+    except (ApiError, LeaseLost):
         raise
     except Exception as error:  # noqa: BLE001 - whatever the HTTP stack raises over what a server sent
         failure = find_host_failure(error)
