@@ -7,10 +7,12 @@ Start and reload take the same path: checked settings are applied as a whole. Si
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 import anyio
+import anyio.abc
 from starlette.types import ASGIApp
 
 from oddaemon import __version__
@@ -18,11 +20,16 @@ from oddaemon.admin.app import AdminServices, create_admin_app, serve_control
 from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.reporting.status_document import StatusDocument, make_status_document
 from oddaemon.daemon.admin_factory import make_admin_services
+from oddaemon.daemon.fleet_session import FleetSession
 from oddaemon.daemon.lifecycle import Lifecycle
-from oddaemon.daemon.services import DaemonContext, Services, create_receiver, start_background_tasks
+from oddaemon.daemon.services import DaemonContext, Services, create_receiver, make_roles, start_background_tasks
 from oddaemon.engine.config.active_config import ActiveConfig, ReloadTrigger, register_secrets
 from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.engine.delivery.sink_factory import create_sink
+from oddaemon.engine.fleet.clock import SharedClock
+from oddaemon.engine.fleet.holder import LeaseHolder, SoleHolder
+from oddaemon.engine.fleet.remnants import Remnants
+from oddaemon.engine.fleet.roles import RoleRunner
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.monitoring.watchdog import DaemonHealth, run_watchdog
 from oddaemon.engine.offices.fleet_state import FleetState
@@ -34,6 +41,8 @@ from oddaemon.settings import LoadResult, Settings
 from oddaemon.sftp.receiver import ReceiverError, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseLost, StoreError
+from oddaemon.store.fleet.connection import FleetDatabase
 from oddaemon.store.opening import open_database
 from oddaemon.store.sqlite.open_mark import LOST_LOG_ADVICE
 from oddaemon.telemetry import systemd
@@ -49,6 +58,14 @@ from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
 from oddaemon.web.pages.view_builder import PageViewBuilder
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenDatabase:
+    """The database, and this daemon's membership of the fleet that uses it; None: it is the only user."""
+
+    database: Database
+    session: FleetSession | None
 
 
 class Daemon:
@@ -78,6 +95,8 @@ class Daemon:
         receiver: UploadReceiver | None = None,
     ) -> None:
         self.configuration = ActiveConfig(settings, telemetry)
+        self._clock = SharedClock(now)
+        now = self._clock.now
         self.fleet = FleetState(now)
         self.lifecycle = Lifecycle(lambda: self.settings, telemetry.emit, now)
         self._telemetry = telemetry
@@ -101,6 +120,7 @@ class Daemon:
         self._listening = listening
         self._receiver = receiver
         self._scope = anyio.CancelScope()
+        self._remnants = Remnants()
         self._database: Database | None = None
         self._services: Services | None = None
         self._admin: AdminServices | None = None
@@ -185,14 +205,16 @@ class Daemon:
             background = BackgroundTasks(servers, self._telemetry.emit)
             listen = await self._serve(background) if self._listening else ""
             background.start_soon("watchdog", partial(run_watchdog, self._get_health, self._telemetry.emit))
-            async with AsyncExitStack() as stack:
-                database = await health.retry_until_recovered(
-                    lambda: self._open_database(stack), self.lifecycle.draining
-                )
-                if database is not None:
-                    self.view_builder.database = database
+            while not self.lifecycle.draining.is_set():
+                async with AsyncExitStack() as stack:
+                    opened = await health.retry_until_recovered(
+                        lambda: self._open_database(stack), self.lifecycle.draining
+                    )
+                    if opened is None:
+                        break
+                    self.view_builder.database = opened.database
                     try:
-                        await self._run_services(database, listen, warnings)
+                        await self._run_services(opened, listen, warnings)
                     finally:
                         # The database closes while the listener still serves pages.
                         self.view_builder.database = None
@@ -205,10 +227,28 @@ class Daemon:
         host, port = await background.start("listener", listener)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    async def _open_database(self, stack: AsyncExitStack) -> Database:
-        database = await stack.enter_async_context(
-            open_database(self.settings.state.database_url.reveal(), self.lifecycle.health.report_failure)
-        )
+    async def _open_database(self, outer: AsyncExitStack) -> "_OpenDatabase":
+        """Open the database, and join the fleet that uses it; a failure of either leaves nothing open."""
+        async with AsyncExitStack() as stack:
+            session: FleetSession | None = None
+
+            def report_failure(error: StoreError) -> None:
+                self.lifecycle.health.report_failure(error)
+                if session is not None and isinstance(error, DatabaseLost):
+                    session.membership.lose(error.what)
+
+            url = self.settings.state.database_url.reveal()
+            database = await stack.enter_async_context(open_database(url, report_failure))
+            self._report_opened(database)
+            if isinstance(database, FleetDatabase):
+                self._clock.forget()
+                session = FleetSession(self._context, database, self._clock, self._remnants)
+                await session.join()
+            await outer.enter_async_context(stack.pop_all())
+        self._database = database
+        return _OpenDatabase(database, session)
+
+    def _report_opened(self, database: Database) -> None:
         opened = database.open_result
         previous_file = None if opened.previous_file is None else str(opened.previous_file)
         self._telemetry.emit(StoreOpened(opened.is_new, opened.previous_revision, previous_file))
@@ -216,35 +256,58 @@ class Daemon:
             self._telemetry.emit(StoreLogLost(database.where, LOST_LOG_ADVICE))
         if opened.exposed_mode is not None:
             self._telemetry.emit(StoreMadePrivate(database.where, f"{opened.exposed_mode:04o}"))
-        self._database = database
-        return database
 
-    async def _run_services(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
-        """Apply the configuration, and run until drained."""
-        lifecycle, context = self.lifecycle, self._context
+    async def _run_services(self, opened: "_OpenDatabase", listen: str, warnings: Sequence[str]) -> None:
+        """Apply the configuration, and run until drained, or until the membership of the fleet is lost."""
+        lifecycle, context, database, session = self.lifecycle, self._context, opened.database, opened.session
+        holder: LeaseHolder = SoleHolder(database) if session is None else session.membership.holdings
+        own = database if session is None else session.membership.holdings.own_database
         async with anyio.create_task_group() as tasks:
+            stop = self._watch_end(tasks, session)
             background = BackgroundTasks(tasks, self._telemetry.emit)
             receiver = self._receiver or create_receiver(self.settings.sftp)
             if isinstance(receiver, SftpReceiver):
                 await self._start_receiver(receiver, background)
-            self._services = services = Services(context, database, tasks, receiver)
+            self._services = services = Services(context, own, tasks, receiver, holder)
             self.configuration.attach(services.registry, services.couriers)
             apply = partial(self.configuration.apply, self.settings, warnings)
-            await lifecycle.health.retry_until_recovered(apply, lifecycle.draining)
+            await lifecycle.health.retry_until_recovered(apply, stop)
             reload = partial(self.reload, ReloadTrigger.COMMAND)
             self._admin = admin = make_admin_services(context, services, database, tasks, reload)
             background.start_soon("backfill", services.backfill.run)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
                 app = create_admin_app(admin, self._telemetry, self.fleet.get_statuses)
                 await background.start("control socket", partial(serve_control, socket, app))
-            start_background_tasks(context, database, background)
+            start_background_tasks(context, database, own, background)
+            roles = RoleRunner(tasks, holder, make_roles(context, holder), self._telemetry.emit)
+            if session is None:
+                await roles.follow_leases()
+            else:
+                background.start_soon("fleet membership", partial(session.run, services, roles))
             lifecycle.mark_ready(listen)
-            await lifecycle.draining.wait()
-            admin.database.jobs.cancel_all()
-            await services.drain()
-            await self.configuration.close()
-            await self._journal.flush(database)
+            await stop.wait()
+            if lifecycle.draining.is_set():
+                admin.database.jobs.cancel_all()
+                await (services.drain() if session is None else session.drain(services))
+                await self.configuration.close()
+                await self._journal.flush(own)
+                if session is not None:
+                    await session.leave()
             tasks.cancel_scope.cancel()
+
+    def _watch_end(self, tasks: anyio.abc.TaskGroup, session: FleetSession | None) -> anyio.Event:
+        """Set once the daemon drains, or its membership of the fleet is lost."""
+        if session is None:
+            return self.lifecycle.draining
+        stop = anyio.Event()
+
+        async def follow(event: anyio.Event) -> None:
+            await event.wait()
+            stop.set()
+
+        tasks.start_soon(follow, self.lifecycle.draining)
+        tasks.start_soon(follow, session.membership.lost)
+        return stop
 
     async def _start_receiver(self, receiver: SftpReceiver, background: BackgroundTasks) -> None:
         try:

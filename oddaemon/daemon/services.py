@@ -11,16 +11,20 @@ from functools import partial
 import anyio
 import anyio.abc
 
+from oddaemon.core.fleet.lease import LeaseKind, Role
 from oddaemon.daemon.lifecycle import Lifecycle
 from oddaemon.engine.backfill.service import BackfillService
 from oddaemon.engine.config.active_config import ActiveConfig
 from oddaemon.engine.context import EngineContext
 from oddaemon.engine.delivery.courier_pool import CourierPool, SinkFactory
+from oddaemon.engine.fleet.holder import LeaseHolder
+from oddaemon.engine.fleet.roles import StartRole
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.maintenance.jobs import build_jobs
 from oddaemon.engine.maintenance.scheduler import run_maintenance
 from oddaemon.engine.monitoring.freshness_monitor import FreshnessMonitor
 from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
+from oddaemon.engine.monitoring.night_memory import FleetNightMemory
 from oddaemon.engine.offices.api_factory import create_api
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
@@ -65,6 +69,7 @@ class Services:
         database: Where they store everything.
         tasks: Where they run.
         receiver: Receives what offices upload; None: no office may.
+        holder: Says what is this daemon's to do.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Services:
         database: Database,
         tasks: anyio.abc.TaskGroup,
         receiver: UploadReceiver | None,
+        holder: LeaseHolder,
     ) -> None:
         fleet, emit, rng = context.fleet, context.telemetry.emit, context.rng
         api, daemon = context.settings.api, context.settings.daemon
@@ -81,15 +87,15 @@ class Services:
         self._emit = emit
         self._fleet = fleet
         self.api = create_api(api, self._observe, fleet.now, context.transport)
-        self._rate_limiter = self.api.rate_limiter
-        shared = EngineContext(database, fleet.now, self._rate_limiter, rng, emit, receiver)
+        self.rate_limiter = self.api.rate_limiter
+        shared = EngineContext(database, holder, fleet.now, self.rate_limiter, rng, emit, receiver)
         self.couriers = CourierPool(tasks, shared, context.make_sink, budget)
         self.registry = Registry(tasks, shared, fleet, self.api, self.couriers, budget=budget)
         self.backfill = BackfillService(shared, fleet, self.registry)
 
     async def drain(self) -> None:
         """Start nothing new, and wait for what is running, at most `drain_seconds`."""
-        self._rate_limiter.close()
+        self.rate_limiter.close()
         self.couriers.drain()
         with anyio.move_on_after(self._drain_seconds):
             await self.registry.wait_stopped()
@@ -102,17 +108,39 @@ class Services:
         self._emit(event)
 
 
-def start_background_tasks(context: DaemonContext, database: Database, background: BackgroundTasks) -> None:
-    """Start what runs beside the offices: journal, store health, maintenance, freshness monitor, heartbeat pings."""
+def start_background_tasks(
+    context: DaemonContext, database: Database, own: Database, background: BackgroundTasks
+) -> None:
+    """Start what each daemon does beside its offices: it writes their journal, and watches the database.
+
+    Args:
+        context: What the daemon shares.
+        database: Whose health is watched.
+        own: The same, for what the daemon writes under no lease.
+        background: Where they run.
+    """
+    health = context.lifecycle.health
+    background.start_soon("journal", partial(context.journal.run, own))
+    background.start_soon("store health", partial(health.watch, database, context.settings.state.look_seconds))
+
+
+def make_roles(context: DaemonContext, holder: LeaseHolder) -> dict[Role, StartRole]:
+    """What one daemon does for the whole fleet: it prunes, it reports each night, and it sends the heartbeat pings."""
     settings, fleet, emit, health = context.settings, context.fleet, context.telemetry.emit, context.lifecycle.health
-    jobs = build_jobs(settings, database, fleet, health.report_failure, emit)
-    pinger = HeartbeatPinger(lambda: context.settings.alerts, emit)
-    monitor = FreshnessMonitor(fleet, emit, pinger.on_result)
-    background.start_soon("journal", partial(context.journal.run, database))
-    background.start_soon("store health", partial(health.watch, database, settings.state.look_seconds))
-    background.start_soon("maintenance", partial(run_maintenance, database, jobs, fleet.now, emit))
-    background.start_soon("freshness monitor", partial(monitor.run, lambda: context.settings.alerts.look_seconds))
-    background.start_soon("heartbeat pings", pinger.run)
+
+    def keep_house(background: BackgroundTasks) -> None:
+        house = holder.get_database(LeaseKind.ROLE, Role.HOUSEKEEPER)
+        jobs = build_jobs(settings, house, fleet, health.report_failure, emit)
+        background.start_soon("maintenance", partial(run_maintenance, house, jobs, fleet.now, emit))
+
+    def monitor_nights(background: BackgroundTasks) -> None:
+        pinger = HeartbeatPinger(lambda: context.settings.alerts, emit)
+        memory = FleetNightMemory(holder, fleet.now) if holder.is_shared else None
+        monitor = FreshnessMonitor(fleet, emit, pinger.on_result, memory)
+        background.start_soon("freshness monitor", partial(monitor.run, lambda: context.settings.alerts.look_seconds))
+        background.start_soon("heartbeat pings", pinger.run)
+
+    return {Role.HOUSEKEEPER: keep_house, Role.FRESHNESS_MONITOR: monitor_nights}
 
 
 def create_receiver(sftp: SftpSettings) -> SftpReceiver | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from oddaemon.engine.fleet.holder import LeaseHolder
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
@@ -16,6 +17,9 @@ class EngineContext:
     """What all tasks of the engine share."""
 
     database: Database
+    """For reading, and for what is written under no lease."""
+    holder: LeaseHolder
+    """Says what is this daemon's to do, and has the database to write to meanwhile."""
     now: Callable[[], datetime]
     """The wall clock."""
     rate_limiter: RateLimiter

@@ -29,6 +29,7 @@ from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.engine.context import EngineContext
 from oddaemon.engine.delivery.courier import Courier
+from oddaemon.engine.fleet.holder import SoleHolder
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.settings import Secret
 from oddaemon.settings.tables.sink import WebhookSettings
@@ -115,7 +116,7 @@ async def _time_courier(path: Path, url: str) -> float:
             rows = _make_snapshot(_make_balances(PUSHED_GUARANTORS))
             await snapshots.publish(database, each, rows, make_initial_state(_get_now()), _get_now(), sinks=["push"])
         sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _get_now)
-        context = EngineContext(database, _get_now, RateLimiter(1, 1.0), random.Random(1), emit)
+        context = EngineContext(database, SoleHolder(database), _get_now, RateLimiter(1, 1.0), random.Random(1), emit)
         settings = WebhookSettings(name="push", kind="webhook", url=Secret(url), secret=Secret("unused"))
         courier = Courier(settings, sink, context)
         async with anyio.create_task_group() as tasks:

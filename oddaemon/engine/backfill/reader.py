@@ -6,6 +6,7 @@ import anyio
 import anyio.lowlevel
 
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, UploadStep, clear_failures
+from oddaemon.core.fleet.lease import LeaseKind
 from oddaemon.core.model import Condition
 from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.backfill.queue import JobProgress
@@ -93,6 +94,7 @@ class BackfillReader:
             StoreError: A page could not be stored.
             OfficeRemoved: The office is not in the active configuration any more.
             ShuttingDown: The daemon is stopping; stored pages stay.
+            LeaseLost: Another host has the office now; stored pages stay.
         """
         target = progress.job.target
         runtime, api = self.get_runtime(target.office_id), self._get_api(target.office_id)
@@ -104,7 +106,8 @@ class BackfillReader:
     async def _read_report(
         self, progress: JobProgress, session: Session, runtime: OfficeRuntime, api: OfficeApi
     ) -> BackfillResult | None:
-        database, target, number = self._context.database, progress.job.target, progress.job.number
+        target, number = progress.job.target, progress.job.number
+        database = self._context.holder.get_database(LeaseKind.OFFICE, target.office_id)
         scope = runtime.spec.scope
         cursor, balances, requests = await backfill_jobs.load_data(database, number, scope)
         progress.requests, progress.rows = requests, len(balances)

@@ -24,6 +24,7 @@ from oddaemon.core.backfill.job import (
     validate_day,
 )
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.fleet.lease import LeaseKind, LeaseLost
 from oddaemon.core.model import Cadence
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.reporting.office_runtime import OfficeRuntime
@@ -118,9 +119,7 @@ class BackfillService:
     async def run(self) -> None:
         """Run stored and new jobs until cancelled or the daemon stops."""
         for progress in await self._load_open_jobs():
-            # After a crash of this task, the jobs are known already.
-            if self._queues[progress.job.target.office_id].find(progress.job.number) is None:
-                self._enqueue(progress)
+            self._add_unknown(progress)
         async with anyio.create_task_group() as tasks:
             while True:
                 self._wakeup = anyio.Event()
@@ -138,12 +137,38 @@ class BackfillService:
             return BackfillAccepted(progress, is_new=False)
         context.emit(BackfillRequested(target.office_id, target.as_of, target.via.value))
         progress = JobProgress(job)
-        self._enqueue(progress)
+        if self._holds(target.office_id):
+            self._enqueue(progress)
         return BackfillAccepted(progress, is_new=True)
 
     def _enqueue(self, progress: JobProgress) -> None:
         self._queues[progress.job.target.office_id].add(progress)
         self._wakeup.set()
+
+    def _holds(self, office_id: str) -> bool:
+        return self._context.holder.holds(LeaseKind.OFFICE, office_id)
+
+    def _add_unknown(self, progress: JobProgress) -> None:
+        """Enqueue a stored job of an office that this daemon holds, unless it is known already."""
+        office_id = progress.job.target.office_id
+        if self._holds(office_id) and self._queues[office_id].find(progress.job.number) is None:
+            self._enqueue(progress)
+
+    async def follow_store(self) -> None:
+        """Take up what was requested on other hosts, and leave what was cancelled there or is theirs now.
+
+        Raises:
+            StoreError: The database cannot be read.
+        """
+        stored = {progress.job.number: progress for progress in await self._list_open_jobs()}
+        for office_id, queue in list(self._queues.items()):
+            if not self._holds(office_id):
+                await self.remove_office(office_id)
+                continue
+            for progress in [each for each in queue.entries if each.job.number not in stored]:
+                queue.remove(progress)
+        for progress in stored.values():
+            self._add_unknown(progress)
 
     def get_current(self, office_id: str) -> JobProgress | None:
         """The running job of an office."""
@@ -175,7 +200,7 @@ class BackfillService:
                     queue.current = None
                     if progress.job.state is not JobState.OPEN:
                         queue.remove(progress)
-        except ShuttingDown:
+        except (ShuttingDown, LeaseLost):
             return
         finally:
             queue.is_served, queue.current = False, None
@@ -196,20 +221,23 @@ class BackfillService:
 
     async def _load_open_jobs(self) -> list[JobProgress]:
         """The open jobs of the previous process, once the database can be read."""
-        database = self._context.database
         while True:
             try:
-                counts = await backfill_jobs.load_counts(database)
-                return [
-                    JobProgress(job, *counts.get(job.number, backfill_jobs.JobCounts()))
-                    for job in await backfill_jobs.list_jobs(database, JobState.OPEN)
-                ]
+                return await self._list_open_jobs()
             except StoreError:
                 await anyio.sleep(CHECK_INTERVAL_SECONDS)
 
+    async def _list_open_jobs(self) -> list[JobProgress]:
+        database = self._context.database
+        jobs = await backfill_jobs.list_jobs(database, JobState.OPEN)
+        if not jobs:
+            return []
+        counts = await backfill_jobs.load_counts(database)
+        return [JobProgress(job, *counts.get(job.number, backfill_jobs.JobCounts())) for job in jobs]
+
     async def _run_guarded(self, progress: JobProgress) -> None:
         """Run one attempt; a crash ends this job only."""
-        error = await run_guarded(partial(self._attempt, progress), ShuttingDown)
+        error = await run_guarded(partial(self._attempt, progress), ShuttingDown, LeaseLost)
         if error is not None:
             target = progress.job.target
             self._context.emit(
@@ -228,7 +256,8 @@ class BackfillService:
             result = await self._reader.read(progress)
             if result is None:
                 return
-            if await backfilled_days.publish(context.database, progress.job, result, context.now()):
+            database = context.holder.get_database(LeaseKind.OFFICE, progress.job.target.office_id)
+            if await backfilled_days.publish(database, progress.job, result, context.now()):
                 self._report_published(progress, result)
             else:
                 self._queues[progress.job.target.office_id].remove(progress)
@@ -259,7 +288,8 @@ class BackfillService:
             BackfillFailed(target.office_id, target.as_of, target.via.value, job.why, job.attempts, job.not_before)
         )
         try:
-            await backfill_jobs.save(context.database, progress.job)
+            database = context.holder.get_database(LeaseKind.OFFICE, target.office_id)
+            await backfill_jobs.save(database, progress.job)
         except StoreError:
             # The job continues in memory; after a restart it continues as stored before.
             return

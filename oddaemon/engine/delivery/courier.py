@@ -50,6 +50,8 @@ from oddaemon.telemetry.logging.traceback import format_traceback
 
 SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
+SHARED_SLEEP_SECONDS_MAX = 2.0
+"""Another host may publish at any moment, and has no way to wake this courier."""
 STORE_PAUSE_SECONDS = 5.0
 """After a failure of the database, which `StoreHealth` reports."""
 NOT_RETAINED = "The snapshot is no longer retained."
@@ -68,6 +70,12 @@ class Courier:
         self._in_flight = set[str]()
         """Offices."""
         self._last_size: tuple[int, datetime | None] | None = None
+        self._sleep_seconds_max = SHARED_SLEEP_SECONDS_MAX if context.holder.is_shared else SLEEP_SECONDS_MAX
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no delivery is in flight."""
+        return not self._in_flight
 
     def notify(self) -> None:
         """There may be new deliveries, or some to try sooner."""
@@ -103,12 +111,12 @@ class Courier:
         if first is None or len(self._in_flight) >= get_max_in_flight(
             first.sink_state, self._settings.get_in_flight_max()
         ):
-            await self._wakeup.wait()
+            await (self._sleep(self._sleep_seconds_max) if self._context.holder.is_shared else self._wakeup.wait())
             return
         now = self._context.now()
         seconds = (compute_attempt_at(first, now, self._settings.retry_policy) - now).total_seconds()
         if seconds > 0:
-            await self._sleep(min(seconds, SLEEP_SECONDS_MAX))
+            await self._sleep(min(seconds, self._sleep_seconds_max))
         else:
             self._in_flight.add(first.delivery.office_id)
             tasks.start_soon(self._run_attempt, first)

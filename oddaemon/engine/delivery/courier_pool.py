@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
+import anyio
 import anyio.abc
 
+from oddaemon.core.fleet.lease import LeaseKind
 from oddaemon.engine.context import EngineContext
 from oddaemon.engine.delivery.courier import Courier
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.settings import Settings, SinkSettings
 from oddaemon.sinks.payload import Sink
 from oddaemon.store.errors import StoreError
+from oddaemon.store.fleet.sink_start import start_sink
 from oddaemon.telemetry.events import CourierCrashed, SinkStarted, SinkStopped
 from oddaemon.telemetry.logging.traceback import format_traceback
 
@@ -41,6 +45,7 @@ class CourierPool:
         self._sinks: dict[str, SinkSettings] = {}
         """The active ones, by name."""
         self._offices_by_sink: Mapping[str, Sequence[str]] = {}
+        self._apply_lock = anyio.Lock()
         events = TaskEvents(
             started=lambda sink: SinkStarted(sink, self._sinks[sink].kind),
             stopped=SinkStopped,
@@ -61,11 +66,32 @@ class CourierPool:
         """The active sinks."""
         return tuple(self._sinks)
 
+    @property
+    def offices_by_sink(self) -> Mapping[str, Sequence[str]]:
+        """The ids of the offices of each active sink."""
+        return self._offices_by_sink
+
     async def apply(self, sinks: Sequence[SinkSettings], changed: Collection[str]) -> None:
-        """Run couriers for the configured sinks; those that did not change keep their deliveries in flight."""
+        """Run couriers for the configured sinks; those that did not change keep their deliveries in flight.
+
+        In a fleet: for those that this daemon holds.
+        """
         self._sinks = {sink.name: sink for sink in sinks}
-        await self._supervisor.apply(self.names, changed)
+        await self._run_held(changed)
         self.notify(self.names)
+
+    async def follow_leases(self) -> None:
+        """Run a courier for each configured sink that this daemon holds, and no others."""
+        await self._run_held(())
+
+    def is_idle(self, name: str) -> bool:
+        """Whether no delivery to this sink is in flight here."""
+        return name not in self._couriers or self._couriers[name].is_idle
+
+    async def _run_held(self, changed: Collection[str]) -> None:
+        async with self._apply_lock:
+            held = [name for name in self._sinks if self._context.holder.holds(LeaseKind.SINK, name)]
+            await self._supervisor.apply(held, changed)
 
     @contextmanager
     def switch_routes(self, settings: Settings) -> Iterator[Mapping[str, Sequence[str]]]:
@@ -105,8 +131,11 @@ class CourierPool:
                 self._couriers[name].notify()
 
     async def _run_courier(self, name: str) -> None:
-        settings = self._sinks[name]
-        self._couriers[name] = courier = Courier(settings, self._make_sink(settings), self._context)
+        settings, holder = self._sinks[name], self._context.holder
+        context = replace(self._context, database=holder.get_database(LeaseKind.SINK, name))
+        if holder.is_shared:
+            await start_sink(context.database, name, self._offices_by_sink.get(name, ()), context.now())
+        self._couriers[name] = courier = Courier(settings, self._make_sink(settings), context)
         if self._draining:
             # Started by a reload that was under way when the drain began.
             courier.drain()

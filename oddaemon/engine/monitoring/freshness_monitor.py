@@ -3,9 +3,10 @@
 Each miss and each night is reported once. A restart may report the last night again, but never omits it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
 import anyio
 import anyio.lowlevel
@@ -19,11 +20,14 @@ from oddaemon.core.reporting.deadlines import (
 )
 from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import DeadlineMissed, DeadlineRecovered, NightComplete, NightMissed, NightRecovered
 from oddaemon.telemetry.events.base import Event
 
 OFFICES_PER_SLICE = 100
 """Checked at once before the event loop runs other tasks."""
+RECALL_SECONDS = 5.0
+"""Between two attempts to read what was reported."""
 OFFICES_NAMED_MAX = 20
 """In one log line; the status page names them all."""
 
@@ -31,12 +35,36 @@ NightResult = NightComplete | NightMissed | NightRecovered
 
 
 @dataclass(frozen=True, slots=True)
-class _ReportedMiss:
+class ReportedMiss:
     """A reported miss of one office."""
 
     nights: int
     aging_date: date | None
     """Of the last snapshot at that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedNights:
+    """What was reported so far."""
+
+    misses: Mapping[str, ReportedMiss] = field(default_factory=dict)
+    """The present ones, by office."""
+    last_reported: date | None = None
+    """The newest reported night."""
+    missed_night: date | None = None
+    """The same night while offices are missing."""
+
+
+class NightMemory(Protocol):
+    """Keeps what was reported where the next daemon finds it that watches over the nights."""
+
+    async def load(self) -> ReportedNights:
+        """What was reported by any daemon so far."""
+        ...
+
+    async def save(self, reported: ReportedNights) -> None:
+        """Keep it, before it is reported: a daemon that ends in between reports nothing twice."""
+        ...
 
 
 class FreshnessMonitor:
@@ -46,25 +74,64 @@ class FreshnessMonitor:
         fleet: The monitored offices.
         emit: Takes the events.
         on_result: Called for each night that is complete, missed or recovered; must not wait.
+        memory: Of what was reported; None: this daemon's own.
     """
 
     def __init__(
-        self, fleet: FleetState, emit: Callable[[Event], None], on_result: Callable[[NightResult], None]
+        self,
+        fleet: FleetState,
+        emit: Callable[[Event], None],
+        on_result: Callable[[NightResult], None],
+        memory: NightMemory | None = None,
     ) -> None:
         self._fleet = fleet
         self._emit = emit
         self._on_result = on_result
-        self._reported: dict[str, _ReportedMiss] = {}
+        self._memory = memory
+        self._events: list[Event] = []
+        """What the present check has found."""
+        self._remembered = ReportedNights()
+        self._reported: dict[str, ReportedMiss] = {}
         self._last_reported: date | None = None
-        """The newest reported night."""
         self._missed_night: date | None = None
-        """The same night while offices are missing."""
 
     async def run(self, check_interval_seconds: Callable[[], float]) -> None:
         """Check at this interval until cancelled."""
+        await self._recall()
         while True:
             await self.check()
             await anyio.sleep(check_interval_seconds())
+
+    async def _recall(self) -> None:
+        """Read what was reported, once the database can be read."""
+        while self._memory is not None:
+            try:
+                self._remembered = kept = await self._memory.load()
+            except StoreError:
+                await anyio.sleep(RECALL_SECONDS)
+            else:
+                self._reported, self._last_reported = dict(kept.misses), kept.last_reported
+                self._missed_night = kept.missed_night
+                return
+
+    async def _report(self) -> None:
+        """Emit what the check has found, once it is remembered."""
+        events, self._events = self._events, []
+        reported = ReportedNights(dict(self._reported), self._last_reported, self._missed_night)
+        if self._memory is not None and reported != self._remembered:
+            try:
+                await self._memory.save(reported)
+            except StoreError:
+                # Found again at the next check.
+                kept = self._remembered
+                self._reported, self._last_reported = dict(kept.misses), kept.last_reported
+                self._missed_night = kept.missed_night
+                return
+            self._remembered = reported
+        for event in events:
+            self._emit(event)
+            if isinstance(event, NightResult):
+                self._on_result(event)
 
     async def check(self) -> None:
         """Report what is new about every office and about the nights of these days."""
@@ -82,6 +149,7 @@ class FreshnessMonitor:
             nights.append(summarize_night(now.date() + timedelta(days=days), offices))
             await anyio.lowlevel.checkpoint()
         self._check_nights(nights, now)
+        await self._report()
 
     async def _list_monitored(self) -> list[OfficeRuntime]:
         """All offices; their deadlines are computed in slices, which takes long the first time."""
@@ -100,13 +168,13 @@ class FreshnessMonitor:
         aging_date = None if published is None else published.aging_date
         reported = self._reported.get(office_id)
         if due_at is not None and nights > (reported.nights if reported else 0):
-            self._reported[office_id] = _ReportedMiss(nights, aging_date)
-            self._emit(DeadlineMissed(office_id, due_at, nights))
+            self._reported[office_id] = ReportedMiss(nights, aging_date)
+            self._events.append(DeadlineMissed(office_id, due_at, nights))
         elif reported is not None and nights == 0:
             del self._reported[office_id]
             # Otherwise it was paused or its deadline moved: no new balances.
             if due_at is not None and aging_date != reported.aging_date:
-                self._emit(DeadlineRecovered(office_id, reported.nights))
+                self._events.append(DeadlineRecovered(office_id, reported.nights))
 
     def _check_nights(self, nights: list[FleetNight], now: datetime) -> None:
         new = [each for each in nights if self._last_reported is None or each.day > self._last_reported]
@@ -117,19 +185,15 @@ class FreshnessMonitor:
         for each in incomplete:
             if each.get_outcome(now) is DeadlineOutcome.COMPLETE:
                 self._missed_night = None
-                self._emit_result(NightRecovered(each.day, each.fresh, each.late))
+                self._events.append(NightRecovered(each.day, each.fresh, each.late))
 
     def _report_night(self, night: FleetNight, now: datetime) -> None:
         self._last_reported = night.day
         if night.get_outcome(now) is DeadlineOutcome.COMPLETE:
             self._missed_night = None
-            self._emit_result(NightComplete(night.day, night.fresh, night.late, night.blocked, night.exempt))
+            self._events.append(NightComplete(night.day, night.fresh, night.late, night.blocked, night.exempt))
             return
         self._missed_night = night.day
         missing = night.missing
         names = tuple(sorted(missing)[:OFFICES_NAMED_MAX])
-        self._emit_result(NightMissed(night.day, night.fresh, len(missing), names, night.blocked, night.exempt))
-
-    def _emit_result(self, event: NightResult) -> None:
-        self._emit(event)
-        self._on_result(event)
+        self._events.append(NightMissed(night.day, night.fresh, len(missing), names, night.blocked, night.exempt))

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
 import anyio.abc
 
+from oddaemon.core.fleet.lease import LeaseKind
 from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeCommand
@@ -71,6 +73,7 @@ class Registry:
         """The running ones."""
         self._apis: dict[str, OfficeApi] = {}
         """Each survives the workers of its office, in memory only: no key ever enters the database."""
+        self._apply_lock = anyio.Lock()
         self._crash_groups = CrashGroups(emit)
         events = TaskEvents(
             started=OfficeStarted,
@@ -99,7 +102,11 @@ class Registry:
             StoreError: Nothing was stored.
         """
         rows = {row.id: row for row in await offices.list_all(self._database)}
-        await offices.save_config(self._database, names, sinks, self._fleet.now())
+        if self._context.holder.is_shared:
+            # What no host has any more is removed once all agree; a sink's outbox is its holder's.
+            await offices.add(self._database, names)
+        else:
+            await offices.save_config(self._database, names, sinks, self._fleet.now())
         return rows
 
     async def apply(
@@ -118,11 +125,45 @@ class Registry:
             runtimes[office_id] = known or self._make_runtime(settings.spec, rows.get(office_id))
             runtimes[office_id].spec = settings.spec
         self._fleet.offices, self._wanted = runtimes, wanted
-        await self._supervisor.apply(wanted.keys(), changed)
+        await self._run_held(changed)
         self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in wanted}
         self._api.retain_circuit_breakers(
             {each.credentials.base_url for each in wanted.values() if each.credentials.remote}
         )
+
+    def is_idle(self, office_id: str) -> bool:
+        """Whether the office can be left without cutting off a request."""
+        api = self._apis.get(office_id)
+        return api is None or api.context.key_limiter.is_idle
+
+    async def follow_leases(self) -> None:
+        """Run a worker for each configured office that this daemon holds, and no others.
+
+        Raises:
+            StoreError: What another host stored of an office cannot be read; nothing was started.
+        """
+        missing = [each for each in self._wanted if self._holds(each) and each not in self._supervisor.keys]
+        if missing:
+            self.show_stored({row.id: row for row in await offices.list_all(self._database)}, missing)
+        await self._run_held(())
+
+    def show_stored(self, rows: Mapping[str, OfficeRow], office_ids: Collection[str]) -> None:
+        """Show these offices as they were stored: another host works for them, or did until now."""
+        for office_id in office_ids:
+            runtime, row = self._fleet.offices.get(office_id), rows.get(office_id)
+            if runtime is not None and row is not None and row.state is not None:
+                runtime.state, runtime.snapshot = row.state, row.snapshot
+
+    def list_elsewhere(self) -> list[str]:
+        """The configured offices that this daemon does not hold."""
+        return [office_id for office_id in self._wanted if not self._holds(office_id)]
+
+    def _holds(self, office_id: str) -> bool:
+        return self._context.holder.holds(LeaseKind.OFFICE, office_id)
+
+    async def _run_held(self, changed: Collection[str]) -> None:
+        async with self._apply_lock:
+            await self._supervisor.apply([each for each in self._wanted if self._holds(each)], changed)
 
     async def wait_stopped(self) -> None:
         """Wait until no worker is running; closing the rate limiter ends them."""
@@ -149,12 +190,16 @@ class Registry:
 
         Raises:
             ShuttingDown: The daemon is stopping.
+            LeaseLost: Another host has the office now.
         """
+        holder = self._context.holder
         runtime, credentials = self._fleet.offices[office_id], self._wanted[office_id].credentials
         runtime.is_quarantined = False
-        self._apis[office_id] = api = self._api.make_office_api(credentials, self._apis.get(office_id))
+        permit = holder.make_permit(office_id, credentials.min_interval_seconds)
+        self._apis[office_id] = api = self._api.make_office_api(credentials, self._apis.get(office_id), permit)
         emitter = OfficeEventEmitter(runtime, self._emit)
-        self._workers[office_id] = worker = Worker(api, emitter, self._context, self._couriers)
+        context = replace(self._context, database=holder.get_database(LeaseKind.OFFICE, office_id))
+        self._workers[office_id] = worker = Worker(api, emitter, context, self._couriers)
         if api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(OfficeCommand.SYNC)
@@ -186,4 +231,5 @@ class Registry:
         runtime.state, runtime.is_quarantined = quarantine(runtime.state, now, until), True
         # Without it a restart of the daemon shows the previous state until the worker has taken its first turn.
         with suppress(StoreError):
-            await offices.save_state(self._database, office_id, runtime.state)
+            database = self._context.holder.get_database(LeaseKind.OFFICE, office_id)
+            await offices.save_state(database, office_id, runtime.state)

@@ -8,6 +8,7 @@ from oddaemon.telemetry.events.backfill import *
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.events.commands import *
 from oddaemon.telemetry.events.daemon import *
+from oddaemon.telemetry.events.fleet import *
 from oddaemon.telemetry.events.night import *
 from oddaemon.telemetry.events.office import *
 from oddaemon.telemetry.events.sinks import *
