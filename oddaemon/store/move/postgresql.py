@@ -146,7 +146,7 @@ class PostgresTarget:
 
 async def _create_tables(url: str) -> None:
     """As a daemon does at its start, with all of its checks."""
-    async with PostgresDatabase.open(url, application_name=_APPLICATION_NAME):
+    async with PostgresDatabase.open(url):
         return
 
 
