@@ -95,7 +95,7 @@ class DatabaseReplaced(DatabaseUnusable):
 
 
 class MigrationFailed(StoreError):
-    """The migration failed; the database is unchanged."""
+    """The migration failed; the data is unchanged."""
 
 
 class OfficeNotRegistered(StoreError):
@@ -129,5 +129,6 @@ def constraint_errors(where: Path | str) -> Iterator[None]:
     """Raise `DatabaseDamaged` for a violated constraint, where only contradictory rows can violate one."""
     try:
         yield
-    except IntegrityError as error:
-        raise DatabaseDamaged(where, "its rows contradict each other") from error
+    except IntegrityError:
+        # Without its cause: PostgreSQL quotes the rows.
+        raise DatabaseDamaged(where, "its rows contradict each other") from None

@@ -1,8 +1,9 @@
 """Opens connections to PostgreSQL: where to, as whom, with which settings, and to a server that can be used."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -20,6 +21,8 @@ CONNECT_SECONDS = 3
 """For one host. A take-over must not wait long for a server that is gone."""
 OPEN_SECONDS = 30.0
 """For all hosts and all of their addresses."""
+_ROUNDS = 3
+"""How often each connection is asked for its session: beside other clients a pooler may give the same one twice."""
 VERSION_MIN = 14
 """The oldest PostgreSQL that its developers still maintain."""
 
@@ -109,8 +112,15 @@ async def open_connection(
     Raises:
         DatabaseUnusable: there is none; the message says why and what to do.
     """
-    connection = StatementConnection(await _connect(dsn, application_name, is_for_writing=is_for_writing), dsn.where)
+    connect = partial(_connect, dsn, application_name, is_for_writing=is_for_writing)
+    connection = StatementConnection(await connect(), dsn.where)
     try:
+        if await has_pooler(connection, connection.driver.info.backend_pid):
+            other = StatementConnection(await connect(), dsn.where)
+            try:
+                await require_own_sessions([connection, other])
+            finally:
+                await other.aclose()
         await connection.execute(write_settings({**SESSION_SETTINGS, **settings}))
         yield connection
     finally:
@@ -164,23 +174,32 @@ def require_usable(facts: ServerFacts, where: str, *, is_for_writing: bool) -> N
         )
 
 
-async def require_own_sessions(connections: list[StatementConnection]) -> None:
+async def has_pooler(connection: Executor, backend_pid: int) -> bool:
+    """Whether another program than the server accepted the connection.
+
+    Args:
+        connection: as it was opened: in a shared session a setting would be another client's, too.
+        backend_pid: of the session, as it was said when the connection was opened.
+    """
+    return await _ask_pid(connection) != backend_pid
+
+
+async def require_own_sessions(connections: Sequence[Executor]) -> None:
     """Check that each connection has a session of the server by itself, which no pooler gives to others meanwhile.
 
     Raises:
         DatabaseUnusable: a pooler does.
     """
     where = connections[0].where
-    found = [await _ask_pid(connection) for _ in range(2) for connection in connections]
-    first, second = found[: len(connections)], found[len(connections) :]
-    if first != second or len(set(first)) != len(first):
+    rounds = [[await _ask_pid(connection) for connection in connections] for _ in range(_ROUNDS)]
+    if len(set(rounds[0])) != len(connections) or any(each != rounds[0] for each in rounds):
         raise DatabaseUnusable(
             f"The database {where} is behind a pooler that shares sessions between clients.",
             "Connect to the server itself, or set pool_mode = session for this database (PgBouncer).",
         )
 
 
-async def _ask_pid(connection: StatementConnection) -> int:
+async def _ask_pid(connection: Executor) -> int:
     ((pid,),) = await connection.execute("SELECT pg_backend_pid()")
     return int(pid)
 

@@ -33,7 +33,6 @@ from oddaemon.store.postgresql.connecting import (
     open_connection,
     parse_url,
     read_facts,
-    require_own_sessions,
     require_usable,
 )
 from oddaemon.store.postgresql.dialect import DIALECT, PostgresDialect
@@ -138,7 +137,6 @@ class PostgresDatabase:
             writer = await stack.enter_async_context(_open_lane(dsn, application_name, WRITER_SETTINGS))
             reader = await stack.enter_async_context(_open_lane(dsn, application_name, READER_SETTINGS))
             connections = _Connections(reader, writer, turns, keeper)
-            await require_own_sessions(connections.list_all())
             database = cls(connections, facts, partial(open_connection, dsn, application_name), on_error)
             database.open_result, database.session = open_result, application_name
             yield database

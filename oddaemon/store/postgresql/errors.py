@@ -137,7 +137,7 @@ FAULT_BY_REFUSAL: Mapping[Refusal, ServerFault] = {
     Refusal.UNREADABLE_FILE: ServerFault(
         "a file that its URL names cannot be read", "Check sslcert, sslkey, sslcrl and passfile in the URL."
     ),
-    Refusal.TLS_FAILED: ServerFault("TLS with the server failed", _TLS_ADVICE),
+    Refusal.TLS_FAILED: ServerFault("TLS with the server failed, or it is no PostgreSQL", _TLS_ADVICE),
     Refusal.LOGIN_METHOD: ServerFault(
         "the server asks for a kind of login that is not supported", "Use scram-sha-256 in pg_hba.conf."
     ),

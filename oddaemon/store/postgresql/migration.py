@@ -70,7 +70,7 @@ async def prepare(
 
     Raises:
         DatabaseNewer: it was made by a newer oddaemon that does not let this one write.
-        MigrationFailed: with the cause; the database is unchanged.
+        MigrationFailed: with the cause; the data is unchanged.
         DatabaseUnusable: it belongs to another program, or cannot be read.
     """
     found = await _read_revision(connection)
@@ -207,7 +207,7 @@ def _is_wanted(connection: Connection, revisions: Sequence[str], revision: str) 
 
 
 def _make_error(where: str, newest: str, error: Exception) -> StoreError:
-    what = f"The database {where} could not be migrated to revision {newest}; it is unchanged."
+    what = f"The database {where} could not be migrated to revision {newest}; its data is unchanged."
     if isinstance(error, StoreError):
         return MigrationFailed(f"{what} {error.what}", error.advice, is_transient=error.is_transient)
     return MigrationFailed(

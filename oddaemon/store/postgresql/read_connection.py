@@ -9,14 +9,17 @@ import psycopg
 from psycopg.rows import tuple_row
 from sqlalchemy import TextClause
 
+from oddaemon.core.dsn import Dsn
 from oddaemon.postgres_client.parameters import hide_environment
 from oddaemon.store.errors import DatabaseClosed
 from oddaemon.store.postgresql.connecting import (
     READER_SETTINGS,
     SESSION_SETTINGS,
     build_conninfo,
+    has_pooler,
     parse_url,
     read_facts,
+    require_own_sessions,
     require_readable_files,
     require_usable,
     write_settings,
@@ -98,17 +101,22 @@ def open_read_connection(url: str) -> Iterator[PostgresReadConnection]:
     dsn = parse_url(url)
     require_readable_files(dsn)
     hide_environment()
-    with translate_refusals(dsn.where):
-        connection = psycopg.connect(
-            build_conninfo(dsn, _APPLICATION_NAME, is_for_writing=False), autocommit=True, row_factory=tuple_row
-        )
-    with closing(connection):
+    with closing(_connect(dsn)) as connection:
+        checked = _Awaitable(dsn.where, connection)
+        if _complete(has_pooler(checked, connection.info.backend_pid)):
+            with closing(_connect(dsn)) as other:
+                _complete(require_own_sessions([checked, _Awaitable(dsn.where, other)]))
         with translate_errors(dsn.where):
             connection.execute(write_settings(_SETTINGS).encode())
-        checked = _Awaitable(dsn.where, connection)
         require_usable(_complete(read_facts(checked)), dsn.where, is_for_writing=False)
         _complete(require_newest(checked))
         yield PostgresReadConnection(dsn.where, connection)
+
+
+def _connect(dsn: Dsn) -> psycopg.Connection[tuple[Any, ...]]:
+    conninfo = build_conninfo(dsn, _APPLICATION_NAME, is_for_writing=False)
+    with translate_refusals(dsn.where):
+        return psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row)
 
 
 class _Awaitable:

@@ -5,7 +5,9 @@ import anyio.lowlevel
 
 from oddaemon.core.model import Balance, index_balances
 from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.postgresql.statement_connection import StatementConnection
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.postgresql.engines import AnyDatabase
 from tests.store.samples import ELM, HARBOR, NOW, make_checkpoint, make_snapshot, make_state
 
 CANCELLATIONS = 300
@@ -18,7 +20,7 @@ def make_generation(number: int) -> tuple[Balance, ...]:
 
 
 async def test_random_cancellations_leave_nothing_half_written_and_no_writer_locked_out(
-    database: SqliteDatabase,
+    database: AnyDatabase,
 ) -> None:
     draw = random.Random(CANCELLATIONS)
     uncut_seconds = float("inf")
@@ -36,12 +38,12 @@ async def test_random_cancellations_leave_nothing_half_written_and_no_writer_loc
             cancelled += scope.cancelled_caught
         with anyio.fail_after(120):
             await _assert_consistent(database)
-    assert SqliteDatabase.calls_in_flight == 0
+    assert SqliteDatabase.calls_in_flight == StatementConnection.calls_in_flight == 0
     await _stage_and_publish(database, number + 1)
     assert await snapshots.load_balances(database, ELM) == list(make_generation(number + 1))
 
 
-async def _stage_and_publish(database: SqliteDatabase, number: int) -> None:
+async def _stage_and_publish(database: AnyDatabase, number: int) -> None:
     rows = make_generation(number)
     await open_pulls.begin(database, ELM, (), make_checkpoint(0, number))
     await open_pulls.add_page(database, ELM, rows[:10], make_checkpoint(10, number))
@@ -49,7 +51,7 @@ async def _stage_and_publish(database: SqliteDatabase, number: int) -> None:
     await snapshots.publish(database, ELM, make_snapshot(rows), make_state(attempts=number), NOW)
 
 
-async def _assert_consistent(database: SqliteDatabase) -> None:
+async def _assert_consistent(database: AnyDatabase) -> None:
     stored = await offices.load_state(database, ELM)
     assert stored is not None
     assert await snapshots.load_balances(database, ELM) == list(make_generation(stored.attempts))
@@ -61,7 +63,7 @@ async def _assert_consistent(database: SqliteDatabase) -> None:
         assert staged.checkpoint.requests > stored.attempts
 
 
-async def test_waiting_for_ones_turn_can_be_cancelled(database: SqliteDatabase) -> None:
+async def test_waiting_for_ones_turn_can_be_cancelled(database: AnyDatabase) -> None:
     async with database.transaction():
         with anyio.move_on_after(0.001) as scope:
             await _save_in_another_task(database)
@@ -69,7 +71,7 @@ async def test_waiting_for_ones_turn_can_be_cancelled(database: SqliteDatabase) 
     await offices.save_state(database, ELM, make_state())
 
 
-async def test_from_begin_to_commit_nothing_can_be_cancelled(database: SqliteDatabase) -> None:
+async def test_from_begin_to_commit_nothing_can_be_cancelled(database: AnyDatabase) -> None:
     with anyio.CancelScope() as scope:
         async with database.transaction() as connection:
             scope.cancel()
@@ -78,6 +80,6 @@ async def test_from_begin_to_commit_nothing_can_be_cancelled(database: SqliteDat
     assert await offices.load_state(database, ELM) == make_state(attempts=7)
 
 
-async def _save_in_another_task(database: SqliteDatabase) -> None:
+async def _save_in_another_task(database: AnyDatabase) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(offices.save_state, database, ELM, make_state())
