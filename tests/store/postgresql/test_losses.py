@@ -67,7 +67,7 @@ def faults() -> list[DatabaseUnusable]:
 
 @pytest.fixture
 async def database(victim: PostgresServer, faults: list[DatabaseUnusable]) -> AsyncIterator[PostgresDatabase]:
-    async with PostgresDatabase.open(victim.make_url(), faults.append, application_name="oddaemon/7") as database:
+    async with PostgresDatabase.open(victim.make_url(), faults.append) as database:
         await register_offices(database, OFFICES)
         yield database
     assert StatementConnection.calls_in_flight == 0
@@ -80,7 +80,7 @@ def check(golden: GoldenTexts, error: DatabaseUnusable, victim: PostgresServer) 
 async def test_a_session_that_is_ended_by_the_server_is_lost_and_stays_lost(
     database: PostgresDatabase, victim: PostgresServer, faults: list[DatabaseUnusable], golden: GoldenTexts
 ) -> None:
-    own = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'oddaemon/7'"
+    own = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{database.session}'"
     assert await anyio.to_thread.run_sync(victim.execute, own) == [(True,)] * 4
     with pytest.raises(DatabaseLost) as caught:
         await offices.save_state(database, ELM, make_state())
@@ -288,7 +288,7 @@ async def test_every_connection_has_its_own_settings(database: PostgresDatabase)
         "current_setting('idle_in_transaction_session_timeout'), current_setting('transaction_read_only'), "
         "current_setting('transaction_isolation'), current_setting('application_name'), current_setting('TimeZone')"
     )
-    shared = ("oddaemon/7", "UTC")
+    shared = (database.session, "UTC")
     plain = ("10s", "2s", "5s", "off", "read committed", *shared)
     assert await database.keeper.execute(query) == await database.turns.execute(query) == [plain]
     assert await database.execute_one(query) == [("30s", *plain[1:])]
