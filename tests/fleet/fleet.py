@@ -105,31 +105,45 @@ class Fleet:
                 since.clear()
             return bool(since) and (sample.at - since[0].at).total_seconds() >= SETTLED_SECONDS
 
-        await self.wait_for(is_settled, f"{', '.join(names)} share all offices")
+        await self.wait_for(is_settled, f"{', '.join(names)} share all offices", alive=names)
 
     async def wait_for(
-        self, condition: Callable[[Sample], bool], what: str, seconds: float = TIMEOUT_SECONDS
+        self,
+        condition: Callable[[Sample], bool],
+        what: str,
+        seconds: float = TIMEOUT_SECONDS,
+        alive: Sequence[str] = (),
     ) -> Sample:
         """The next sample for which this holds.
 
+        Args:
+            condition: To be fulfilled.
+            what: It is, for people.
+            seconds: To wait for it.
+            alive: The hosts whose daemons must not end meanwhile.
+
         Raises:
-            AssertionError: None comes.
+            AssertionError: None comes, or one of these daemons ends.
         """
         with anyio.move_on_after(seconds):
-            async for sample in self._iterate_samples():
+            async for sample in self._iterate_samples(alive):
                 if condition(sample):
                     return sample
         raise AssertionError(f"It never came to this: {what}. {self.describe()}")
 
-    async def _iterate_samples(self) -> AsyncIterator[Sample]:
+    async def _iterate_samples(self, alive: Sequence[str]) -> AsyncIterator[Sample]:
+        """New samples, until one of these daemons ends."""
         seen = len(self.observer.samples)
         while True:
-            await self.changes.wait_until(partial(self._has_more_samples, seen))
+            await self.changes.wait_until(partial(self._has_news, seen, alive))
+            if len(self.observer.samples) == seen:
+                return
             yield self.observer.samples[seen]
             seen += 1
 
-    def _has_more_samples(self, than: int) -> bool:
-        return len(self.observer.samples) > than
+    def _has_news(self, seen: int, alive: Sequence[str]) -> bool:
+        daemons = [self.hosts[name].daemon for name in alive]
+        return len(self.observer.samples) > seen or any(each is not None and each.is_over for each in daemons)
 
     async def record_death(self, name: str) -> HostDeath:
         """What a host holds and has under way, which was just killed, stopped or cut off."""

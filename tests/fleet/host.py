@@ -33,13 +33,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "cadence": {
         "probe_seconds": 1.0,
         "late_probe_seconds": 1.0,
-        "idle_probe_seconds": 2.0,
-        "blocked_probe_seconds": 2.0,
+        "idle_probe_seconds": 4.0,
+        "blocked_probe_seconds": 4.0,
         "backoff_base_seconds": 0.5,
         "backoff_max_seconds": 2.0,
     },
 }
-"""Each office is asked every two seconds, so a take-over is measured to that."""
+"""Each office is asked every few seconds, so a take-over is measured to that."""
 
 
 @dataclass

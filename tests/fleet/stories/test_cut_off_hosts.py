@@ -15,7 +15,7 @@ from tests.fleet.stories.moments import losing_a_commit
 
 pytestmark = fleet_story
 
-OFFICES = 36
+OFFICES = 30
 BACK_SECONDS = 30.0
 """From the end of a cut until a host works again; a new member waits until the others have made room."""
 CUTS: dict[str, tuple[str, Callable[[DatabaseProxy], Any]]] = {

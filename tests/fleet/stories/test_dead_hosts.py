@@ -13,7 +13,7 @@ from tests.fleet.stories.moments import HostMoment, at_moment
 
 pytestmark = fleet_story
 
-OFFICES = 42
+OFFICES = 32
 STOPPED_SECONDS = 60.0
 KILLS = {
     "a": HostMoment.REST,
