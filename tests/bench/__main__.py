@@ -3,7 +3,19 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import delivery, export, false_holds, history, idle, in_flight, load, memory, pages, throughput
+from tests.bench import (
+    databases,
+    delivery,
+    export,
+    false_holds,
+    history,
+    idle,
+    in_flight,
+    load,
+    memory,
+    pages,
+    throughput,
+)
 
 TITLES = (
     ("reading offices, throttle off, loopback", throughput.measure),
@@ -12,6 +24,7 @@ TITLES = (
     ("memory of what others send", memory.measure),
     ("a whole night", load.measure),
     ("believing", false_holds.measure),
+    ("a file and a server", databases.measure),
     ("publishing and delivering", delivery.measure),
     ("a year of nights", history.measure),
     ("export", export.measure),

@@ -50,9 +50,15 @@ SESSION_SETTINGS: Mapping[str, str] = {
     # A policy would hide rows without a word.
     "row_security": "off",
 }
-WRITER_SETTINGS = {"statement_timeout": "30s"}
+_PLANNED_FOR_ITS_VALUES = {"plan_cache_mode": "force_custom_plan"}
+"""A plan for any values compares each row with each item of a list: 25 ms instead of 3 to end 320 of 4,000 versions."""
+WRITER_SETTINGS = {"statement_timeout": "30s", **_PLANNED_FOR_ITS_VALUES}
 MAINTENANCE_SETTINGS = {"statement_timeout": "0"}
-READER_SETTINGS = {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}
+READER_SETTINGS = {
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    **_PLANNED_FOR_ITS_VALUES,
+}
 
 
 @dataclass(frozen=True, slots=True)
