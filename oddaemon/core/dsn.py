@@ -4,6 +4,7 @@ libpq's own reading of a URL differs from everybody else's (it takes a `?` or `#
 `ssl=true` for `sslmode=require`). So it never sees the URL, only these parameters.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -27,6 +28,10 @@ _OPTIONS = {
     *("sslpassword", "sslcertmode", "ssl_min_protocol_version", "ssl_max_protocol_version"),
 }  # fmt: skip
 """Not among them: aliases, Kerberos, what reads parameters from a file, and what writes the keys of TLS to one."""
+
+
+_PASSWORDS = {"password", "sslpassword"}
+_PLAIN = re.compile(r"[\w./,:@-]+", re.ASCII)
 
 
 class InvalidDsn(Exception):
@@ -57,6 +62,12 @@ class Dsn:
             for host, port in zip(self.hosts, ports, strict=False)
         )
         return f"{','.join(servers)}/{self.parameters.get('dbname') or self.parameters.get('user', '')}"
+
+    @property
+    def conninfo(self) -> str:
+        """The parameters as the tools of PostgreSQL take them, without any password: they ask for it."""
+        shown = {name: value for name, value in self.parameters.items() if name not in _PASSWORDS}
+        return " ".join(f"{name}={_quote(value)}" for name, value in shown.items())
 
     @property
     def is_verified(self) -> bool:
@@ -102,6 +113,13 @@ def parse_dsn(text: str) -> Dsn:
     parameters = {name: value for name, value in (given | options).items() if value}
     _check_options(parameters)
     return Dsn(parameters, hosts)
+
+
+def _quote(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _get_host_list(netloc: str) -> list[str]:

@@ -48,6 +48,11 @@ ORDER BY office.id
 )
 
 
+_LIVING_MEMBERS = make_statement(
+    "SELECT host, offices FROM member WHERE stage <> 'gone' AND expires_at > CURRENT_TIMESTAMP ORDER BY host"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class OfficeRow:
     """One office that was ever registered, as the database knows it."""
@@ -70,6 +75,12 @@ class OfficeRow:
         """The time of its last snapshot or journal entry; None: it has none."""
         published_at = None if self.snapshot is None else self.snapshot.published_at
         return max((at for at in (published_at, self.journaled_at) if at is not None), default=None)
+
+
+async def list_hosts_with_office(db: Database, office_id: str) -> list[str]:
+    """The hosts of the fleet whose daemons run with this office in their configuration."""
+    rows = await db.fetch(_LIVING_MEMBERS, {}, lambda row: (str(row[0]), msgspec.json.decode(row[1])))
+    return [host for host, offices in rows if office_id in offices]
 
 
 async def write_offices(connection: AsyncConnection, names: Mapping[str, str]) -> None:

@@ -200,9 +200,8 @@ def _show_plan_without_daemon(config: Path, reason: str, *, as_json: bool) -> No
 
 def _diff_with_database(settings: Settings) -> ConfigDiff:
     configured = settings.offices
-    if not settings.state.path.exists():
-        return ConfigDiff(new=tuple(configured))
-    stored = [row.id for row in read_database(settings, offices.list_all) if row.is_configured]
+    rows = read_database(settings, offices.list_all, if_missing=list[offices.OfficeRow])
+    stored = [row.id for row in rows if row.is_configured]
     return ConfigDiff(
         new=tuple(office for office in configured if office not in stored),
         removed=tuple(office for office in stored if office not in configured),

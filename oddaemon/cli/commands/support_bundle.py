@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
@@ -43,10 +43,10 @@ from oddaemon.settings.files.redacted import HIDDEN
 from oddaemon.settings.files.secret_sources import find_secrets
 from oddaemon.sinks.formats.export import atomic_write_without_manifest
 from oddaemon.store import journal
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.opening import get_upkeep, open_for_reading
 from oddaemon.store.sqlite.disk_space import format_size
-from oddaemon.store.sqlite.maintenance.info import read_database_info
 from oddaemon.telemetry.logging.redaction import Redactor
 
 FILE_MODE = 0o600
@@ -257,17 +257,17 @@ async def _add_database(
 ) -> None:
     bundle.describe("store.json", "revision, sizes and counts of the database, or why it cannot be read")
     try:
-        async with SqliteDatabase.open_for_reading(settings.state.database_url.reveal()) as db:
+        async with open_for_reading(settings.state.database_url.reveal()) as db:
             warn_of_lost_log(db)
-            bundle.add_json("store.json", asdict(await read_database_info(db)))
+            bundle.add_json("store.json", await get_upkeep(db).read_info())
             await _add_offices(bundle, db, settings, office_ids, daemon_available)
     except StoreError as error:
-        bundle.add_json("store.json", {"path": str(settings.state.path), "error": error.what, "advice": error.advice})
+        bundle.add_json("store.json", {"database": settings.state.where, "error": error.what, "advice": error.advice})
         bundle.mark_missing("journal/, offices/", error.what)
 
 
 async def _add_offices(
-    bundle: SupportBundle, db: SqliteDatabase, settings: Settings, office_ids: Sequence[str], daemon_available: bool
+    bundle: SupportBundle, db: Database, settings: Settings, office_ids: Sequence[str], daemon_available: bool
 ) -> None:
     now = bundle.made_at
     known = await read_offices(db, settings)

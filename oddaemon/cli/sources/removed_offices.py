@@ -8,7 +8,7 @@ from oddaemon.cli.sources.database import print_warning, warn_of_lost_log
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import Settings
 from oddaemon.store.offices import OfficeRow, list_all
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.opening import open_for_reading
 
 
 def load_removed_offices(settings: Settings, warn: Callable[[str], None] = print_warning) -> list[OfficeRow]:
@@ -20,7 +20,7 @@ def load_removed_offices(settings: Settings, warn: Callable[[str], None] = print
     configured = settings.offices
 
     async def read() -> list[OfficeRow]:
-        async with SqliteDatabase.open_for_reading(settings.state.database_url.reveal()) as db:
+        async with open_for_reading(settings.state.database_url.reveal()) as db:
             warn_of_lost_log(db, warn)
             return [row for row in await list_all(db) if row.id not in configured]
 

@@ -13,11 +13,20 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import fail_unknown_office, load_settings
 from oddaemon.cli.sources.daemon_client import make_target
-from oddaemon.cli.sources.database import INTERRUPTED, run_in_daemon, warn_of_lost_log
+from oddaemon.cli.sources.database import (
+    INTERRUPTED,
+    Document,
+    read_database,
+    run_in_lock_owner,
+    run_on_database,
+    warn_of_lost_log,
+)
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import Settings
+from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseLocked, StoreError
-from oddaemon.store.opening import open_history
+from oddaemon.store.offices import list_hosts_with_office
+from oddaemon.store.opening import get_upkeep, open_history
 from oddaemon.store.sqlite.maintenance.erase import Erasure, erase_and_verify, erase_office_offline
 from oddaemon.store.sqlite.maintenance.rotation import find_backups
 
@@ -42,6 +51,27 @@ def forget(
     nothing else, and pulled balances wait. Without a daemon this command does it.
     """
     settings = load_settings(config)
+    if (configured := settings.offices.get(office)) is not None:
+        raise fail(
+            f"{office} is still configured in {configured.source}. Remove it there and run `oddaemon reload` first; "
+            "disabling it is not enough."
+        )
+    try:
+        _require_known(settings, office)
+        if not yes:
+            typer.confirm(f"Erase everything stored about {office}, for good?", abort=True)
+        if settings.state.is_postgresql:
+            _forget_on_server(settings, office)
+        else:
+            _forget_in_file(settings, office)
+    except KeyboardInterrupt:
+        raise fail(INTERRUPTED) from None
+    except StoreError as error:
+        raise fail(str(error)) from error
+
+
+def _forget_in_file(settings: Settings, office: str) -> None:
+    """Erase the rows and their bytes, and search for the bytes."""
     path = settings.state.path
 
     async def erase(url: str, office_id: str) -> Mapping[str, int]:
@@ -49,23 +79,10 @@ def forget(
             return await erase_office_offline(url, office_id)
         except DatabaseLocked as locked:
             target = make_target("offices", office_id, "forget")
-            rows: Mapping[str, int] = (await run_in_daemon(locked, settings.source, target))["rows"]
+            rows: Mapping[str, int] = (await run_in_lock_owner(locked, settings.source, target))["rows"]
             return rows
 
-    if (configured := settings.offices.get(office)) is not None:
-        raise fail(
-            f"{office} is still configured in {configured.source}. Remove it there and run `oddaemon reload` first; "
-            "disabling it is not enough."
-        )
-    try:
-        _require_known(path, office)
-        if not yes:
-            typer.confirm(f"Erase everything stored about {office}, for good?", abort=True)
-        erasure = anyio.run(erase_and_verify, settings.state.database_url.reveal(), office, erase)
-    except KeyboardInterrupt:
-        raise fail(INTERRUPTED) from None
-    except StoreError as error:
-        raise fail(str(error)) from error
+    erasure = anyio.run(erase_and_verify, settings.state.database_url.reveal(), office, erase)
     _print_result(office, erasure, path)
     for line in _list_other_copies(settings, path.resolve()):
         typer.echo(line)
@@ -76,17 +93,44 @@ def forget(
         )
 
 
-def _require_known(path: Path, office_id: str) -> None:
-    with open_history(str(path)) as reader:
+def _forget_on_server(settings: Settings, office: str) -> None:
+    """Erase the rows. What else holds their bytes is out of reach, and is said.
+
+    No lock shows the daemons of other hosts. While none of them has the office in its configuration, none writes about
+    it; one that adds it at this moment finds a new office.
+    """
+    if hosts := read_database(settings, lambda db: list_hosts_with_office(db, office)):
+        raise fail(
+            f"{office} is still configured on {', '.join(hosts)}. Remove it there, and run `oddaemon reload` there."
+        )
+
+    async def erase(database: Database) -> Document:
+        return {"rows": await get_upkeep(database).erase_office(office)}
+
+    rows = run_on_database(settings, erase, make_target("offices", office, "forget"))["rows"]
+    typer.echo(f"Erased {office} from {settings.state.where}. Rows removed: {_format_rows(rows)}.")
+    typer.echo(
+        "The rows are gone, and their space is used again. Their bytes remain in the server's write-ahead log, on "
+        "standbys and in backups until those are recycled or deleted, which oddaemon cannot see: ask the server's "
+        "administrator when that is."
+    )
+    typer.echo("Exports and deliveries to sinks are not touched.")
+
+
+def _require_known(settings: Settings, office_id: str) -> None:
+    with open_history(settings.state.database_url.reveal()) as reader:
         warn_of_lost_log(reader)
         ids = [each for each, *_ in reader.list_offices()]
     if office_id not in ids:
         raise fail_unknown_office(office_id, ids)
 
 
+def _format_rows(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of {table}" for table, count in sorted(rows.items()))
+
+
 def _print_result(office_id: str, erasure: Erasure, path: Path) -> None:
-    rows = ", ".join(f"{count:,} of {table}" for table, count in sorted(erasure.rows.items()))
-    typer.echo(f"Erased {office_id}. Rows removed: {rows}.")
+    typer.echo(f"Erased {office_id}. Rows removed: {_format_rows(erasure.rows)}.")
     if not erasure.pattern_count:
         typer.echo(
             f"Nothing of {office_id} was long enough to search for in {path}, so no search proves the erasure. The rows"

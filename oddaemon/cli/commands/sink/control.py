@@ -17,8 +17,8 @@ from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.json_document import print_outcome
 from oddaemon.cli.sources.config_file import find_config, load_settings
 from oddaemon.cli.sources.daemon_client import DaemonNotRunning, make_target, request, require_control_socket
-from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.errors import DatabaseMissing, StoreError
+from oddaemon.store.opening import open_database, open_for_reading
 
 SinkName = Annotated[
     str,
@@ -66,19 +66,28 @@ def _send_command(command: str, config: Path | None, name: str, office: str | No
 
 def _run_without_daemon(config: Path, command: str, name: str, office: str | None) -> dict[str, Any]:
     settings = load_settings(config)
+    url = settings.state.database_url.reveal()
     perform = offline_commands.retry_deliveries if command == "retry" else offline_commands.skip_delivery
 
     async def run_command() -> dict[str, Any]:
-        async with SqliteDatabase.open(settings.state.database_url.reveal()) as database:
+        # A command creates and migrates nothing.
+        async with open_for_reading(url):
+            pass
+        async with open_database(url) as database:
             return dict(await perform(database, name, office, datetime.now(UTC)))
 
     try:
         offline_commands.require_sink(name, [each.name for each in settings.sinks])
-        if not settings.state.path.exists():
-            raise fail(f"{settings.state.path} does not exist, so nothing is pending; start the daemon first")
         document = anyio.run(run_command)
+    except DatabaseMissing:
+        raise fail(f"{settings.state.where} does not exist, so nothing is pending; start the daemon first") from None
     except CommandRejected as rejection:
         raise fail(f"{rejection.sentence} {rejection.advice}".strip()) from None
     except StoreError as error:
         raise fail(str(error)) from error
-    return {**document, "outcome": f"{document['outcome']} It takes effect when the daemon starts."}
+    # On a server daemons of other hosts may be at work. The change is one transaction on the rows of the outbox, which
+    # the sink's courier reads before each delivery, wherever it runs.
+    when = (
+        "The fleet obeys within seconds." if settings.state.is_postgresql else "It takes effect when the daemon starts."
+    )
+    return {**document, "outcome": f"{document['outcome']} {when}"}

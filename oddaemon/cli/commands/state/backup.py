@@ -1,5 +1,6 @@
 """`state backup`: the database in one verified file, made while the daemon works."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import load_settings
-from oddaemon.cli.sources.database import print_warning
+from oddaemon.cli.sources.database import print_warning, refuse_on_server
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.disk_space import format_size
@@ -29,7 +30,14 @@ def backup(
     config: Config = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    path = load_settings(config).state.path
+    settings = load_settings(config)
+    if settings.state.is_postgresql:
+        raise refuse_on_server(
+            settings,
+            "its own tools back it up. For one file as of one moment, run",
+            f"pg_dump --format=custom --file={shlex.quote(str(target))} --dbname={{conninfo}}",
+        )
+    path = settings.state.path
     try:
         with translate_errors(path), progress_bar("copying") as progress:
             result = back_up(path.resolve(), target, overwrite=force, progress=progress)

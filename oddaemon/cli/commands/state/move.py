@@ -57,8 +57,9 @@ def move(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop every daemon first. Nothing changes in the present database, and no daemon starts on
-    the new one until all rows were copied and compared. If it is interrupted, run it again.
+    """Stop every daemon first. Nothing changes in the present database, and no
+    daemon starts on the new one until all rows are copied and compared. If the
+    command is interrupted, run it again.
     """
     settings = load_settings(config)
     target = _choose_target(to, to_file)

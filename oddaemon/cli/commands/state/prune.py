@@ -11,7 +11,7 @@ from oddaemon.cli.args.options import Config
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.database import run_on_database
-from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.database import Database
 
 app = typer.Typer()
 
@@ -34,8 +34,11 @@ def prune(
     settings = load_settings(config)
     older_than = days or settings.state.retain_days
 
-    async def work(database: SqliteDatabase) -> Document:
+    # Beside daemons on a server it is safe: it deletes only what no publish changes, and each night a host of the fleet
+    # does the same beside the others.
+    async def work(database: Database) -> Document:
         return await prune_database(database, older_than, datetime.now(UTC))
 
     result = run_on_database(settings, work, "/state/prune", f"?older_than_days={older_than}")
-    typer.echo(f"{result['outcome']} `oddaemon state vacuum` returns the space to the file system.")
+    hint = "" if settings.state.is_postgresql else " `oddaemon state vacuum` returns the space to the file system."
+    typer.echo(f"{result['outcome']}{hint}")
