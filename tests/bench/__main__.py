@@ -16,6 +16,7 @@ from tests.bench import (
     pages,
     throughput,
 )
+from tests.bench.store import databases, history
 
 TITLES = (
     ("reading offices, throttle off, loopback", throughput.measure),

@@ -1,4 +1,4 @@
-"""Publishing a night in a file and on a server, side by side: python -m tests.bench.databases."""
+"""Publishing a night in a file and on a server, side by side: python -m tests.bench.store.databases."""
 
 import random
 import statistics
