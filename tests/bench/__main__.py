@@ -3,19 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import (
-    databases,
-    delivery,
-    export,
-    false_holds,
-    history,
-    idle,
-    in_flight,
-    load,
-    memory,
-    pages,
-    throughput,
-)
+from tests.bench import delivery, export, false_holds, idle, in_flight, load, memory, pages, throughput
 from tests.bench.store import databases, history
 
 TITLES = (
