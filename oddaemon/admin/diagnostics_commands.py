@@ -10,7 +10,8 @@ from functools import partial
 import anyio.lowlevel
 
 from oddaemon.admin.background_jobs import DONE, IN_PROGRESS, BackgroundJobs
-from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind
+from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_unknown_office
+from oddaemon.admin.fleet_commands import FleetCommands
 from oddaemon.core.diagnostics.diagnosis import make_diagnosis_document
 from oddaemon.engine.diagnostics.probe import REQUESTS_MAX, ProbeTarget, diagnose
 from oddaemon.engine.offices.registry import Registry
@@ -29,6 +30,8 @@ class DiagnosticJobs:
     api: Api
     settings: Callable[[], Settings]
     """The active ones."""
+    fleet: FleetCommands | None = None
+    """Has other hosts diagnose the offices that they hold; None: this daemon has all offices."""
     _progress: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)
     """Of the last diagnosis of each office: the requests that are sent, and those that it takes at most."""
 
@@ -40,11 +43,23 @@ class DiagnosticJobs:
         """
         await anyio.lowlevel.checkpoint()
         with self.log.record("examine", office_id, uid) as reply:
-            work = partial(self._diagnose, office_id, self._make_target(office_id))
+            if self.fleet is not None and self.fleet.exchange.is_elsewhere(office_id):
+                self._require_configured(office_id)
+                work = partial(self.fleet.examine, office_id, uid)
+            else:
+                work = partial(self._diagnose, office_id, self._make_target(office_id))
             if not self.jobs.begin(f"examine {office_id}", work):
                 return reply(f"The diagnosis of {office_id} is already running.")
             self._progress[office_id] = (0, REQUESTS_MAX)
             return reply(f"Started the diagnosis of {office_id}.")
+
+    async def examine(self, office_id: str) -> Document:
+        """Diagnose an office here, for another host. Returns the result.
+
+        Raises:
+            CommandRejected: The office has no worker here.
+        """
+        return await self._diagnose(office_id, self._make_target(office_id))
 
     async def get_status(self, office_id: str) -> Document:
         """The progress of the diagnosis, or its result.
@@ -66,6 +81,10 @@ class DiagnosticJobs:
             sentence, advice = f"No worker runs for {office_id!r}.", "`oddaemon status` lists all offices."
             raise CommandRejected(RejectionKind.NO_WORKER, sentence, advice)
         return ProbeTarget(office, worker.api, settings.api.developer_name, "daemon", worker.has_authenticated)
+
+    def _require_configured(self, office_id: str) -> None:
+        if office_id not in self.settings().offices:
+            raise reject_unknown_office(office_id, self.settings().offices)
 
     async def _diagnose(self, office_id: str, target: ProbeTarget) -> Document:
         def update_progress(requests: int, requests_max: int) -> None:

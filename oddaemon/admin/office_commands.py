@@ -127,6 +127,8 @@ class CommandService:
     """Reads it and reports what a reload would change."""
     begin_drain: Callable[[], str]
     """Starts to stop the daemon; returns a sentence for the user."""
+    run_in_fleet: Callable[[OfficeCommand, str, int | None], Awaitable[str]] | None = None
+    """Has the host that holds an office carry out a command; None: this daemon has all offices."""
 
     async def reload(self, uid: int | None, *, accept_removals: bool = False) -> Document:
         """Read the configuration again and apply it; returns what changed.
@@ -173,6 +175,8 @@ class CommandService:
             runtime = self.fleet.offices.get(office_id)
             if runtime is None:
                 raise reject_unknown_office(office_id, self.fleet.offices)
+            if self.run_in_fleet is not None:
+                return reply(await self.run_in_fleet(command, office_id, uid))
             worker = self.registry.get_worker(office_id)
             if worker is None:
                 sentence = f"No worker runs for {office_id}: an internal error ended it."

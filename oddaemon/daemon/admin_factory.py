@@ -8,10 +8,12 @@ from oddaemon.admin.background_jobs import BackgroundJobs
 from oddaemon.admin.commands import CommandLog
 from oddaemon.admin.database_commands import DatabaseCommands
 from oddaemon.admin.diagnostics_commands import DiagnosticJobs
+from oddaemon.admin.fleet_commands import FleetCommands
 from oddaemon.admin.inspection import StatusService
 from oddaemon.admin.office_commands import CommandService, ReloadFunction
 from oddaemon.admin.sink_commands import SinkCommands
 from oddaemon.daemon.services import DaemonContext, Services
+from oddaemon.engine.fleet.command_exchange import CommandExchange
 from oddaemon.store.database import Database
 
 
@@ -21,8 +23,10 @@ def make_admin_services(
     database: Database,
     tasks: anyio.abc.TaskGroup,
     reload: ReloadFunction,
+    *,
+    exchange: CommandExchange | None = None,
 ) -> AdminServices:
-    """The services of one daemon; long commands run in `tasks`."""
+    """The services of one daemon; long commands run in `tasks`, and those for other hosts go through `exchange`."""
     emit, fleet, registry, lifecycle = context.telemetry.emit, context.fleet, services.registry, context.lifecycle
 
     def drain() -> str:
@@ -33,12 +37,24 @@ def make_admin_services(
 
     log = CommandLog(lambda: "" if lifecycle.is_running else lifecycle.readiness.reason, emit)
     jobs = BackgroundJobs(log, tasks, emit, database.maintenance_lock)
+    in_fleet = None if exchange is None else FleetCommands(exchange, registry, fleet)
+    diagnostics = DiagnosticJobs(
+        log, BackgroundJobs(log, tasks, emit), registry, services.api, lambda: context.settings, in_fleet
+    )
+    if in_fleet is not None:
+        in_fleet.serve(diagnostics.examine)
     return AdminServices(
-        commands=CommandService(log, registry, fleet, reload, context.configuration.preview, drain),
-        backfill=BackfillCommands(log, services.backfill, registry, fleet, database),
-        diagnostics=DiagnosticJobs(
-            log, BackgroundJobs(log, tasks, emit), registry, services.api, lambda: context.settings
+        commands=CommandService(
+            log,
+            registry,
+            fleet,
+            reload,
+            context.configuration.preview,
+            drain,
+            None if in_fleet is None else in_fleet.run_office_command,
         ),
+        backfill=BackfillCommands(log, services.backfill, registry, fleet, database),
+        diagnostics=diagnostics,
         sinks=SinkCommands(log, services.couriers, database, fleet.now, emit),
         status=StatusService(
             database,

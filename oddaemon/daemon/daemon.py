@@ -273,7 +273,8 @@ class Daemon:
             apply = partial(self.configuration.apply, self.settings, warnings)
             await lifecycle.health.retry_until_recovered(apply, stop)
             reload = partial(self.reload, ReloadTrigger.COMMAND)
-            self._admin = admin = make_admin_services(context, services, database, tasks, reload)
+            exchange = None if session is None else session.make_exchange(tasks)
+            self._admin = admin = make_admin_services(context, services, own, tasks, reload, exchange=exchange)
             background.start_soon("backfill", services.backfill.run)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
                 app = create_admin_app(admin, self._telemetry, self.fleet.get_statuses)

@@ -5,12 +5,14 @@ from contextlib import suppress
 from functools import partial
 
 import anyio
+import anyio.abc
 
 from oddaemon import __version__
 from oddaemon.core.fleet.lease import LeaseKind, LeaseLost, Role
 from oddaemon.core.fleet.share import Caps
 from oddaemon.daemon.services import DaemonContext, Services
 from oddaemon.engine.fleet.clock import SharedClock
+from oddaemon.engine.fleet.command_exchange import CommandExchange
 from oddaemon.engine.fleet.fingerprints import ConfigFingerprints, fingerprint_config
 from oddaemon.engine.fleet.holder import LeaseFollower
 from oddaemon.engine.fleet.host import FleetTiming, HostIdentity
@@ -43,6 +45,7 @@ class FleetSession:
         self._context = context
         self._database = database
         self._settings = context.settings
+        self._exchange: CommandExchange | None = None
         self._configured: ConfigFingerprints | None = None
         self._removed: ConfigFingerprints | None = None
         """The configuration whose removals were carried out."""
@@ -70,6 +73,11 @@ class FleetSession:
         self._configured = fingerprint_config(self._settings, self._settings.fleet.host)
         await self.membership.join(self._configured)
 
+    def make_exchange(self, tasks: anyio.abc.TaskGroup) -> CommandExchange:
+        """The commands between this host and the others; those of others are carried out in `tasks`."""
+        self._exchange = CommandExchange(self._database, self.membership, self._context.settings.fleet.host, tasks)
+        return self._exchange
+
     async def run(self, services: Services, roles: RoleRunner) -> None:
         """Stay a member until cancelled or lost."""
         followers: dict[LeaseKind, LeaseFollower] = {
@@ -80,6 +88,7 @@ class FleetSession:
         on_look: list[Callable[[], Awaitable[None]]] = [
             self._follow_config,
             services.backfill.follow_store,
+            *(() if self._exchange is None else (self._exchange.serve,)),
             partial(self._show_elsewhere, services),
             partial(self._remove_unwanted, services),
         ]

@@ -29,7 +29,7 @@ from oddaemon.engine.fleet.host import FleetTiming, HostIdentity
 from oddaemon.engine.fleet.remnants import Remnants
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.store.errors import DatabaseLost, StoreError
-from oddaemon.store.fleet import leases, members
+from oddaemon.store.fleet import commands, leases, members
 from oddaemon.store.fleet.connection import FleetDatabase
 from oddaemon.store.fleet.members import CHANNEL, Departure, NewMember
 from oddaemon.telemetry.events import (
@@ -133,6 +133,8 @@ class Membership:
             offices=config.offices,
             sinks=config.sinks,
         )
+        await members.forget_old(keeper)
+        await commands.forget_old(keeper)
         self.holdings.number, at = await members.join(keeper, new, self._timing.lease)
         self._renewed_at = sent
         self._clock.add_sample(sent, at)
@@ -371,6 +373,7 @@ class Membership:
         free = await leases.give_back(self._database.turns, self.number, kind, given)
         kept = {name: lease for name, lease in given.items() if name not in free}
         if free:
+            await commands.release(self._database.turns, self.number, kind, free)
             self._emit(LeasesGivenBack(kind.value, len(free), _shorten(free)))
             await members.notify(self._database.turns)
         if kept:

@@ -133,8 +133,8 @@ class Registry:
 
     def is_idle(self, office_id: str) -> bool:
         """Whether the office can be left without cutting off a request."""
-        api = self._apis.get(office_id)
-        return api is None or api.context.key_limiter.is_idle
+        api, runtime = self._apis.get(office_id), self._fleet.offices.get(office_id)
+        return (api is None or api.context.key_limiter.is_idle) and not (runtime and runtime.commands)
 
     async def follow_leases(self) -> None:
         """Run a worker for each configured office that this daemon holds, and no others.
@@ -164,6 +164,10 @@ class Registry:
     async def _run_held(self, changed: Collection[str]) -> None:
         async with self._apply_lock:
             await self._supervisor.apply([each for each in self._wanted if self._holds(each)], changed)
+        if self._context.holder.is_shared:
+            for office_id in self.list_elsewhere():
+                # They are stored, and the next holder carries them out.
+                self._fleet.offices[office_id].commands.clear()
 
     async def wait_stopped(self) -> None:
         """Wait until no worker is running; closing the rate limiter ends them."""

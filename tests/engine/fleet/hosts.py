@@ -11,6 +11,7 @@ import anyio.abc
 from oddaemon.core.fleet.lease import LeaseKind
 from oddaemon.core.fleet.share import Caps
 from oddaemon.engine.fleet.clock import SharedClock
+from oddaemon.engine.fleet.command_exchange import CommandExchange
 from oddaemon.engine.fleet.fingerprints import ConfigFingerprints
 from oddaemon.engine.fleet.host import FleetTiming, HostIdentity
 from oddaemon.engine.fleet.membership import Membership
@@ -48,6 +49,7 @@ class Host:
     remnants: Remnants
     followers: Mapping[LeaseKind, Follower]
     events: list[Event]
+    exchange: CommandExchange
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     @property
@@ -92,11 +94,12 @@ async def running_host(
             follower.list_held = lambda kind=kind: frozenset(membership.holdings.held[kind])  # type: ignore[misc]
         await membership.join(config)
         limiter = RateLimiter(CAPS.max_in_flight, CAPS.max_requests_per_second)
-        host = Host(membership, database, limiter, remnants, followers, events)
+        exchange = CommandExchange(database, membership, name, tasks)
+        host = Host(membership, database, limiter, remnants, followers, events, exchange)
 
         async def run() -> None:
             with host.scope:
-                await membership.run(limiter, followers)
+                await membership.run(limiter, followers, [exchange.serve])
 
         tasks.start_soon(run)
         yield host

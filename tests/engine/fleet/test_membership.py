@@ -11,6 +11,7 @@ from oddaemon.engine.fleet.fingerprints import ConfigFingerprints
 from oddaemon.engine.fleet.remnants import Remnants
 from oddaemon.opendental.rate_limiter import PermitRefused
 from oddaemon.store.errors import DatabaseLost
+from oddaemon.store.fleet.commands import CommandAnswer, TakenCommand, find_answer
 from oddaemon.store.offices import add
 from oddaemon.telemetry.events import MemberGone, MembershipLost
 from tests.engine.fleet.hosts import CAPS, Host, running_host, wait_until
@@ -163,3 +164,48 @@ async def test_an_office_with_other_settings_stays_with_those_that_it_had(fleet:
     await second.membership.save_config(changed)
     await wait_until(lambda: first.membership.has_agreement and second.membership.has_agreement)
     assert second.membership.holdings.get_lease(LeaseKind.OFFICE, theirs[0]).fingerprint == "two"
+
+
+async def test_a_command_given_on_one_host_is_carried_out_once_by_the_one_that_holds_the_office(fleet: Fleet) -> None:
+    first, second = await fleet.start("a"), await fleet.start("b")
+    await fleet.wait_settled("a", "b")
+    name, obeyed = min(second.offices), list[tuple[str, str]]()
+
+    async def obey(command: TakenCommand) -> CommandAnswer:
+        obeyed.append((command.name, command.host))
+        return CommandAnswer("Paused.", is_refused=False)
+
+    second.exchange.handle("pause", obey)
+    answer = await first.exchange.ask(name, "pause", 1000)
+    assert answer == CommandAnswer("Paused.", is_refused=False)
+    await second.exchange.serve()
+    assert obeyed == [(name, "a")]
+
+
+async def test_a_command_to_a_host_that_goes_is_carried_out_by_the_next(fleet: Fleet) -> None:
+    first, second = await fleet.start("a"), await fleet.start("b")
+    await fleet.wait_settled("a", "b")
+    name, begun = min(second.offices), anyio.Event()
+
+    async def begin(_command: TakenCommand) -> CommandAnswer:
+        begun.set()
+        await anyio.sleep_forever()
+        raise AssertionError("it never ends")
+
+    async def obey(command: TakenCommand) -> CommandAnswer:
+        return CommandAnswer(f"Taken before: {command.was_taken}.", is_refused=False)
+
+    first.exchange.handle("pause", obey)
+    second.exchange.handle("pause", begin)
+    assert await first.exchange.ask(name, "pause", None, seconds=0.5) is None
+    with anyio.fail_after(5):
+        await begun.wait()
+    second.freeze()
+    await fleet.wait_settled("a")
+    turns = first.database.turns
+    rows: list[CommandAnswer | None] = []
+    with anyio.fail_after(10):
+        while not rows or rows[-1] is None:
+            rows.append(await find_answer(turns, 1))
+            await anyio.sleep(0.05)
+    assert rows[-1] == CommandAnswer("Taken before: True.", is_refused=False)
