@@ -333,6 +333,7 @@ class Membership:
     ) -> None:
         """Take what is this member's, and give back what is not."""
         mine = [lease for held in self.holdings.held.values() for lease in held.values()]
+        mine.sort(key=self._is_busy)  # those that can be given back now come first
         free = [lease for lease in open_leases if lease.holder != self.number]
         may_hold = may_hold_offices(self._caps(), everybody, me)
         now = self._clock.read_boot_clock()
@@ -345,6 +346,10 @@ class Membership:
                 # A few at a time, however often other hosts call.
                 self._gave_back_at[kind] = now
                 await self._give_back(kind, [name for name in names if follower is None or follower.is_idle(name)])
+
+    def _is_busy(self, lease: Lease) -> bool:
+        follower = self._followers.get(lease.kind)
+        return follower is not None and not follower.is_idle(lease.name)
 
     async def _take(self, kind: LeaseKind, names: Iterable[str]) -> None:
         wants = {LeaseKind.OFFICE: self._config.offices, LeaseKind.SINK: self._config.sinks}.get(kind)

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 import anyio
 import pytest
 
-from oddaemon.core.fleet.lease import LeaseKind, LeaseLost, Role
+from oddaemon.core.fleet.lease import Lease, LeaseKind, LeaseLost, Role
+from oddaemon.core.fleet.placement import choose_host
 from oddaemon.engine.fleet.fingerprints import ConfigFingerprints
 from oddaemon.engine.fleet.remnants import Remnants
 from oddaemon.opendental.rate_limiter import PermitRefused
@@ -64,6 +65,17 @@ async def test_hosts_share_what_there_is_and_the_caps(fleet: Fleet) -> None:
     await wait_until(lambda: sum(host.rate_limiter.max_in_flight for host in hosts) == CAPS.max_in_flight)
     assert all(host.followers[LeaseKind.OFFICE].running == host.offices for host in hosts)
     await wait_until(lambda: all(host.membership.view and not host.membership.view.unheld for host in hosts))
+
+
+async def test_a_busy_office_does_not_keep_the_others_from_a_newcomer(fleet: Fleet) -> None:
+    host = await fleet.start("a")
+    await fleet.wait_settled("a")
+    belongs = [name for name in OFFICES if choose_host(Lease(LeaseKind.OFFICE, name), "ab") == "b"]
+    *busy, idle = belongs
+    host.followers[LeaseKind.OFFICE].busy.update(busy)
+    newcomer = await fleet.start("b")
+    await wait_until(lambda: idle in newcomer.offices)
+    assert not newcomer.offices & set(busy)
 
 
 async def test_the_offices_of_a_host_that_does_nothing_more_go_elsewhere(fleet: Fleet) -> None:
