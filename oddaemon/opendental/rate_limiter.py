@@ -41,11 +41,11 @@ class Permit(Protocol):
             LeaseLost: Not by this host any more.
         """
 
-    def require_fresh(self) -> None:
-        """Check, as the last thing before a request leaves, that the permit is young enough.
+    def record_sent(self) -> None:
+        """The request leaves now.
 
         Raises:
-            LeaseLost: The process was stopped in between, so others may not know of the request.
+            LeaseLost: It must not: the process was stopped since the permit was given.
         """
 
     async def close(self, retry_after_seconds: float | None, *, is_cut: bool) -> None:
@@ -206,6 +206,16 @@ class KeyLimiter:
                     self._pacer.record_start()
                     yield anyio.current_time() - requested_at
                     return
+
+    def record_sent(self) -> None:
+        """The request leaves now: the API counts from its arrival, and a connection may have taken long.
+
+        Raises:
+            LeaseLost: As `Permit.record_sent` does.
+        """
+        if self.permit is not None:
+            self.permit.record_sent()
+        self._pacer.record_start()
 
     async def _take_slot(self, slot: AsyncExitStack) -> None:
         if self._is_capped:

@@ -217,7 +217,11 @@ class RequestRunner:
         http_request = self._client.build_request(request.method, url, content=request.content)
         async with self._take_turn(request.kind) as exchange:
             response = await send_request(
-                self._client, http_request, self._context.limits, self._context.proxy, self._context.key_limiter.permit
+                self._client,
+                http_request,
+                self._context.limits,
+                self._context.key_limiter.record_sent,
+                self._context.proxy,
             )
             exchange.status, exchange.size = response.status, len(response.body)
             secrets, is_query = self._auth.secrets, request.kind in _QUERY_KINDS

@@ -5,7 +5,7 @@ Every way in which a request can fail is classified here. A failure quotes neith
 
 import ssl
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -29,7 +29,6 @@ from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.http_client.proxy import TRACE, Proxy, TunnelTrace, describe_proxy_error, is_disconnected
 from oddaemon.http_client.tls import describe_untrusted, find_tls_error
 from oddaemon.opendental.document import to_utf8
-from oddaemon.opendental.rate_limiter import Permit
 
 ERROR_BYTES_MAX = 20_000
 """The rest of an error's body is ignored."""
@@ -76,23 +75,23 @@ class Response(NamedTuple):
 class _RequestTrace:
     """Follows one request: through a proxy, and to the moment at which it leaves."""
 
-    def __init__(self, tunnel: TunnelTrace, permit: Permit | None) -> None:
+    def __init__(self, tunnel: TunnelTrace, on_sent: Callable[[], None]) -> None:
         self._tunnel = tunnel
-        self._permit = permit
+        self._on_sent = on_sent
 
     async def __call__(self, step: str, details: object) -> None:
         """Called by httpcore."""
         await self._tunnel(step, details)
-        if self._permit is not None and step.endswith("send_request_headers.started"):
-            self._permit.require_fresh()
+        if step.endswith("send_request_headers.started"):
+            self._on_sent()
 
 
 async def send_request(
     client: httpx.AsyncClient,
     request: httpx.Request,
     limits: Limits,
+    on_sent: Callable[[], None],
     proxy: Proxy | None = None,
-    permit: Permit | None = None,
 ) -> Response:
     """Send a request and read the whole response within all limits.
 
@@ -101,11 +100,10 @@ async def send_request(
 
     Raises:
         ApiError: The response is too large, compressed or decompressed, or no complete response came.
-        LeaseLost: The permit is too old; nothing was sent.
+        LeaseLost: `on_sent`, which is called just before the first byte, raised it; nothing was sent.
     """
     tunnel = TunnelTrace()
-    if proxy is not None or permit is not None:
-        request.extensions[TRACE] = _RequestTrace(tunnel, permit)
+    request.extensions[TRACE] = _RequestTrace(tunnel, on_sent)
     try:
         with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
             response = await client.send(request, stream=True)

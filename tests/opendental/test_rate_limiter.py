@@ -281,3 +281,13 @@ async def test_closing_among_random_cancellations_leaves_no_request_waiting(seed
         assert traffic.inside == 0
     assert len(traffic.starts) == started
     assert all(at >= closed_at for at in traffic.closed)
+
+
+async def test_the_spacing_counts_from_the_moment_at_which_a_request_leaves() -> None:
+    key_limiter = KeyLimiter(RateLimiter(4, 100.0), 1.0, capped=True)
+    async with key_limiter.acquire():
+        await anyio.sleep(5.0)
+        key_limiter.record_sent()
+        left_at = anyio.current_time()
+    async with key_limiter.acquire():
+        assert anyio.current_time() - left_at == pytest.approx(SPACING_SLACK)

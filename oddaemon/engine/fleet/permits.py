@@ -60,19 +60,21 @@ class OfficePermit:
         self._is_lost = is_lost
         self._lose = lose
         self._asked_at = 0.0
+        self._sent_at: float | None = None
+        """By the boot clock; None: the present request has not left yet."""
 
     async def open(self) -> None:
         """As `Permit.open`."""
         if self._is_lost():
             raise LeaseLost
-        self._asked_at = self._clock.read_boot_clock()
+        self._asked_at, self._sent_at = self._clock.read_boot_clock(), None
         try:
             given = await leases.give_permit(self._connection, self._number, self._lease, self._spacing_seconds)
             if given and self._age() <= PERMIT_SECONDS:
                 self._remnants.under_way.add(self._lease.name)
                 return
             if given:
-                await leases.end_request(self._connection, self._number, self._lease, None)
+                await leases.end_request(self._connection, self._number, self._lease)
                 raise PermitRefused(self._spacing_seconds)
             found = await leases.find(self._connection, self._lease.kind, self._lease.name)
         except DatabaseLost as error:
@@ -93,10 +95,11 @@ class OfficePermit:
     def _age(self) -> float:
         return self._clock.read_boot_clock() - self._asked_at
 
-    def require_fresh(self) -> None:
-        """As `Permit.require_fresh`."""
+    def record_sent(self) -> None:
+        """As `Permit.record_sent`."""
         if self._is_lost() or self._age() > START_SECONDS_MAX:
             raise LeaseLost
+        self._sent_at = self._clock.read_boot_clock()
 
     async def close(self, retry_after_seconds: float | None, *, is_cut: bool) -> None:
         """As `Permit.close`. A mark that cannot be taken away ends by itself."""
@@ -105,10 +108,12 @@ class OfficePermit:
             self._remnants.cut[self._lease.name] = self._asked_at + REQUEST_SECONDS_MAX
         if is_cut or self._is_lost():
             return
+        sent_at = self._asked_at if self._sent_at is None else self._sent_at
+        age = self._clock.read_boot_clock() - sent_at
         wait = None if not retry_after_seconds else self._clock.now() + timedelta(seconds=retry_after_seconds)
         with anyio.CancelScope(shield=True):
             try:
-                await leases.end_request(self._connection, self._number, self._lease, wait)
+                await leases.end_request(self._connection, self._number, self._lease, age, wait)
             except DatabaseLost as error:
                 self._lose(error.what)
             except StoreError:

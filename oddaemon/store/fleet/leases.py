@@ -86,7 +86,8 @@ RETURNING present.at
 """  # noqa: S608 - our own number
 )
 _END = make_statement(
-    "UPDATE lease SET open_until = NULL, not_before = greatest(not_before, CAST(:not_before AS timestamptz)) "
+    "UPDATE lease SET open_until = NULL, not_before = greatest(not_before, CAST(:not_before AS timestamptz)),"
+    " asked_at = greatest(asked_at, clock_timestamp() - CAST(:age_seconds AS float8) * interval '1 second') "
     "WHERE kind = 'office' AND name = :name AND holder = :number AND generation = :generation"
 )
 _FIND = make_statement(
@@ -189,9 +190,29 @@ async def give_permit(connection: StatementRunner, number: int, lease: Lease, sp
     return bool(await connection.execute(_PERMIT, values))
 
 
-async def end_request(connection: StatementRunner, number: int, lease: Lease, not_before: datetime | None) -> None:
-    """Write that the request has ended, and the wait that its response asked for."""
-    values = {"number": number, "name": lease.name, "generation": lease.generation, "not_before": not_before}
+async def end_request(
+    connection: StatementRunner,
+    number: int,
+    lease: Lease,
+    age_seconds: float | None = None,
+    not_before: datetime | None = None,
+) -> None:
+    """Write that the request has ended.
+
+    Args:
+        connection: of the member.
+        number: the member's.
+        lease: the office's.
+        age_seconds: how long ago it was sent, which may be long after its permit; None: it was not sent.
+        not_before: the end of the wait that its response asked for.
+    """
+    values = {
+        "number": number,
+        "name": lease.name,
+        "generation": lease.generation,
+        "age_seconds": age_seconds,
+        "not_before": not_before,
+    }
     await connection.execute(_END, values)
 
 
