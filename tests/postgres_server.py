@@ -133,6 +133,18 @@ class PostgresServer:
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in {**own, **settings}.items())
 
+    def use_tls(self, certificate: Path) -> None:
+        """Restart it with the certificate and the key of this directory."""
+        for name in ("certificate.pem", "key.pem"):
+            own = self.directory / name
+            shutil.copy(certificate / name, own)
+            own.chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(own, pwd.getpwnam("postgres").pw_uid)
+        files = {"ssl_cert_file": "certificate.pem", "ssl_key_file": "key.pem"}
+        self.configure({"ssl": "on", **{setting: str(self.directory / name) for setting, name in files.items()}})
+        self.restart("fast")
+
     @contextmanager
     def standby(self, *, synchronous: bool) -> Iterator["PostgresServer"]:
         """A second server that follows this one, with a port if this one has one.

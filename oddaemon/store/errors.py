@@ -75,8 +75,8 @@ class DatabaseDamaged(DatabaseUnusable):
 
     def __init__(self, where: Path | str, how: str = "") -> None:
         super().__init__(
-            f"The database {where} cannot be used: the file is damaged{f' ({how})' if how else ''}.",
-            "Stop the daemon, keep a copy of the file, and restore the last backup, or start without the history.",
+            f"The database {where} cannot be used: it is damaged{f' ({how})' if how else ''}.",
+            "Stop the daemon, keep a copy of the database, and restore the last backup, or start without the history.",
         )
 
 

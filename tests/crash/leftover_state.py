@@ -52,7 +52,7 @@ def find_problems(database: Path) -> list[str]:
     with closing(_open(database)) as connection:
         found = [line for (line,) in connection.execute("PRAGMA integrity_check")]
         if found != ["ok"]:
-            problems.append(f"the file is damaged: {found[0]}")
+            problems.append(f"it is damaged: {found[0]}")
         rows = connection.execute(
             "SELECT id, office, observed_at, published_at, guarantors,"
             " (SELECT count(*) FROM balance WHERE balance.office = snapshot.office AND valid_from <= id"

@@ -153,7 +153,7 @@ async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: 
     with database.path.open("r+b") as file:
         file.seek((page - 1) * PAGE_BYTES)
         file.write(b"\xff" * PAGE_BYTES)
-    with pytest.raises(DatabaseUnusable, match="the file is damaged"):
+    with pytest.raises(DatabaseUnusable, match="it is damaged"):
         await _check_integrity(check, incidents.append)
     assert [error.is_transient for error in incidents] == [False]
 

@@ -47,7 +47,7 @@ def test_a_damaged_database_ends_it_with_a_sentence(tmp_path: Path, database_pat
     os.truncate(database_path, 8192)
     done = run_command("run", "--config", str(write_paused_config(tmp_path)), cwd=tmp_path)
     assert done.returncode == 1
-    assert "the file is damaged" in done.stderr
+    assert "it is damaged" in done.stderr
     assert "restore the last backup" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -184,7 +184,7 @@ async def test_a_damaged_database_stays_unwell_until_it_is_restored(tmp_path: Pa
         await world.wait_for_snapshots(1)
         await world.database.execute_one("UPDATE balance SET bal_total = x'00'")
         await world.wait_for_condition(Condition.UNREACHABLE)
-        await assert_unhealthy(world, "the file is damaged", "restore the last backup", "Only a restart ends this.")
+        await assert_unhealthy(world, "it is damaged", "restore the last backup", "Only a restart ends this.")
         assert len(world.list_published()) == 1
         await anyio.sleep(3600)
         assert len(world.find_events("store_failed")) == 1

@@ -71,7 +71,7 @@ NO_DESCRIPTORS = StorageFault(
 INTERRUPTED = StorageFault(
     "an interrupted transaction must be rolled back first", "Start the daemon: it does that.", is_transient=True
 )
-DAMAGED = StorageFault("the file is damaged", "")
+DAMAGED = StorageFault("it is damaged", "")
 """Raised as `DatabaseDamaged`, which has the advice."""
 
 FAULT_BY_SQLITE_CODE: Mapping[int, StorageFault] = {

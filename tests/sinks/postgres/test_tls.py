@@ -1,9 +1,5 @@
 """TLS to a real server: only a certificate that is trusted, for the host that the DSN names, receives balances."""
 
-import os
-import pwd
-import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,22 +18,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server(certificate: Path) -> Iterator[tuple[PostgresServer, int]]:
-    with running_server() as server, socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-        free.close()
-        server.kill()
-        for name in ("certificate.pem", "key.pem"):
-            own = server.directory / name
-            shutil.copy(certificate / name, own)
-            own.chmod(0o600)
-            if os.geteuid() == 0:
-                shutil.chown(own, pwd.getpwnam("postgres").pw_uid)
-        with (server.directory / "data" / "postgresql.conf").open("a") as file:
-            file.write(f"listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n")
-            file.write(f"ssl_cert_file = '{server.directory}/certificate.pem'\n")
-            file.write(f"ssl_key_file = '{server.directory}/key.pem'\n")
-        server.start()
-        yield server, port
+    with running_server(has_port=True) as server:
+        server.use_tls(certificate)
+        assert server.port is not None
+        yield server, server.port
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import anyio.abc
 import anyio.to_thread
 import pytest
 
+from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import DatabaseLost, StoreError
 from oddaemon.store.opening import open_database, open_for_reading
 from oddaemon.store.postgresql import connecting
@@ -16,7 +17,7 @@ from oddaemon.store.postgresql.connecting import ServerFacts, build_conninfo, pa
 from oddaemon.store.postgresql.connection import PostgresDatabase
 from tests.golden import GoldenTexts
 from tests.ports import reserved_port
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, running_server
 from tests.store.postgresql.engines import needs_postgresql
 
 pytestmark = needs_postgresql
@@ -192,3 +193,26 @@ async def test_a_standby_can_be_read_and_once_promoted_written(
                 assert promoted.timeline == primary.timeline + 1
         server.execute("ALTER SYSTEM RESET synchronous_standby_names")
         server.execute("SELECT pg_reload_conf()")
+
+
+async def test_only_a_trusted_certificate_for_the_named_host_is_accepted(
+    certificate: Path, golden: GoldenTexts
+) -> None:
+    with running_server(has_port=True) as server:
+        await anyio.to_thread.run_sync(server.use_tls, certificate)
+        ca = certificate / "certificate.pem"
+        for options in (
+            "sslmode=verify-full",
+            f"sslmode=verify-full&sslrootcert={ca}&host=other.example.com&hostaddr=127.0.0.1",
+        ):
+            error = await get_refusal(f"{server.make_url()}?{options}")
+            golden.check(hide(error, server))
+        async with open_database(f"{server.make_url()}?sslmode=verify-full&sslrootcert={ca}") as database:
+            query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            assert await database.fetch(make_statement(query), {}, tuple) == [(True,)]
+
+
+async def test_a_server_without_tls_is_refused_where_it_is_required(
+    server: PostgresServer, golden: GoldenTexts
+) -> None:
+    golden.check(hide(await get_refusal(f"{server.make_url()}?sslmode=require"), server))

@@ -31,9 +31,7 @@ def verify(path: Path, progress: ProgressCallback | None = None) -> Verification
     require_newest(path)
     result = Verification(str(path), REVISIONS[-1])
     with translate_errors(path), closing(open_read_only(path)) as connection:
-        result.problems += (
-            IntegrityProblem(f"the file is damaged: {line}") for line in find_integrity_problems(connection)
-        )
+        result.problems += (IntegrityProblem(f"it is damaged: {line}") for line in find_integrity_problems(connection))
         if has_lost_log(connection, path):
             result.problems.append(IntegrityProblem(_LOST_LOG.format(get_wal_path(path).name)))
         if _read_schema(connection) != _build_reference_schema():

@@ -161,7 +161,7 @@ async def test_a_damaged_index_is_found_and_the_offices_are_looked_at_all_the_sa
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
     found = verify(path)
-    assert found.problems[0].what.startswith("the file is damaged: ")
+    assert found.problems[0].what.startswith("it is damaged: ")
     assert found.offices == 2
 
 
