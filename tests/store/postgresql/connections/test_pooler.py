@@ -10,8 +10,8 @@ from oddaemon.store.offices import list_all
 from oddaemon.store.opening import open_database, open_for_reading, open_history
 from tests.golden import GoldenTexts
 from tests.postgres_server import PostgresServer
+from tests.store.postgresql.connections.pooler import PROGRAM, running_pooler
 from tests.store.postgresql.engines import needs_postgresql
-from tests.store.postgresql.pooler import PROGRAM, running_pooler
 
 pytestmark = [
     *needs_postgresql,
