@@ -41,7 +41,7 @@ from oddaemon.core.diagnostics import diagnosis
 from oddaemon.core.failures import failure
 from oddaemon.core.office import aging
 from oddaemon.core.office.state import OfficeState
-from oddaemon.core.reporting import status_document
+from oddaemon.core.reporting import fleet_document, status_document
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.files.secret_sources import get_source_names
@@ -189,6 +189,11 @@ _PLACES = {
     "DaemonDocument": "object, see `daemon`",
     "SnapshotDocument": "object, see `snapshot`",
     "KeyRotationDocument": "object, see `key_trial`",
+    "FleetOverviewDocument": "object, see `fleet --json`",
+    "MemberDocument": "object, see `members`",
+    "HeldDocument": "object, see `offices`",
+    "DifferenceDocument": "object, see `differences`",
+    "ReplicationDocument": "object, see `database`",
     "PreferencesDocument": "object, see `preferences`",
     "PackingDocument": "object, see `packing`",
     "PullDocument": "object, see `last_pull`",
@@ -206,6 +211,18 @@ def _render_status_documents() -> str:
             "`key_trial` of an office": status_document.KeyRotationDocument,
             "`summary`": status_document.SummaryDocument,
             "`daemon`": inspection.DaemonDocument,
+        }
+    )
+
+
+def _render_fleet_documents() -> str:
+    return _render_documents(
+        {
+            "the document": fleet_document.FleetOverviewDocument,
+            "`members` and `gone`": fleet_document.MemberDocument,
+            "`offices`": fleet_document.HeldDocument,
+            "`differences`": fleet_document.DifferenceDocument,
+            "`database`": fleet_document.ReplicationDocument,
         }
     )
 
@@ -359,6 +376,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "public_paths": lambda: _render_paths(list_application_routes().public),
     "control_paths": lambda: _render_paths(list_application_routes().control),
     "status_documents": _render_status_documents,
+    "fleet_documents": _render_fleet_documents,
     "explain_documents": _render_explain_documents,
     "plan_documents": lambda: _render_documents(
         {"`plan`": config_diff.ConfigDiff, "`changed`": config_diff.ConfigChange}

@@ -96,6 +96,9 @@ def create_admin_app(services: AdminServices, telemetry: Telemetry, office_metri
     async def get_status(_request: Request) -> Response:
         return await respond_redacted_json(telemetry, await services.status.get_fleet())
 
+    async def get_members(_request: Request) -> Response:
+        return await respond_redacted_json(telemetry, services.status.get_members())
+
     async def get_metrics(request: Request) -> Response:
         return await respond_metrics(request, telemetry, office_metrics)
 
@@ -105,6 +108,7 @@ def create_admin_app(services: AdminServices, telemetry: Telemetry, office_metri
             *_make_command_routes(services),
             *_make_job_routes(services),
             Route("/status", get_status),
+            Route("/fleet", get_members),
             Route("/offices/{office}", get_office),
             Route("/metrics", get_metrics),
         ],

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TypedDict
 
 from oddaemon import __version__
-from oddaemon.admin.commands import reject_unknown_office
+from oddaemon.admin.commands import CommandRejected, RejectionKind, reject_unknown_office
 from oddaemon.admin.office_details import DataSource, OfficeDetails, build_office_details
+from oddaemon.core.reporting.fleet_document import FleetOverviewDocument, make_overview_document
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.reporting.status_document import StatusDocument, make_status_document
 from oddaemon.engine.journal.recorder import JournalRecorder
@@ -16,6 +17,9 @@ from oddaemon.engine.offices.fleet_state import FleetState, make_office_status
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
+
+NO_FLEET = "This daemon is no member of a fleet."
+NO_FLEET_ADVICE = "Only daemons that share a PostgreSQL database form one: see docs/fleet.md."
 
 
 class DaemonDocument(TypedDict):
@@ -61,8 +65,18 @@ class StatusService:
 
     async def get_fleet(self) -> FleetDocument:
         """All offices, and the daemon."""
-        document = make_status_document(self.fleet.get_statuses(), self.fleet.now())
+        document = make_status_document(self.fleet.get_statuses(), self.fleet.now(), self.fleet.overview)
         return {**document, "source": DataSource.DAEMON.value, "daemon": self._build_daemon_document()}
+
+    def get_members(self) -> FleetOverviewDocument:
+        """The hosts of the fleet.
+
+        Raises:
+            CommandRejected: This daemon is no member of one.
+        """
+        if self.fleet.overview is None:
+            raise CommandRejected(RejectionKind.CONFLICT, NO_FLEET, NO_FLEET_ADVICE)
+        return make_overview_document(self.fleet.overview)
 
     async def get_office(self, office_id: str, entries_max: int) -> OfficeDetails:
         """One office with the last entries of its journal; none where the database cannot be read.

@@ -23,6 +23,11 @@ COMMANDS = (
         "status",
         "Show the condition of every office, worst first: since when, why, who must act, what happens next.",
     ),
+    (
+        DAEMON_PANEL,
+        "fleet",
+        "Show the hosts that share a PostgreSQL database: who works, what each holds, what differs.",
+    ),
     (OFFICES_PANEL, "top", "Show the fleet live, worst first: requests per second, in flight, next actions."),
     (
         OFFICES_PANEL,

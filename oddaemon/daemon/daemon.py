@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from oddaemon import __version__
 from oddaemon.admin.app import AdminServices, create_admin_app, serve_control
 from oddaemon.core.config_diff import ConfigDiff
+from oddaemon.core.fleet.lease import LeaseKind
 from oddaemon.core.reporting.status_document import StatusDocument, make_status_document
 from oddaemon.daemon.admin_factory import make_admin_services
 from oddaemon.daemon.fleet_session import FleetSession
@@ -186,13 +187,13 @@ class Daemon:
 
     def get_status(self) -> StatusDocument:
         """The status document of the fleet."""
-        return make_status_document(self.fleet.get_statuses(), self.fleet.now())
+        return make_status_document(self.fleet.get_statuses(), self.fleet.now(), self.fleet.overview)
 
     def create_web_app(self) -> ASGIApp:
         """The application behind the HTTP listener."""
         return create_app(
             telemetry=self._telemetry,
-            office_metrics=self.fleet.get_statuses,
+            office_metrics=self.fleet.get_held_statuses,
             readiness=lambda: self.readiness,
             status=self.get_status,
             pages=Pages(self.view_builder, self._telemetry.redact, self.fleet.now),
@@ -218,6 +219,7 @@ class Daemon:
                     finally:
                         # The database closes while the listener still serves pages.
                         self.view_builder.database = None
+                        self.fleet.show_overview(None)
             servers.cancel_scope.cancel()
 
     async def _serve(self, background: BackgroundTasks) -> str:
@@ -262,6 +264,7 @@ class Daemon:
         lifecycle, context, database, session = self.lifecycle, self._context, opened.database, opened.session
         holder: LeaseHolder = SoleHolder(database) if session is None else session.membership.holdings
         own = database if session is None else session.membership.holdings.own_database
+        self.fleet.follow_holder(partial(holder.holds, LeaseKind.OFFICE))
         async with anyio.create_task_group() as tasks:
             stop = self._watch_end(tasks, session)
             background = BackgroundTasks(tasks, self._telemetry.emit)
@@ -277,7 +280,7 @@ class Daemon:
             self._admin = admin = make_admin_services(context, services, own, tasks, reload, exchange=exchange)
             background.start_soon("backfill", services.backfill.run)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                app = create_admin_app(admin, self._telemetry, self.fleet.get_statuses)
+                app = create_admin_app(admin, self._telemetry, self.fleet.get_held_statuses)
                 await background.start("control socket", partial(serve_control, socket, app))
             start_background_tasks(context, database, own, background)
             roles = RoleRunner(tasks, holder, make_roles(context, holder), self._telemetry.emit)

@@ -23,6 +23,7 @@ from oddaemon.settings import Settings
 from oddaemon.store import offices
 from oddaemon.store.errors import StoreError
 from oddaemon.store.fleet.connection import FleetDatabase
+from oddaemon.store.fleet.overview import read_overview
 from oddaemon.store.schema import REVISIONS
 
 ELSEWHERE_SECONDS = 5.0
@@ -50,6 +51,8 @@ class FleetSession:
         self._removed: ConfigFingerprints | None = None
         """The configuration whose removals were carried out."""
         self._seen_at = -ELSEWHERE_SECONDS
+        self._shown: frozenset[str] = frozenset()
+        """The offices that this host held when the fleet was shown last."""
         fleet = context.settings.fleet
         identity = HostIdentity(fleet.host, fleet.network, __version__, REVISIONS[-1], _get_address(context.settings))
         timing = FleetTiming(fleet.lease_seconds)
@@ -89,7 +92,7 @@ class FleetSession:
             self._follow_config,
             services.backfill.follow_store,
             *(() if self._exchange is None else (self._exchange.serve,)),
-            partial(self._show_elsewhere, services),
+            partial(self._show_fleet, services),
             partial(self._remove_unwanted, services),
         ]
         await self.membership.run(services.rate_limiter, followers, on_look)
@@ -124,9 +127,14 @@ class FleetSession:
             await self.membership.save_config(config)
             self._settings, self._configured = settings, config
 
-    async def _show_elsewhere(self, services: Services) -> None:
-        """Show the offices of other hosts as they have stored them."""
-        if anyio.current_time() - self._seen_at < ELSEWHERE_SECONDS:
+    async def _show_fleet(self, services: Services) -> None:
+        """Show who works for which office, and those of other hosts as they have stored them."""
+        held = frozenset(self.membership.holdings.held[LeaseKind.OFFICE])
+        is_due = anyio.current_time() - self._seen_at >= ELSEWHERE_SECONDS
+        if is_due or held != self._shown:
+            self._shown, host = held, self._context.settings.fleet.host
+            self._context.fleet.show_overview(await read_overview(self._database, host, self.membership.number))
+        if not is_due:
             return
         self._seen_at = anyio.current_time()
         if elsewhere := services.registry.list_elsewhere():

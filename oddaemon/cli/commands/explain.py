@@ -102,6 +102,7 @@ def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[st
                 rotation["former_accepted"], format_instant(datetime.fromisoformat(rotation["ends_at"]))
             ),
         )
+    yield from _describe_holder(document)
     if document["next_action_at"] is not None:
         at = datetime.fromisoformat(document["next_action_at"])
         yield "Next", f"{document['next_action']} {format_relative(at, now)}, at {format_instant(at)}"
@@ -118,6 +119,12 @@ def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[st
     attempts, rereads = document["failures_in_a_row"], document["rereads_in_a_row"]
     if attempts or rereads:
         yield "Failures", f"{attempts} in a row, {rereads} pulls discarded in a row"
+
+
+def _describe_holder(document: OfficeDetails) -> Iterator[tuple[str, str]]:
+    host, held_since = document["host"], document["held_since"]
+    if host is not None and held_since is not None:
+        yield "Host", f"{host}, since {format_instant(datetime.fromisoformat(held_since))}"
 
 
 def _describe_aging(preferences: PreferencesDocument, now: datetime) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,12 @@ from oddaemon.cli.args.office_filter import Conditions, Labels, OfficeFilter
 from oddaemon.cli.args.options import AsJson, Config
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import ExitStatus
-from oddaemon.cli.output.fleet_table import format_idle_warning, format_summary, make_fleet_table
+from oddaemon.cli.output.fleet_table import (
+    format_fleet_warnings,
+    format_idle_warning,
+    format_summary,
+    make_fleet_table,
+)
 from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.output.table import make_rich_table, print_table
 from oddaemon.cli.sources.config_file import find_config
@@ -65,6 +70,8 @@ def _show_status(config: Path, office_filter: OfficeFilter, *, as_json: bool, ch
     else:
         print_table(make_fleet_table(offices, now), Console())
         typer.echo(format_summary([office["condition"] for office in offices]))
+        for warning in _list_fleet_warnings(fleet):
+            typer.echo(warning, err=True)
         if (daemon := fleet["daemon"]) is not None:
             _print_failures(daemon)
         if not report.remark and (idle := format_idle_warning(offices, now)):
@@ -82,6 +89,10 @@ def _print_failures(daemon: DaemonDocument) -> None:
         typer.echo(failed, err=True)
 
 
+def _list_fleet_warnings(fleet: FleetDocument) -> list[str]:
+    return list(format_fleet_warnings(fleet["fleet"])) if "fleet" in fleet else []
+
+
 def _watch_status(config: Path, office_filter: OfficeFilter) -> None:
     console = Console()
     try:
@@ -96,7 +107,9 @@ def _watch_status(config: Path, office_filter: OfficeFilter) -> None:
 
 
 def _render(report: SourcedDocument[FleetDocument], office_filter: OfficeFilter, now: datetime) -> Group:
-    offices = office_filter.apply(report.document)["offices"]
+    fleet = office_filter.apply(report.document)
+    offices = fleet["offices"]
     remark = [Text(f"{report.remark}.", style="yellow")] if report.remark else []
+    remark += [Text(warning, style="yellow") for warning in _list_fleet_warnings(fleet)]
     summary = format_summary([office["condition"] for office in offices])
     return Group(*remark, summary, make_rich_table(make_fleet_table(offices, now)))

@@ -1,7 +1,7 @@
 """The fleet as text: a table, worst first, and a summary in one line."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -10,7 +10,8 @@ from oddaemon.cli.output.formatting import CONDITION_STYLES, OVERDUE_AFTER, form
 from oddaemon.cli.output.table import Cell, TableColumn, TextTable
 from oddaemon.core.model import Condition, Owner
 from oddaemon.core.office.status import OWNER_SHORT_NAMES, WORST_FIRST
-from oddaemon.core.reporting.formatting import format_count, format_duration
+from oddaemon.core.reporting.fleet_document import FleetOverviewDocument, ReplicationDocument
+from oddaemon.core.reporting.formatting import format_count, format_duration, format_seconds
 from oddaemon.core.reporting.status_document import OfficeDocument
 
 COLUMNS = (
@@ -22,6 +23,7 @@ COLUMNS = (
     TableColumn("snapshot"),
     TableColumn("guarantors", right_aligned=True),
     TableColumn("next"),
+    TableColumn("host"),
     TableColumn("who acts"),
     TableColumn("why", wraps=True),
 )
@@ -38,10 +40,16 @@ def sort_worst_first(offices: Sequence[OfficeDocument]) -> list[OfficeDocument]:
 
 def make_fleet_table(offices: Sequence[OfficeDocument], now: datetime) -> TextTable:
     """The fleet as a table, worst first."""
-    has_names = any(office["name"] != office["id"] for office in offices)
-    columns = [column for column in COLUMNS if has_names or column.header != "name"]
+    columns = [column for column in COLUMNS if column.header not in find_empty_columns(offices)]
     cells = [format_cells(office, now) for office in sort_worst_first(offices)]
     return TextTable(columns, [[each[column.header] for column in columns] for each in cells])
+
+
+def find_empty_columns(offices: Sequence[OfficeDocument]) -> frozenset[str]:
+    """The headers of columns that say nothing of these offices."""
+    has_names = any(office["name"] != office["id"] for office in offices)
+    has_hosts = any(office["host"] is not None for office in offices)
+    return frozenset(header for header, has_any in (("name", has_names), ("host", has_hosts)) if not has_any)
 
 
 def format_summary(conditions: Sequence[str]) -> str:
@@ -50,6 +58,27 @@ def format_summary(conditions: Sequence[str]) -> str:
     breakdown = ", ".join(f"{counts[condition]} {condition}" for condition in WORST_FIRST if condition in counts)
     number = format_count(len(conditions), "office")
     return f"{number}: {breakdown}" if breakdown else number
+
+
+def format_fleet_warnings(fleet: FleetOverviewDocument) -> Iterator[str]:
+    """What an operator should know of the hosts, a sentence each."""
+    if differences := fleet["differences"]:
+        yield f"Hosts differ: {' '.join(each['sentence'] for each in differences)}"
+    if unheld := fleet["offices"]["unheld"]:
+        yield f"No host works for {format_count(unheld, 'office')}."
+    if lost := fleet["lost_hosts"]:
+        yield f"Lost within the hour, without draining: {', '.join(lost)}."
+
+
+def describe_replication(database: ReplicationDocument) -> str:
+    """What a failover of the database would lose, as a clause."""
+    lag = "" if (seconds := database["lag_seconds"]) is None else f", {format_seconds(seconds)} behind"
+    if not database["standbys"]:
+        return "no standby follows it" + (", and commits wait for one" if database["is_synchronous"] else "")
+    standbys = format_count(database["standbys"], "standby server")
+    if database["is_synchronous"]:
+        return f"{standbys}{lag}; a commit waits for one, so a failover loses nothing"
+    return f"{standbys}{lag}; no commit waits for one, so a failover may lose the last ones"
 
 
 def format_idle_warning(offices: Sequence[OfficeDocument], now: datetime) -> str:
@@ -73,6 +102,7 @@ def format_cells(office: OfficeDocument, now: datetime) -> dict[str, Cell]:
         "snapshot": "-" if snapshot is None else snapshot["aging_date"],
         "guarantors": "-" if snapshot is None else f"{snapshot['guarantors']:,}",
         "next": "-" if next_at is None else format_relative(datetime.fromisoformat(next_at), now),
+        "host": office["host"] or "-",
         "who acts": "-" if owner is None else OWNER_SHORT_NAMES[Owner(owner)],
         "why": f"{office['reason']} {office['advice']}".strip(),
     }

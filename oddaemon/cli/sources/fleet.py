@@ -13,15 +13,18 @@ from oddaemon.cli.sources.config_file import fail_unknown_office, load_settings
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, VersionMismatch, fetch_document, make_target
 from oddaemon.cli.sources.database import read_database
 from oddaemon.cli.sources.removed_offices import describe_removed_office
+from oddaemon.core.fleet.overview import FleetOverview
 from oddaemon.core.model import Condition, OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.reporting.deadlines import get_known_since
+from oddaemon.core.reporting.fleet_document import FleetOverviewDocument, make_overview_document
 from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
 from oddaemon.engine.offices.fleet_state import make_office_status
 from oddaemon.settings import Settings
 from oddaemon.store import journal, offices
 from oddaemon.store.database import Database
+from oddaemon.store.fleet.overview import read_overview
 from oddaemon.store.offices import OfficeRow
 
 T = TypeVar("T")
@@ -48,9 +51,28 @@ def load_fleet(config: Path, now: datetime) -> SourcedDocument[FleetDocument]:
         settings = load_settings(config)
 
         async def read_fleet(db: Database) -> FleetDocument:
-            return make_fleet_document((await read_offices(db, settings)).values(), now)
+            return make_fleet_document(
+                (await read_offices(db, settings)).values(), now, await read_overview_if_fleet(db, settings)
+            )
 
         return _read_sourced(settings, read_fleet, error)
+
+
+def load_members(config: Path) -> SourcedDocument[FleetOverviewDocument]:
+    """The hosts of the fleet, from the running daemon or else from the database; without a fleet the command ends."""
+    try:
+        return SourcedDocument(fetch_document(config, "/fleet", FleetOverviewDocument))
+    except DaemonUnavailable as error:
+        settings = load_settings(config)
+        if not settings.state.is_postgresql:
+            raise fail(
+                f"the database {settings.state.where} is a file, which one daemon uses: there is no fleet of hosts"
+            ) from None
+
+        async def read(db: Database) -> FleetOverviewDocument:
+            return make_overview_document(await read_overview(db))
+
+        return _read_sourced(settings, read, error)
 
 
 def load_office(config: Path, office_id: str, entries: int, now: datetime) -> SourcedDocument[OfficeDetails]:
@@ -63,7 +85,8 @@ def load_office(config: Path, office_id: str, entries: int, now: datetime) -> So
 
         async def read(db: Database) -> OfficeDetails:
             spec, row = await require_office(db, settings, office_id)
-            return make_details(spec, row, now, await journal.list_latest(db, office_id, entries))
+            overview = await read_overview_if_fleet(db, settings)
+            return make_details(spec, row, now, await journal.list_latest(db, office_id, entries), overview)
 
         return _read_sourced(settings, read, error)
 
@@ -86,6 +109,11 @@ async def read_offices(db: Database, settings: Settings) -> dict[str, KnownOffic
     return dict(sorted(known.items()))
 
 
+async def read_overview_if_fleet(db: Database, settings: Settings) -> FleetOverview | None:
+    """The hosts of the fleet; None: the database is a file, which one daemon uses."""
+    return await read_overview(db) if settings.state.is_postgresql else None
+
+
 async def require_office(db: Database, settings: Settings, office_id: str) -> KnownOffice:
     """One office; an unknown id ends the command."""
     known = await read_offices(db, settings)
@@ -97,18 +125,25 @@ async def require_office(db: Database, settings: Settings, office_id: str) -> Kn
     raise fail_unknown_office(office_id, known)
 
 
-def make_status(spec: OfficeSpec, row: OfficeRow, now: datetime) -> OfficeStatus:
+def make_status(spec: OfficeSpec, row: OfficeRow, now: datetime, overview: FleetOverview | None = None) -> OfficeStatus:
     """The office as `status` shows it."""
     state = row.state or make_initial_state(now)
-    return make_office_status(OfficeRuntime(spec, state, get_known_since(state), row.snapshot))
+    runtime = OfficeRuntime(spec, state, get_known_since(state), row.snapshot)
+    if overview is not None and (holder := overview.holders.get(spec.id)) is not None:
+        runtime.host, runtime.held_since = holder.host, holder.since
+    return make_office_status(runtime)
 
 
 def make_details(
-    spec: OfficeSpec, row: OfficeRow, now: datetime, entries: Iterable[journal.JournalEntry] = ()
+    spec: OfficeSpec,
+    row: OfficeRow,
+    now: datetime,
+    entries: Iterable[journal.JournalEntry] = (),
+    overview: FleetOverview | None = None,
 ) -> OfficeDetails:
     """The office as `explain` shows it."""
     return build_office_details(
-        make_status(spec, row, now),
+        make_status(spec, row, now, overview),
         now,
         DataSource.DATABASE,
         spec=spec,
@@ -118,9 +153,11 @@ def make_details(
     )
 
 
-def make_fleet_document(known: Iterable[KnownOffice], now: datetime) -> FleetDocument:
+def make_fleet_document(
+    known: Iterable[KnownOffice], now: datetime, overview: FleetOverview | None = None
+) -> FleetDocument:
     """The offices as `status --json` writes them without a daemon."""
-    status = make_status_document([make_status(spec, row, now) for spec, row in known], now)
+    status = make_status_document([make_status(spec, row, now, overview) for spec, row in known], now, overview)
     return {**status, "source": DataSource.DATABASE.value, "daemon": None}
 
 

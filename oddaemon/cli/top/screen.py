@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from oddaemon.admin.inspection import FleetDocument
-from oddaemon.cli.output.fleet_table import COLUMNS, format_cells
+from oddaemon.cli.output.fleet_table import COLUMNS, find_empty_columns, format_cells, format_fleet_warnings
 from oddaemon.cli.output.formatting import CONDITION_STYLES, format_relative
 from oddaemon.core.model import Condition
 from oddaemon.core.office.status import WORST_FIRST
+from oddaemon.core.reporting.fleet_document import FleetOverviewDocument
 from oddaemon.core.reporting.formatting import format_count, format_duration
 from oddaemon.core.reporting.status_document import OfficeDocument
 
@@ -30,11 +31,12 @@ WIDTHS = {
     "snapshot": len("2026-03-08"),
     "guarantors": len("GUARANTORS"),
     "next": len("in 59 min"),
+    "host": 12,
     "who acts": len("Open Dental"),
     "why": 0,
 }
 """Of the columns; 0: the rest of the screen."""
-NARROW = ("office", "condition", "since", "next", "why")
+NARROW = ("office", "condition", "since", "next", "host", "why")
 """The columns of a narrower screen."""
 ID_WIDTH_MAX = 28
 KEY_HELP = "q quit   ↑↓ PgUp PgDn scroll   c condition   / search"
@@ -152,6 +154,9 @@ class TopScreen:
         yield Text(f"oddaemon {daemon['version']}, up {up}")
         if not daemon["ready"]:
             yield Text(f"not ready: {daemon['reason']}", style="bold red")
+        if "fleet" in self.fleet:
+            yield Text(_format_hosts(self.fleet["fleet"]))
+            yield from (Text(warning, style="bold yellow") for warning in format_fleet_warnings(self.fleet["fleet"]))
 
     def _render_conditions(self) -> Iterator[Text]:
         counts = Counter(office["condition"] for office in self.fleet["offices"])
@@ -172,7 +177,8 @@ class TopScreen:
             yield Text(f"next {when}: {office['id']} {office['next_action']}", style="dim")
 
     def _render_table(self, offices: Sequence[OfficeDocument]) -> Table:
-        columns = [each for each in COLUMNS if each.header in (WIDTHS if self.width >= WIDE_COLUMNS else NARROW)]
+        shown = frozenset(WIDTHS if self.width >= WIDE_COLUMNS else NARROW) - find_empty_columns(self.fleet["offices"])
+        columns = [each for each in COLUMNS if each.header in shown]
         # Of all offices, so that no column moves while scrolling.
         longest = max((len(office["id"]) for office in self.offices), default=0)
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="bold underline")
@@ -201,3 +207,8 @@ class TopScreen:
         parts = [f"condition: {self.view.condition}"] if self.view.condition else []
         parts += [f"search: {self.view.search_text}"] if self.view.search_text else []
         return f" {'   '.join([position, *parts, KEY_HELP])}".ljust(self.width)
+
+
+def _format_hosts(fleet: FleetOverviewDocument) -> str:
+    """The hosts and how many offices each has: "a 12, b 13"."""
+    return ", ".join(f"{member['host']} {member['offices']:,}" for member in fleet["members"])

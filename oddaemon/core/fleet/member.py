@@ -22,6 +22,17 @@ class Stage(StrEnum):
     GONE = "gone"
 
 
+class Departure(StrEnum):
+    """Why a member is gone."""
+
+    DRAINED = "drained"
+    """It gave everything back."""
+    REJOINED = "rejoined"
+    """Its own process lost the database and became a new member."""
+    EXPIRED = "expired"
+    """It did not renew in time: it died, was stopped, or was cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A member as its row describes it."""

@@ -26,6 +26,9 @@ class OfficeRuntime:
     """Its worker crashed too often and rests."""
     key_rotation: KeyRotation | None = None
     """Known to this process only, like the previous key."""
+    host: str | None = None
+    """The host that works for it in a fleet; None: no living one does, or there is no fleet."""
+    held_since: datetime | None = None
     error_text: str = ""
     """That of the last action, as it was received; "": it did not fail. It may quote a patient's data, so it is neither
     stored nor logged, and only `explain` shows it."""

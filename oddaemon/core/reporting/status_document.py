@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
+from oddaemon.core.fleet.overview import FleetOverview
 from oddaemon.core.model import Condition, PublishedSnapshot, Status
+from oddaemon.core.reporting.fleet_document import FleetOverviewDocument, make_overview_document
 from oddaemon.core.reporting.formatting import format_instant, format_money, format_optional_instant
 
 SUMMED_GUARANTORS_MIN = 5
@@ -48,6 +50,9 @@ class OfficeStatus:
     """The deadline of the oldest missing balances; None: none are expected."""
     is_quarantined: bool = False
     """Its worker crashed too often and rests until the next action."""
+    host: str | None = None
+    """The host that works for it in a fleet; None: no living one does, or there is no fleet."""
+    held_since: datetime | None = None
 
 
 class KeyRotationDocument(TypedDict):
@@ -89,6 +94,9 @@ class OfficeDocument(TypedDict):
     labels: dict[str, str]
     key_trial: KeyRotationDocument | None
     """A changed key that is not accepted yet; None: there is none, or its time is over."""
+    host: str | None
+    """The host that works for it; None: no living one does, or there is no fleet."""
+    held_since: str | None
 
 
 class SummaryDocument(TypedDict):
@@ -108,12 +116,19 @@ class StatusDocument(TypedDict):
 
     offices: list[OfficeDocument]
     summary: SummaryDocument
+    fleet: NotRequired[FleetOverviewDocument]
+    """The hosts; only of a database that several daemons may use, and only while its members are known."""
 
 
-def make_status_document(offices: Iterable[OfficeStatus], now: datetime) -> StatusDocument:
-    """Make the document for these offices, in their order, as of `now` (aware)."""
+def make_status_document(
+    offices: Iterable[OfficeStatus], now: datetime, overview: FleetOverview | None = None
+) -> StatusDocument:
+    """Make the document for these offices, in their order, as of `now` (aware); `overview` is of their hosts."""
     documents = [make_office_document(office, now) for office in offices]
-    return {"offices": documents, "summary": make_summary_document(documents)}
+    document: StatusDocument = {"offices": documents, "summary": make_summary_document(documents)}
+    if overview is not None:
+        document["fleet"] = make_overview_document(overview)
+    return document
 
 
 def make_summary_document(offices: Sequence[OfficeDocument]) -> SummaryDocument:
@@ -148,6 +163,8 @@ def make_office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
         "requests_last_pull": office.requests_last_pull,
         "labels": dict(office.labels),
         "key_trial": _make_key_rotation_document(office.key_rotation, now),
+        "host": office.host,
+        "held_since": format_optional_instant(office.held_since),
     }
 
 

@@ -17,7 +17,7 @@ import anyio
 from oddaemon.core.fleet.agreement import ConfigDifference, has_agreement, list_differences
 from oddaemon.core.fleet.clock import find_skew, is_trusted
 from oddaemon.core.fleet.lease import Lease, LeaseKind, Role
-from oddaemon.core.fleet.member import Member, Stage, find_member
+from oddaemon.core.fleet.member import Departure, Member, Stage, find_member
 from oddaemon.core.fleet.placement import count_unheld, place_leases
 from oddaemon.core.fleet.share import Caps, compute_share, find_known_number, has_room, may_hold_offices
 from oddaemon.engine.fleet.clock import SharedClock
@@ -31,7 +31,7 @@ from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.store.errors import DatabaseLost, StoreError
 from oddaemon.store.fleet import commands, leases, members
 from oddaemon.store.fleet.connection import FleetDatabase
-from oddaemon.store.fleet.members import CHANNEL, Departure, NewMember
+from oddaemon.store.fleet.members import CHANNEL, NewMember
 from oddaemon.telemetry.events import (
     FleetSettingsAgree,
     FleetSettingsDiffer,

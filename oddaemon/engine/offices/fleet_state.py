@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
+from oddaemon.core.fleet.overview import FleetOverview
 from oddaemon.core.reporting.deadlines import find_next_deadline
 from oddaemon.core.reporting.office_runtime import OfficeRuntime
 from oddaemon.core.reporting.status_document import KeyRotation, OfficeStatus
@@ -23,6 +24,20 @@ class FleetState:
         """Sent to all offices since the process started."""
         self.in_flight = 0
         """How many of them are in flight."""
+        self.overview: FleetOverview | None = None
+        """The hosts, as the database described them last; None: this daemon is the only one, or is no member now."""
+        self._holds: Callable[[str], bool] = lambda _: True
+
+    def follow_holder(self, holds: Callable[[str], bool]) -> None:
+        """Ask this from now on whether this daemon works for an office."""
+        self._holds = holds
+
+    def show_overview(self, overview: FleetOverview | None) -> None:
+        """Show who works for each office; None: it is not known."""
+        self.overview = overview
+        for office_id, runtime in self.offices.items():
+            holder = None if overview is None else overview.holders.get(office_id)
+            runtime.host, runtime.held_since = (None, None) if holder is None else (holder.host, holder.since)
 
     def observe(self, event: object) -> None:
         """A request started or finished, or a key rotation progressed."""
@@ -43,6 +58,10 @@ class FleetState:
         """All offices for the status document."""
         return [make_office_status(runtime) for runtime in self.offices.values()]
 
+    def get_held_statuses(self) -> list[OfficeStatus]:
+        """The offices for which this daemon works: in a fleet, each has its metrics from one host."""
+        return [make_office_status(runtime) for runtime in self.offices.values() if self._holds(runtime.spec.id)]
+
 
 def make_office_status(runtime: OfficeRuntime) -> OfficeStatus:
     """The office for the status document."""
@@ -60,6 +79,8 @@ def make_office_status(runtime: OfficeRuntime) -> OfficeStatus:
         failures=runtime.failures,
         fresh_deadline=find_next_deadline(runtime),
         is_quarantined=runtime.is_quarantined,
+        host=runtime.host,
+        held_since=runtime.held_since,
     )
 
 

@@ -7,13 +7,12 @@ and its row never comes to life again: a renewal finds nothing to renew.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from oddaemon.core.fleet.member import Member, Stage
+from oddaemon.core.fleet.member import Departure, Member, Stage
 from oddaemon.store.column_types import parse_instant, parse_optional_instant
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.fleet.connection import StatementRunner
@@ -69,17 +68,6 @@ _FORGET_OLD = make_statement(
     "DELETE FROM member WHERE stage = 'gone' AND gone_at < clock_timestamp() - interval '30 days' "
     "AND number NOT IN (SELECT holder FROM lease WHERE holder IS NOT NULL)"
 )
-
-
-class Departure(StrEnum):
-    """Why a member is gone."""
-
-    DRAINED = "drained"
-    """It gave everything back."""
-    REJOINED = "rejoined"
-    """Its own process lost the database and became a new member."""
-    EXPIRED = "expired"
-    """It did not renew in time: it died, was stopped, or was cut off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ def test_the_document_of_an_office_is_the_contract() -> None:
             "requests_last_pull": 1,
             "labels": {"group": "coast"},
             "key_trial": None,
+            "host": None,
+            "held_since": None,
         }
     ]
 
@@ -134,7 +136,10 @@ def test_a_key_rotation_says_what_is_used_and_what_comes_after(golden: GoldenTex
 def test_what_is_not_known_is_null() -> None:
     [document] = make_status_document([make_office("new", Condition.WAITING)], NOW)["offices"]
     nulls = {key for key, value in document.items() if value is None}
-    assert nulls == {"owner", "next_action_at", "late_at", "aging_date", "snapshot", "requests_last_pull", "key_trial"}
+    assert nulls == {
+        *("owner", "next_action_at", "late_at", "aging_date", "snapshot", "requests_last_pull", "key_trial"),
+        *("host", "held_since"),
+    }
 
 
 def test_an_office_that_waits_past_its_deadline_is_shown_as_late() -> None:
