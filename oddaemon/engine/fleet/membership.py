@@ -91,6 +91,7 @@ class Membership:
         self._knows = 0
         self._share = Caps(0, 1.0)
         self._looks = 0
+        self._works_since = 0.0
         self._gave_back_at = dict.fromkeys(LeaseKind, 0.0)
         self._lock = anyio.Lock()
         """What is held changes by one task at a time."""
@@ -318,10 +319,10 @@ class Membership:
             self._share = share
             self._rate_limiter.set_caps(share.max_in_flight, share.max_requests_per_second)
         knows = find_known_number(everybody, me, self._rate_limiter.in_flight, share)
-        # Hosts that start together share at once, instead of handing over what the first one took.
         begins = self._stage is Stage.JOINING and self._looks > 1 and has_room(me, everybody)
         if begins:
             self._stage = Stage.WORKING
+            self._works_since = self._clock.read_boot_clock()
             self._emit(MemberWorking(self.number))
         if knows != self._knows or begins:
             self._knows = knows
@@ -337,6 +338,11 @@ class Membership:
         free = [lease for lease in open_leases if lease.holder != self.number]
         may_hold = may_hold_offices(self._caps(), everybody, me)
         now = self._clock.read_boot_clock()
+        if now - self._works_since < self._timing.look:
+            # Hosts that start together share at once, instead of handing over what the first one took.
+            everybody = [
+                replace(each, stage=Stage.WORKING) if each.stage is Stage.JOINING else each for each in everybody
+            ]
         placement = place_leases(me, everybody, [*mine, *free], at, may_hold_offices=may_hold)
         for kind in LeaseKind:
             await self._take(kind, [lease.name for lease in placement.take if lease.kind is kind])

@@ -12,7 +12,9 @@ from oddaemon.engine.fleet.fingerprints import ConfigFingerprints
 from oddaemon.engine.fleet.remnants import Remnants
 from oddaemon.opendental.rate_limiter import PermitRefused
 from oddaemon.store.errors import DatabaseLost
+from oddaemon.store.fleet import members
 from oddaemon.store.fleet.commands import CommandAnswer, TakenCommand, find_answer
+from oddaemon.store.fleet.members import NewMember
 from oddaemon.store.offices import add
 from oddaemon.telemetry.events import MemberGone, MembershipLost
 from tests.engine.fleet.hosts import CAPS, Host, running_host, wait_until
@@ -76,6 +78,19 @@ async def test_a_busy_office_does_not_keep_the_others_from_a_newcomer(fleet: Fle
     newcomer = await fleet.start("b")
     await wait_until(lambda: idle in newcomer.offices)
     assert not newcomer.offices & set(busy)
+
+
+async def test_what_belongs_to_a_host_that_starts_now_is_left_to_it_for_a_look(fleet: Fleet) -> None:
+    async with open_database(fleet.dsn, emptied=False) as database:
+        newcomer = NewMember("z", "", 1, "1", "0004", "", "another session", "shared", OFFICES, {})
+        await members.join(database.keeper, newcomer, lease_seconds=60)
+        await database.execute_one("UPDATE member SET knows = 1000")
+        host = await fleet.start("a")
+        await wait_until(lambda: bool(host.offices))
+        assert host.offices == {
+            name for name in OFFICES if choose_host(Lease(LeaseKind.OFFICE, name), ["a", "z"]) == "a"
+        }
+        await fleet.wait_settled("a")
 
 
 async def test_the_offices_of_a_host_that_does_nothing_more_go_elsewhere(fleet: Fleet) -> None:
