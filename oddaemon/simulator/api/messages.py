@@ -68,7 +68,13 @@ class BrokenConnection:
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One request as headquarters reads it. `remote` is the name of its connection, `client` that of its sender."""
+    """One request as headquarters reads it.
+
+    Attributes:
+        remote: the name of its connection.
+        client: the name of its sender.
+        arrived_at: when its last byte arrived, on the event loop's clock; None: it is read as soon as it arrives.
+    """
 
     method: str
     path: str
@@ -77,6 +83,7 @@ class ApiRequest:
     body: bytes = field(default=b"", repr=False)
     remote: str = "?"
     client: str = "?"
+    arrived_at: float | None = None
 
     @property
     def endpoint(self) -> Endpoint:

@@ -5,6 +5,7 @@ time that it takes. Documented behaviour is followed exactly; behaviour that was
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import anyio
 
@@ -82,7 +83,7 @@ class Headquarters:
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
         """Answer one request after its wait in the queue and its execution time. Log it even if it is cancelled."""
-        arrived = self.now()
+        arrived = self._find_arrival(request)
         key = self._find_key(request)
         record = RecordedRequest(
             key=key.name if key else "?",
@@ -109,6 +110,13 @@ class Headquarters:
                 fault = response.transport_fault
                 record.status = response.status if fault is None or fault.after_bytes is not None else None
             self.traffic.append(record)
+
+    def _find_arrival(self, request: ApiRequest) -> TimePoint:
+        now = self.now()
+        if request.arrived_at is None:
+            return now
+        waited_seconds = max(0.0, anyio.current_time() - request.arrived_at)
+        return TimePoint(now.seconds - waited_seconds, now.instant - timedelta(seconds=waited_seconds))
 
     async def _process(
         self, request: ApiRequest, key: ApiKey | None, arrived: TimePoint, record: RecordedRequest
