@@ -3,7 +3,7 @@
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +41,8 @@ from tests.fleet.checkers.publication import (
 from tests.fleet.checkers.traffic import find_impolite_requests
 from tests.fleet.evidence import HostDeath, Sample, Violation
 from tests.fleet.host import FleetHost
-from tests.fleet.network.proxy import DatabaseProxy
+from tests.fleet.network.postgres_messages import ClientMessage
+from tests.fleet.network.proxy import DatabaseProxy, Moment
 from tests.fleet.observer import SAMPLE_SECONDS, TableObserver
 from tests.fleet.simulator_process import SimulatorProcess, simulator_process
 from tests.postgres_server import PostgresServer, running_server
@@ -49,6 +50,7 @@ from tests.sinks.webhook_receiver import SECRET, WebhookReceiver
 
 SEED = 7
 SINK = "hook"
+POLL_SECONDS = 0.2
 SETTLED_SECONDS = 5.0
 """Longer than a host takes to give back what is another's, and the other to take it."""
 TIMEOUT_SECONDS = 120.0
@@ -84,11 +86,21 @@ class Fleet:
         return {name: host.name for name, host in self.hosts.items()}
 
     async def start(self, *names: str) -> None:
-        """Start these hosts and wait until every office has found its place."""
+        """Start these hosts at one moment, and wait until every office has its place and its first balances."""
+        stops = [self.hosts[name].proxy.intercept(is_joining, Moment.STATEMENT) for name in names]
         for name in names:
             await self.hosts[name].start()
+        for stop in stops:
+            await stop.wait()
+        for stop in stops:
+            stop.release()
         await self.wait_until_settled(*names)
         await self.observer.watch_writes()
+        offices = len(self.hosts[names[0]].offices)
+        await poll_until(partial(self._have_published, offices), TIMEOUT_SECONDS)
+
+    async def _have_published(self, offices: int) -> bool:
+        return len({row.office for row in await self.observer.list_snapshots()}) >= offices
 
     async def wait_until_settled(self, *names: str) -> None:
         """Wait until exactly these hosts work, each holds offices, all are held, and none moves any more."""
@@ -216,15 +228,35 @@ class Fleet:
         return members + "".join(logs)
 
 
+def is_joining(message: ClientMessage) -> bool:
+    """Whether a daemon becomes a member of the fleet."""
+    return message.statement.upper().startswith("INSERT INTO MEMBER")
+
+
+async def poll_until(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
+    """Wait until something holds that signals nothing, such as a row.
+
+    Raises:
+        TimeoutError: It never does.
+    """
+    with anyio.fail_after(seconds):
+        while not await condition():  # noqa: ASYNC110 - it signals nothing
+            await anyio.sleep(POLL_SECONDS)
+
+
 def _list_holders(sample: Sample) -> dict[str, int | None]:
     return {name: lease.holder for (kind, name), lease in sample.leases.items() if kind == "office"}
 
 
 def make_offices(count: int, **spec: Any) -> list[dict[str, Any]]:
-    """The `[[office]]` tables of a plan: small offices where it is noon, so that no run crosses a midnight."""
+    """The `[[office]]` tables of a plan: small offices where it is noon, so that no run crosses a midnight.
+
+    All have the same families, so the simulator has to understand each statement only once.
+    """
     return [
         {
             "id": f"office-{number:04}",
+            "seed": SEED,
             "zone": find_noon_zone(),
             "service_time_due": "22:00:00",
             "guarantors": 60,

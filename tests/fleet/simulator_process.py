@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
@@ -25,7 +25,9 @@ import msgspec
 
 from oddaemon.simulator.api.messages import API_PREFIX, Endpoint
 from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
+from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.plan.plan_file import read_plan
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.process import run_simulator
 
 ROOT = Path(__file__).parents[2]
@@ -148,12 +150,16 @@ def _list_files(pid: int) -> set[str]:
 
 async def run_process(path: Path) -> None:
     """Serve until standard input ends."""
+    plan = read_plan(path)
+    now = datetime.now(UTC)
+    # The first statement takes half a second to be understood, in which no request would be seen to arrive.
+    Practice(plan.offices[0].make_spec(now), WorldClock(now)).run_short_query("SELECT PatNum FROM patient")
     async with anyio.create_task_group() as tasks:
 
         async def serve() -> None:
             names = ClientNames()
             on_ready = partial(print, flush=True)
-            await run_simulator(read_plan(path), "127.0.0.1:0", on_ready=on_ready, name_client=names.find)
+            await run_simulator(plan, "127.0.0.1:0", on_ready=on_ready, name_client=names.find)
 
         tasks.start_soon(serve)
         await anyio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)

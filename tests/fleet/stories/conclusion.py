@@ -1,8 +1,7 @@
 """What the stories of a fleet have in common: how they end, and what is recorded of a take-over."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import anyio
 import pytest
 
 from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
@@ -13,7 +12,6 @@ from tests.fleet.fleet import Fleet
 from tests.postgres_server import find_missing_requirement
 
 VIOLATIONS_SHOWN = 20
-POLL_SECONDS = 0.2
 OPEN_SECONDS = 80.0
 """For an office with a request under way when its host died."""
 
@@ -55,17 +53,6 @@ async def conclude(
     figures.record("all", "violations", len(violations), "", 0)
     assert not violations, _format(list(map(str, violations))) + fleet.describe()
     return requests
-
-
-async def poll_until(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    """Wait until something holds that signals nothing, such as a row.
-
-    Raises:
-        TimeoutError: It never does.
-    """
-    with anyio.fail_after(seconds):
-        while not await condition():  # noqa: ASYNC110 - it signals nothing
-            await anyio.sleep(POLL_SECONDS)
 
 
 def _format(lines: Sequence[str]) -> str:

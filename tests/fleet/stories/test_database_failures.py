@@ -7,8 +7,8 @@ import anyio
 import anyio.to_thread
 
 from tests.fleet.figures import FigureRecorder
-from tests.fleet.fleet import Fleet, make_offices, running_fleet
-from tests.fleet.stories.conclusion import conclude, fleet_story, poll_until
+from tests.fleet.fleet import Fleet, make_offices, poll_until, running_fleet
+from tests.fleet.stories.conclusion import conclude, fleet_story
 from tests.postgres_server import PostgresServer
 
 pytestmark = fleet_story

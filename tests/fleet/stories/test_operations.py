@@ -11,9 +11,9 @@ import pytest
 from tests.fleet.checkers.agreement import has_agreement
 from tests.fleet.evidence import Sample
 from tests.fleet.figures import FigureRecorder
-from tests.fleet.fleet import Fleet, make_offices, running_fleet
+from tests.fleet.fleet import Fleet, make_offices, poll_until, running_fleet
 from tests.fleet.network.pgbouncer import PROGRAM, running_pgbouncer
-from tests.fleet.stories.conclusion import conclude, fleet_story, poll_until
+from tests.fleet.stories.conclusion import conclude, fleet_story
 
 pytestmark = fleet_story
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from tests.fleet.evidence import Sample
 from tests.fleet.figures import FigureRecorder
-from tests.fleet.fleet import Fleet, make_offices, running_fleet
-from tests.fleet.stories.conclusion import conclude, fleet_story, poll_until
+from tests.fleet.fleet import Fleet, make_offices, poll_until, running_fleet
+from tests.fleet.stories.conclusion import conclude, fleet_story
 
 pytestmark = fleet_story
 
