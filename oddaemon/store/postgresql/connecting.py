@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -76,13 +77,15 @@ class ServerFacts:
     """Rises with each promotion; 0 on a standby."""
     schema: str | None
     """Where tables are created; None: nowhere."""
+    started_at: datetime
+    """When the server was started: two servers differ in it."""
 
 
 _FACTS = (
     "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), "
     "pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', "
     "CASE WHEN pg_is_in_recovery() THEN '00000000' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END, "
-    "current_schema()"
+    "current_schema(), pg_postmaster_start_time()"
 )
 
 
@@ -150,8 +153,8 @@ def require_readable_files(dsn: Dsn) -> None:
 
 async def read_facts(connection: Executor) -> ServerFacts:
     """What the server says of itself."""
-    ((version, encoding, is_standby, is_read_only, timeline, schema),) = await connection.execute(_FACTS)
-    return ServerFacts(version, encoding, is_standby, is_read_only, int(timeline, 16), schema)
+    ((version, encoding, is_standby, is_read_only, timeline, *rest),) = await connection.execute(_FACTS)
+    return ServerFacts(version, encoding, is_standby, is_read_only, int(timeline, 16), *rest)
 
 
 def require_usable(facts: ServerFacts, where: str, *, is_for_writing: bool) -> None:
@@ -176,6 +179,21 @@ def require_usable(facts: ServerFacts, where: str, *, is_for_writing: bool) -> N
         raise DatabaseUnusable(
             f"The database {where} has no schema that its user may use.",
             "Make oddaemon's user the owner of the database, or correct search_path.",
+            is_transient=True,
+        )
+
+
+async def require_one_server(connections: Sequence[Executor]) -> None:
+    """Check that all connections lead to the same server: during a failover two may call themselves the primary.
+
+    Raises:
+        DatabaseUnusable: they do not.
+    """
+    found = [await read_facts(connection) for connection in connections]
+    if len({(facts.started_at, facts.timeline) for facts in found}) > 1:
+        raise DatabaseUnusable(
+            f"The connections to the database {connections[0].where} reached different servers.",
+            "A failover may be under way. If this stays so, let the URL lead to one server that can be written.",
             is_transient=True,
         )
 

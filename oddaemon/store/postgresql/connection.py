@@ -33,6 +33,7 @@ from oddaemon.store.postgresql.connecting import (
     open_connection,
     parse_url,
     read_facts,
+    require_one_server,
     require_usable,
 )
 from oddaemon.store.postgresql.dialect import DIALECT, PostgresDialect
@@ -137,6 +138,7 @@ class PostgresDatabase:
             writer = await stack.enter_async_context(_open_lane(dsn, application_name, WRITER_SETTINGS))
             reader = await stack.enter_async_context(_open_lane(dsn, application_name, READER_SETTINGS))
             connections = _Connections(reader, writer, turns, keeper)
+            await require_one_server(connections.list_all())
             database = cls(connections, facts, partial(open_connection, dsn, application_name), on_error)
             database.open_result, database.session = open_result, application_name
             yield database

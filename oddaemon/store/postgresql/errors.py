@@ -63,7 +63,8 @@ READ_ONLY = ServerFault(
 )
 TOO_MANY_CONNECTIONS = ServerFault(
     "the server has no connection left",
-    "Raise max_connections on the server, or find the program that uses up its connections. A daemon needs four.",
+    "Raise max_connections on the server, or find the program that uses up its connections. A daemon needs four, and "
+    "one more at times.",
 )
 OUT_OF_MEMORY = ServerFault("the server is out of memory", "Find what uses up the memory of the server.")
 DISK_FULL = ServerFault(

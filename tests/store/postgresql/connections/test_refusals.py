@@ -19,6 +19,7 @@ from tests.golden import GoldenTexts
 from tests.ports import reserved_port
 from tests.postgres_server import PostgresServer, running_server
 from tests.store.postgresql.engines import needs_postgresql
+from tests.store.samples import NOW
 
 pytestmark = needs_postgresql
 PASSWORD = "planted-password"
@@ -150,7 +151,7 @@ async def test_a_database_that_is_read_only(server: PostgresServer, own: str, go
 
 
 def test_a_server_that_is_too_old(golden: GoldenTexts) -> None:
-    facts = ServerFacts(13, "UTF8", is_standby=False, is_read_only=False, timeline=1, schema="public")
+    facts = ServerFacts(13, "UTF8", is_standby=False, is_read_only=False, timeline=1, schema="public", started_at=NOW)
     with pytest.raises(StoreError) as caught:
         require_usable(facts, "db.example.com/oddaemon", is_for_writing=True)
     golden.check(str(caught.value))
@@ -193,6 +194,28 @@ async def test_a_standby_can_be_read_and_once_promoted_written(
                 assert promoted.timeline == primary.timeline + 1
         server.execute("ALTER SYSTEM RESET synchronous_standby_names")
         server.execute("SELECT pg_reload_conf()")
+
+
+async def test_connections_that_reach_different_servers(server: PostgresServer, golden: GoldenTexts) -> None:
+    def make_url(port: int | None) -> str:
+        return f"postgresql://postgres@127.0.0.1:{port}/postgres"
+
+    with running_server(has_port=True) as other:
+        for port in (server.port, other.port):
+            async with open_database(make_url(port)):
+                pass
+        both = f"127.0.0.1:{server.port},127.0.0.1:{other.port}"
+        error = None
+        for _ in range(50):  # each connection goes to either: all to the same once in eight times
+            try:
+                async with open_database(f"postgresql://postgres@{both}/postgres?load_balance_hosts=random"):
+                    pass
+            except StoreError as refused:
+                error = refused
+                break
+    assert error is not None
+    assert error.is_transient
+    golden.check(hide(error, server).replace(str(other.port), "PORT"))
 
 
 async def test_only_a_trusted_certificate_for_the_named_host_is_accepted(
