@@ -5,7 +5,8 @@ Importing this module also silences psycopg's logger: it logs what a server says
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from psycopg.pq import Conninfo
 
@@ -56,6 +57,18 @@ def find_unreadable_file(dsn: Dsn) -> str:
         if path not in {"", "system"} and not os.access(path, os.R_OK):
             return name
     return ""
+
+
+@contextmanager
+def hiding_environment() -> Iterator[None]:
+    """As `hide_environment`, within the block: for a program that is not ours and may rely on these variables."""
+    hide_environment()
+    try:
+        yield
+    finally:
+        for name, value in os.environ.items():
+            if name.startswith("PG"):
+                os.putenv(name, value)
 
 
 def hide_environment() -> None:

@@ -10,7 +10,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import TextClause
 
 from oddaemon.core.dsn import Dsn
-from oddaemon.postgres_client.parameters import hide_environment
+from oddaemon.postgres_client.parameters import hiding_environment
 from oddaemon.store.errors import DatabaseClosed
 from oddaemon.store.postgresql.connecting import (
     READER_SETTINGS,
@@ -100,7 +100,6 @@ def open_read_connection(url: str) -> Iterator[PostgresReadConnection]:
     """
     dsn = parse_url(url)
     require_readable_files(dsn)
-    hide_environment()
     with closing(_connect(dsn)) as connection:
         checked = _Awaitable(dsn.where, connection)
         if _complete(has_pooler(checked, connection.info.backend_pid)):
@@ -115,7 +114,8 @@ def open_read_connection(url: str) -> Iterator[PostgresReadConnection]:
 
 def _connect(dsn: Dsn) -> psycopg.Connection[tuple[Any, ...]]:
     conninfo = build_conninfo(dsn, _APPLICATION_NAME, is_for_writing=False)
-    with translate_refusals(dsn.where):
+    # This may be the program of others, which may find its own databases by these variables.
+    with hiding_environment(), translate_refusals(dsn.where):
         return psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row)
 
 

@@ -26,7 +26,10 @@ def parse_database_path(url: str) -> Path:
         # The URL may contain a password, so it is not shown.
         raise DatabaseUnusable("The database URL is not valid.", _ADVICE) from None
     if parsed.get_backend_name() != "sqlite":
-        raise DatabaseUnusable(f"This version supports SQLite only, not {parsed.get_backend_name()}.", _ADVICE)
+        raise DatabaseUnusable(
+            f"A URL that begins with {parsed.drivername}:// is neither of SQLite nor of PostgreSQL.",
+            f"{_ADVICE} Or write postgresql://…",
+        )
     if parsed.database in (None, "", ":memory:"):
         raise DatabaseUnusable("A database in memory would lose everything at the next start.", _ADVICE)
     return Path(parsed.database or "")

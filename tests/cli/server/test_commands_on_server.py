@@ -1,16 +1,22 @@
 """Every command that reads says the same of a database on a PostgreSQL server as of the file that was moved there."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from oddaemon.api import open_database
 from oddaemon.core.dsn import parse_dsn
+from tests.cli.commands.test_sink import refusing  # noqa: F401 - a fixture
+from tests.cli.sample_fleet import SampleFleet
 from tests.cli.sample_history import FIRST, History, make_history, store_backfill
 from tests.golden import GoldenTexts
 from tests.postgres_server import find_missing_requirement, running_server
@@ -107,6 +113,48 @@ def test_every_reading_command_says_the_same(history: History, url: str) -> None
     assert (document["offices"], document["tables"]["snapshot"]["rows"]) == (3, document["snapshots"])
     use_server(history, url)
     assert read_all(history) == before
+
+
+def describe(place: str) -> Mapping[str, object]:
+    """What `oddaemon.api` gives."""
+    with open_database(place) as fleet:
+        found: dict[str, object] = {"changes": list(fleet.changes("bright-smiles", since=date(2025, 12, 31)))}
+        for office in fleet.offices():
+            days = fleet.history(office.id)
+            balances = [list(fleet.balances(office.id, day.snapshot.aging_date)) for day in days]
+            found[office.id] = (office, fleet.snapshots(office.id), days, balances)
+        return found
+
+
+def test_programs_read_the_same_and_keep_their_environment(history: History, url: str) -> None:
+    environment = {**os.environ, "PGHOST": "/nowhere", "PGDATABASE": "other", "PYTHONPATH": str(Path.cwd())}
+    move(history, url)
+    assert describe(url) == describe(str(history.directory / "state.db"))
+    program = (
+        "import ctypes, sys\nfrom oddaemon.api import open_database\n"
+        "with open_database(sys.argv[1]) as fleet: assert fleet.offices()\n"
+        "getenv = ctypes.CDLL(None).getenv\ngetenv.restype = ctypes.c_char_p\nprint(getenv(b'PGHOST').decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, url], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("/nowhere\n", "")
+
+
+@pytest.mark.parametrize("command", [("retry", "lake"), ("skip", "lake", "bright-smiles")])
+def test_what_waits_for_a_sink_is_retried_and_skipped_where_no_daemon_of_this_host_runs(
+    refusing: SampleFleet,  # noqa: F811 - the fixture
+    url: str,
+    command: tuple[str, ...],
+    golden: GoldenTexts,
+) -> None:
+    history = History(refusing, refusing.config.parent)
+    before = history.run("sink", "status", "--json")
+    move(history, url)
+    use_server(history, url)
+    assert history.run("sink", "status", "--json") == before
+    golden.check(history.run("sink", *command))
+    assert history.run("sink", "status", "--json") != before
 
 
 def test_an_export_is_the_same_file(history: History, url: str, tmp_path: Path) -> None:
