@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import anyio.lowlevel
 import psycopg
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.dialects.postgresql import psycopg as driver_dialect
@@ -17,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddaemon.core.model import Balance
 from oddaemon.store.values import BALANCE_COLUMNS
 
+_ROWS_AT_ONCE = 2_000
+"""Rows that are written before the event loop has another turn: about 5 ms."""
 _DRIVER_DIALECT = driver_dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 _TEXTS_MAX = 512
 """Statements whose text is kept; there are fewer, but for those that a test makes."""
@@ -52,8 +55,11 @@ class PostgresDialect:
         try:
             async with driver.cursor() as cursor, cursor.copy(copy.encode()) as rows:
                 rows.set_types(["int8"] * (len(keys) + len(Balance._fields)))
-                for balance in balances:
-                    await rows.write_row((*key_values, *balance))
+                for first in range(0, len(balances), _ROWS_AT_ONCE):
+                    for balance in balances[first : first + _ROWS_AT_ONCE]:
+                        await rows.write_row((*key_values, *balance))
+                    # The driver waits only where the server is slower than it is.
+                    await anyio.lowlevel.checkpoint()
         except psycopg.IntegrityError as error:
             # As SQLAlchemy reports it for every other statement.
             raise IntegrityError(None, None, error) from None

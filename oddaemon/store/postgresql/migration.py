@@ -50,7 +50,12 @@ _TABLES = (
     "(SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')"
 )
 """The tables of the schema, without those of extensions."""
-_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+_COLUMNS = (
+    "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+    "JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+    "WHERE nspname = current_schema() AND attnum > 0 AND NOT attisdropped"
+)
+"""Of all tables, also where this user has no rights."""
 _REVISION = "SELECT version_num FROM alembic_version"
 
 

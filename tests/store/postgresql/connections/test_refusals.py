@@ -9,8 +9,9 @@ import anyio.abc
 import anyio.to_thread
 import pytest
 
+from oddaemon.store import offices
 from oddaemon.store.dialect import make_statement
-from oddaemon.store.errors import DatabaseLost, StoreError
+from oddaemon.store.errors import DatabaseLost, DatabaseUnusable, StoreError
 from oddaemon.store.opening import open_database, open_for_reading
 from oddaemon.store.postgresql import connecting
 from oddaemon.store.postgresql.connecting import ServerFacts, build_conninfo, parse_url, require_usable
@@ -113,6 +114,11 @@ async def test_a_role_without_rights(server: PostgresServer, own: str, golden: G
         pass
     golden.check(hide(await get_refusal(server.make_url("guest", own)), server))
     golden.check(hide(await get_refusal(server.make_url("guest", own), is_for_writing=False), server))
+    server.execute("GRANT SELECT ON alembic_version, compatibility TO guest", own)
+    async with open_for_reading(server.make_url("guest", own)) as database:
+        with pytest.raises(DatabaseUnusable) as caught:
+            await offices.list_all(database)
+    golden.check(hide(caught.value, server))
 
 
 async def test_a_schema_that_does_not_exist(server: PostgresServer, own: str, golden: GoldenTexts) -> None:
