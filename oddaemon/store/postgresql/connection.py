@@ -291,10 +291,8 @@ async def _open_lane(
         try:
             yield _Lane(plain, connection)
         finally:
-            with anyio.CancelScope(shield=True):
-                # The current user finishes first.
-                async with plain.lock:
-                    await _close(plain, connection)
+            async with plain.hold_last():
+                await _close(plain, connection)
 
 
 async def _close(plain: StatementConnection, connection: AsyncConnection) -> None:

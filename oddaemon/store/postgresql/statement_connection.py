@@ -11,8 +11,8 @@ database must open it again and read everything again.
 import asyncio
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, ClassVar, Protocol
 
 import anyio
@@ -24,6 +24,8 @@ from oddaemon.store.errors import DatabaseLost
 from oddaemon.store.postgresql.dialect import bind_values
 from oddaemon.store.postgresql.errors import LOST, SILENT, translate_errors
 
+CLOSE_SECONDS = 5.0
+"""A daemon that stops must not wait long for a server that does not answer."""
 STATEMENT_SECONDS = 12.0
 """For a single statement: a little more than the server allows it."""
 
@@ -161,11 +163,19 @@ class StatementConnection:
 
     async def aclose(self) -> None:
         """Close it, once its user has finished."""
+        async with self.hold_last():
+            with suppress(psycopg.Error, OSError):
+                await self.driver.close()
+        self._socket.close()
+
+    @asynccontextmanager
+    async def hold_last(self) -> AsyncIterator[None]:
+        """Be its last user. The present one has `CLOSE_SECONDS` to finish; then the connection is cut under it."""
+        deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._end, SILENT.make_loss(self.where))
         with anyio.CancelScope(shield=True):
             async with self.lock:
-                with suppress(psycopg.Error, OSError):
-                    await self.driver.close()
-        self._socket.close()
+                deadline.cancel()
+                yield
 
     @contextmanager
     def _note_loss(self) -> Iterator[None]:

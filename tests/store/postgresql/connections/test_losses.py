@@ -136,6 +136,32 @@ async def test_a_server_that_stands_still_is_given_up_at_the_deadline(
         await anyio.to_thread.run_sync(victim.resume)
 
 
+async def test_a_daemon_that_stops_does_not_wait_for_a_server_that_stands_still(
+    victim: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement_connection, "CLOSE_SECONDS", 0.3)
+    async with anyio.create_task_group() as tasks:
+        async with PostgresDatabase.open(victim.make_url()) as database:
+            await anyio.to_thread.run_sync(victim.pause)
+            try:
+                tasks.start_soon(_expect_loss, database)
+                await anyio.sleep(0.1)
+            finally:
+                began = anyio.current_time()
+                tasks.start_soon(_resume_later, victim, 3.0)
+        assert anyio.current_time() - began < 2.5
+
+
+async def _expect_loss(database: PostgresDatabase) -> None:
+    with pytest.raises(DatabaseLost):
+        await database.execute_one("SELECT 1")
+
+
+async def _resume_later(victim: PostgresServer, seconds: float) -> None:
+    await anyio.sleep(seconds)
+    await anyio.to_thread.run_sync(victim.resume)
+
+
 async def test_severed_connections_end_every_call_at_once(
     database: PostgresDatabase, victim: PostgresServer, golden: GoldenTexts
 ) -> None:
