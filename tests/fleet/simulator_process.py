@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -101,10 +101,16 @@ class ClientNames:
 
     def __init__(self) -> None:
         self._hosts: dict[int, str] = {}
+        self._own_port = 0
+
+    def on_ready(self, base_url: str) -> None:
+        """Learn where the simulator listens, and print it."""
+        self._own_port = urlsplit(base_url).port or 0
+        print(base_url, flush=True)  # noqa: T201 - for the process that started this one
 
     def find(self, port: int) -> str:
         """The host; `?`: its process has ended, or it is none."""
-        socket = _find_socket(port)
+        socket = _find_socket(port, self._own_port)
         if socket is None:
             return "?"
         name = self._find_owner(socket)
@@ -117,12 +123,11 @@ class ClientNames:
         return next((host for pid, host in self._hosts.items() if socket in _list_files(pid)), None)
 
 
-def _find_socket(port: int) -> str | None:
-    """The socket that is bound to a port, as a link in /proc names it."""
-    ending = f":{port:04X}"
+def _find_socket(port: int, to_port: int) -> str | None:
+    """The socket of a connection between two ports, as a link in /proc names it. A port alone may have several."""
     for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
         fields = line.split()
-        if fields[1].endswith(ending) and fields[9] != "0":
+        if fields[1][-4:] == f"{port:04X}" and fields[2][-4:] == f"{to_port:04X}" and fields[9] != "0":
             return f"socket:[{fields[9]}]"
     return None
 
@@ -158,8 +163,7 @@ async def run_process(path: Path) -> None:
 
         async def serve() -> None:
             names = ClientNames()
-            on_ready = partial(print, flush=True)
-            await run_simulator(plan, "127.0.0.1:0", on_ready=on_ready, name_client=names.find)
+            await run_simulator(plan, "127.0.0.1:0", on_ready=names.on_ready, name_client=names.find)
 
         tasks.start_soon(serve)
         await anyio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)

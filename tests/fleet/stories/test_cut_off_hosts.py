@@ -1,12 +1,12 @@
 """A host that is cut off from the database, for longer or shorter, in whichever way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import anyio
 
-from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
-from tests.fleet.evidence import HostDeath
+from tests.fleet.evidence import HostDeath, Sample
 from tests.fleet.figures import FigureRecorder
 from tests.fleet.fleet import Fleet, make_offices, running_fleet
 from tests.fleet.network.proxy import DatabaseProxy
@@ -36,13 +36,12 @@ async def test_hosts_that_are_cut_off_from_the_database(figures: FigureRecorder)
             cut_off = await cut_all(fleet, seconds)
             if seconds > LONG_SECONDS:
                 deaths |= cut_off
-            restored = await fleet.simulator.read_seconds()
+            restored = fleet.sample.at
             await fleet.wait_until_settled(*fleet.hosts)
-            requests = await fleet.simulator.list_requests()
             for name, (way, _) in CUTS.items():
-                back = find_first_request(name, requests, restored)
-                figures.record(f"{seconds:g} s: {way}", "asking again after it", back, limit=BACK_SECONDS)
-                assert back <= BACK_SECONDS, f"{name} was silent for {back:.1f} s after {seconds} s of {way}"
+                back = find_return(fleet.observer.samples, name, restored)
+                figures.record(f"{seconds:g} s: {way}", "working again after it", back, limit=BACK_SECONDS)
+                assert back <= BACK_SECONDS, f"{name} was away for {back:.1f} s after {seconds} s of {way}"
         await conclude(fleet, figures, deaths)
 
 
@@ -58,11 +57,15 @@ async def cut_all(fleet: Fleet, seconds: float) -> dict[str, HostDeath]:
     return cut_off
 
 
-def find_first_request(name: str, requests: list[RecordedRequest], since: float) -> float:
-    """How long after this a host asked again."""
-    times = [each.arrived_seconds for each in requests if each.client == name and each.arrived_seconds > since]
-    assert times, f"{name} never asked again"
-    return min(times) - since
+def find_return(samples: Sequence[Sample], name: str, since: datetime) -> float:
+    """How long after this a host worked, and went on to the end."""
+    works = [(sample.at, _works(sample, name)) for sample in samples if sample.at >= since]
+    last_idle = max((at for at, is_working in works if not is_working), default=since)
+    return (last_idle - since).total_seconds()
+
+
+def _works(sample: Sample, name: str) -> bool:
+    return any(each.host == name and each.stage == "working" for each in sample.members.values())
 
 
 async def test_a_commit_whose_answer_is_lost_is_there_once(figures: FigureRecorder) -> None:
