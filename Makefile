@@ -10,7 +10,7 @@ SECONDS ?= 900
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real test-systemd test-pythons screenshots simulate crash fleet fuzz lint format coverage bench docs lock wheel clean
+.PHONY: help venv demo demo-fleet test test-real test-systemd test-pythons screenshots simulate crash fleet fuzz lint format coverage bench docs lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,6 +28,9 @@ venv: $(READY) ## .venv from the lock
 
 demo: $(READY) ## one night of 25 simulated offices, with a crash in the middle, checked to the cent
 	@$(BIN)/oddaemon demo
+
+demo-fleet: $(READY) ## a night of 60 offices on three hosts and one PostgreSQL: one is killed, one stands still, the database restarts
+	@$(BIN)/python -m tests.fleet.demo
 
 test: $(READY) ## the quick tests, after every change: units, properties, whole nights in virtual time, one kill
 	$(BIN)/python -m pytest -n auto -m "not real and not slow and not systemd" --durations=10 $(ARGS)

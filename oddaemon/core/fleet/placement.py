@@ -17,7 +17,7 @@ from oddaemon.core.fleet.member import Member, find_member, list_working
 
 GIVEN_BACK_MAX = 0.05
 """The part of a member's leases that it gives back at one look, so that an office's night is not moved all at once."""
-GIVEN_BACK_MIN = 5
+GIVEN_BACK_MIN = 10
 """It gives back as many as this, however few it holds: a small fleet is even within seconds."""
 DIFFERENCE_SECONDS = 60.0
 """How long a lease waits for a member with the settings of its last holder, before one with other settings takes it."""
