@@ -14,8 +14,8 @@ from datetime import datetime
 
 import anyio
 
-from oddaemon.core.fleet.agreement import ConfigDifference, has_agreement, list_differences
-from oddaemon.core.fleet.clock import find_skew, is_trusted
+from oddaemon.core.fleet.agreement import has_agreement, list_differences
+from oddaemon.core.fleet.clock import is_trusted
 from oddaemon.core.fleet.lease import Lease, LeaseKind, Role
 from oddaemon.core.fleet.member import Departure, Member, Stage, find_member
 from oddaemon.core.fleet.placement import count_unheld, place_leases
@@ -26,6 +26,7 @@ from oddaemon.engine.fleet.fleet_view import FleetView
 from oddaemon.engine.fleet.holder import LeaseFollower
 from oddaemon.engine.fleet.holdings import Holdings
 from oddaemon.engine.fleet.host import FleetTiming, HostIdentity
+from oddaemon.engine.fleet.notices import FleetNotices
 from oddaemon.engine.fleet.remnants import Remnants
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.store.errors import DatabaseLost, StoreError
@@ -33,11 +34,6 @@ from oddaemon.store.fleet import commands, leases, members
 from oddaemon.store.fleet.connection import FleetDatabase
 from oddaemon.store.fleet.members import CHANNEL, NewMember
 from oddaemon.telemetry.events import (
-    FleetSettingsAgree,
-    FleetSettingsDiffer,
-    HostClockSkewed,
-    LeasesGivenBack,
-    LeasesTaken,
     MemberGone,
     MemberJoined,
     MemberWorking,
@@ -48,9 +44,6 @@ WATCH_SECONDS = 0.25
 """Between two looks at the clock."""
 RETRY_SECONDS = 0.5
 """After a statement that failed, while the membership still lasts."""
-NAMES_MAX = 20
-"""In one log line."""
-SKEW_WARNING_SECONDS = 3600.0
 
 
 class Membership:
@@ -97,8 +90,7 @@ class Membership:
         """What is held changes by one task at a time."""
         self._wait_scope = anyio.CancelScope()
         self._is_woken = False
-        self._logged_differences: tuple[str, ...] = ()
-        self._skew_warned_at = -SKEW_WARNING_SECONDS
+        self._notices = FleetNotices(emit)
 
     @property
     def number(self) -> int:
@@ -272,10 +264,7 @@ class Membership:
             return
         self._renewed_at = sent
         self._clock.add_sample(sent, at)
-        skew = find_skew(self._clock.machine_now(), self._clock.now())
-        if skew is not None and sent - self._skew_warned_at >= SKEW_WARNING_SECONDS:
-            self._skew_warned_at = sent
-            self._emit(HostClockSkewed(skew))
+        self._notices.report_skew(self._clock)
 
     async def _look(self) -> None:
         keeper = self._database.keeper
@@ -296,7 +285,7 @@ class Membership:
         if self._stage is Stage.WORKING and me.stage is Stage.WORKING:
             await self._place(me, found.members, open_leases, found.at)
         differences = tuple(list_differences(found.members))
-        self._report_differences(differences)
+        self._notices.report_differences(differences)
         self.view = FleetView(found.at, found.rows, count_unheld(found.members, open_leases), differences)
 
     @property
@@ -371,7 +360,7 @@ class Membership:
         if not taken:
             return
         self.holdings.held[kind].update({lease.name: lease for lease in taken})
-        self._emit(LeasesTaken(kind.value, len(taken), _shorten(lease.name for lease in taken)))
+        self._notices.report_taken(kind, [lease.name for lease in taken])
         await self._follow(kind)
 
     async def _give_back(self, kind: LeaseKind, names: Collection[str]) -> None:
@@ -385,7 +374,7 @@ class Membership:
         kept = {name: lease for name, lease in given.items() if name not in free}
         if free:
             await commands.release(self._database.turns, self.number, kind, free)
-            self._emit(LeasesGivenBack(kind.value, len(free), _shorten(free)))
+            self._notices.report_given_back(kind, free)
             await members.notify(self._database.turns)
         if kept:
             held.update(kept)
@@ -394,14 +383,3 @@ class Membership:
     async def _follow(self, kind: LeaseKind) -> None:
         if (follower := self._followers.get(kind)) is not None:
             await follower.follow_leases()
-
-    def _report_differences(self, differences: Iterable[ConfigDifference]) -> None:
-        """Say once that the hosts' configurations differ, and once that they agree again."""
-        sentences = tuple(each.sentence for each in differences)
-        if sentences != self._logged_differences:
-            self._logged_differences = sentences
-            self._emit(FleetSettingsDiffer(sentences) if sentences else FleetSettingsAgree())
-
-
-def _shorten(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(names)[:NAMES_MAX])
