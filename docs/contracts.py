@@ -39,6 +39,7 @@ from oddaemon.core import config_diff, delivery, model
 from oddaemon.core.backfill import job
 from oddaemon.core.diagnostics import diagnosis
 from oddaemon.core.failures import failure
+from oddaemon.core.fleet.overview import FleetOverview
 from oddaemon.core.office import aging
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting import fleet_document, status_document
@@ -56,6 +57,7 @@ from oddaemon.store.backfill_jobs import _PageProgress
 from oddaemon.store.history.day import DaySource
 from oddaemon.store.sqlite.maintenance.info import DatabaseInfo
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
+from oddaemon.telemetry.metrics.hosts import collect_host_metrics
 from oddaemon.telemetry.metrics.office import collect_office_metrics
 
 PAGE = Path(__file__).parent / "contracts.md"
@@ -269,6 +271,19 @@ def _render_office_metrics() -> str:
     return _render_metrics((each.name, each.type, each._labelnames, each.documentation) for each in families)  # type: ignore[attr-defined]  # noqa: SLF001 - the library shows it nowhere else
 
 
+def _render_host_metrics() -> str:
+    families = collect_host_metrics(FleetOverview(SAMPLE_INSTANT, "", None, (), (), {}))
+    return _render_metrics(
+        (
+            each.name,
+            each.type,
+            sorted({label for sample in each.samples for label in sample.labels}),
+            each.documentation,
+        )
+        for each in families
+    )
+
+
 def _render_daemon_metrics() -> str:
     made = FleetMetrics(CollectorRegistry(), "0", lambda: SAMPLE_INSTANT)
     families = [each for each in vars(made).values() if isinstance(each, MetricWrapperBase)]
@@ -392,6 +407,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "values": _render_values,
     "office_metrics": _render_office_metrics,
     "daemon_metrics": _render_daemon_metrics,
+    "host_metrics": _render_host_metrics,
     "events": _render_events,
     "application_id": lambda: f"{schema.APPLICATION_ID:#x}",
     "revisions": lambda: render_names(schema.REVISIONS),

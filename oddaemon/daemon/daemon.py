@@ -99,6 +99,7 @@ class Daemon:
         self._clock = SharedClock(now)
         now = self._clock.now
         self.fleet = FleetState(now)
+        telemetry.follow_fleet(lambda: self.fleet.overview)
         self.lifecycle = Lifecycle(lambda: self.settings, telemetry.emit, now)
         self._telemetry = telemetry
         self._journal = JournalRecorder(

@@ -36,6 +36,7 @@ from oddaemon.settings.values.url import split_listen
 from oddaemon.sftp.receiver import ReceiverOptions, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
+from oddaemon.telemetry.events import MaintenanceHandedOver
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry
 
@@ -131,7 +132,15 @@ def make_roles(context: DaemonContext, holder: LeaseHolder) -> dict[Role, StartR
     def keep_house(background: BackgroundTasks) -> None:
         house = holder.get_database(LeaseKind.ROLE, Role.HOUSEKEEPER)
         jobs = build_jobs(settings, house, fleet, health.report_failure, emit)
-        background.start_soon("maintenance", partial(run_maintenance, house, jobs, fleet.now, emit))
+
+        async def run_jobs() -> None:
+            try:
+                await run_maintenance(house, jobs, fleet.now, emit)
+            finally:
+                if holder.is_shared:
+                    emit(MaintenanceHandedOver())
+
+        background.start_soon("maintenance", run_jobs)
 
     def monitor_nights(background: BackgroundTasks) -> None:
         pinger = HeartbeatPinger(lambda: context.settings.alerts, emit)

@@ -10,12 +10,14 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from oddaemon.core.fleet.overview import FleetOverview
 from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.events import EVENT_TYPES, LogLinesLost
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
 from oddaemon.telemetry.logging.redaction import Redactor
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
+from oddaemon.telemetry.metrics.hosts import collect_host_metrics
 from oddaemon.telemetry.metrics.office import collect_office_metrics
 
 
@@ -61,6 +63,7 @@ class Telemetry:
         self._count_lost = count_lost
         self._lost_reported = 0
         self._subscribers: list[Callable[[Event], None]] = []
+        self._get_overview: Callable[[], FleetOverview | None] = lambda: None
         if process_metrics:
             _OwnProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
@@ -76,6 +79,10 @@ class Telemetry:
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Call `subscriber` with every event, after its line and metrics; it must neither wait nor fail."""
         self._subscribers.append(subscriber)
+
+    def follow_fleet(self, get_overview: Callable[[], FleetOverview | None]) -> None:
+        """Render the metrics of the hosts, too, whenever there is an overview of them; called in a thread."""
+        self._get_overview = get_overview
 
     def add_secrets(self, values: Iterable[str]) -> None:
         """Register secrets. "***" replaces them in every log line and in `redact`."""
@@ -96,7 +103,7 @@ class Telemetry:
             offices: the present values, read on the event loop.
             accept: the request's Accept header; decides between OpenMetrics and the plain text format.
         """
-        families = _MetricFamilies(self._registry, offices, self._now())
+        families = _MetricFamilies(self._registry, offices, self._get_overview(), self._now())
         if "application/openmetrics-text" in accept:
             body = openmetrics.generate_latest(families)  # type: ignore[no-untyped-call]  # the library ships no type for it
             return Scrape(body, openmetrics.CONTENT_TYPE_LATEST)
@@ -118,6 +125,7 @@ class _MetricFamilies:
 
     registry: CollectorRegistry
     offices: Sequence[OfficeStatus]
+    overview: FleetOverview | None
     now: datetime
 
     def collect(self) -> Iterator[Metric]:
@@ -126,6 +134,8 @@ class _MetricFamilies:
             family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
             yield family
         yield from collect_office_metrics(self.offices, self.now)
+        if self.overview is not None:
+            yield from collect_host_metrics(self.overview)
 
 
 class _OwnProcessCollector(ProcessCollector):

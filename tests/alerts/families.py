@@ -1,14 +1,18 @@
 """Every metric family that the daemon exports, taken from the code: that is what documents are held against."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
+from oddaemon.core.fleet.overview import FleetOverview
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
+from oddaemon.telemetry.metrics.hosts import collect_host_metrics
 from oddaemon.telemetry.metrics.office import collect_office_metrics
 from tests.core.builders import make_published_snapshot
 
@@ -22,6 +26,7 @@ OFFICE = OfficeStatus(
     failures=2,
     fresh_deadline=NOW,
 )
+OVERVIEW = FleetOverview(NOW, "a", None, (), (), {})
 _SUFFIXES = {
     "counter": ("_total",),
     "gauge": ("",),
@@ -43,7 +48,8 @@ class Family:
 
 def collect_families() -> dict[str, Family]:
     """All that are ours, by name; those of the process and the interpreter are the client library's."""
-    found = [*_collect_fleet_metrics(), *_collect_office_metrics()]
+    found = [*_collect_fleet_metrics(), *_collect_families(collect_office_metrics((OFFICE,), NOW))]
+    found += _collect_families(collect_host_metrics(OVERVIEW))
     return {family.name: family for family in found}
 
 
@@ -55,9 +61,9 @@ def _collect_fleet_metrics() -> list[Family]:
     return [_make_family(each._name, str(each._type), each._documentation, each._labelnames) for each in metrics]
 
 
-def _collect_office_metrics() -> list[Family]:
+def _collect_families(families: Iterable[Metric]) -> list[Family]:
     found = []
-    for family in collect_office_metrics((OFFICE,), NOW):
+    for family in families:
         labels = {label for sample in family.samples for label in sample.labels}
         found.append(_make_family(family.name, str(family.type), family.documentation, labels))
     return found

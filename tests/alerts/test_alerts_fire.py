@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-import tests.alerts.sink_fault_scenarios  # noqa: F401  adds its scenarios
+import tests.alerts.fleet_fault_scenarios
+import tests.alerts.sink_fault_scenarios  # noqa: F401  each adds its scenarios
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.alerts.fault_scenarios import SCENARIOS, FaultScenario
 from tests.alerts.promtool import load_alerts, needs_promtool

@@ -15,7 +15,7 @@ from oddaemon.settings import Settings, SinkSettings
 from oddaemon.sinks.payload import Sink
 from oddaemon.store.errors import StoreError
 from oddaemon.store.fleet.sink_start import start_sink
-from oddaemon.telemetry.events import CourierCrashed, SinkStarted, SinkStopped
+from oddaemon.telemetry.events import CourierCrashed, OutboxSize, SinkStarted, SinkStopped
 from oddaemon.telemetry.logging.traceback import format_traceback
 
 SinkFactory = Callable[[SinkSettings], Sink]
@@ -45,6 +45,8 @@ class CourierPool:
         self._sinks: dict[str, SinkSettings] = {}
         """The active ones, by name."""
         self._offices_by_sink: Mapping[str, Sequence[str]] = {}
+        self._elsewhere: set[str] = set()
+        """The active ones that another host has."""
         self._apply_lock = anyio.Lock()
         events = TaskEvents(
             started=lambda sink: SinkStarted(sink, self._sinks[sink].kind),
@@ -92,6 +94,11 @@ class CourierPool:
         async with self._apply_lock:
             held = [name for name in self._sinks if self._context.holder.holds(LeaseKind.SINK, name)]
             await self._supervisor.apply(held, changed)
+            elsewhere = self._sinks.keys() - held
+            for name in sorted(elsewhere - self._elsewhere):
+                # The host that holds it counts its deliveries.
+                self._context.emit(OutboxSize(name, 0, None))
+            self._elsewhere = elsewhere
 
     @contextmanager
     def switch_routes(self, settings: Settings) -> Iterator[Mapping[str, Sequence[str]]]:

@@ -99,6 +99,16 @@ class MaintenanceFailed(Event, level=Level.ERROR):
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceHandedOver(Event, level=Level.DEBUG):
+    """Another host runs the jobs of `[maintenance]` from now on, and reports on them."""
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        """What this host knows of them becomes old."""
+        metrics.maintenance_last_success_timestamp.clear()
+        metrics.maintenance_last_run_successful.clear()
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceSkipped(Event):
     """A run of a job of `[maintenance]`, due at `due_at`, was skipped; `reason` is one sentence."""
 
