@@ -54,7 +54,8 @@ NO_DATABASE = ServerFault(
 )
 NO_RIGHTS = ServerFault(
     "its user lacks rights",
-    "Make oddaemon's user the owner of the database, or of the schema and of every table in it.",
+    "Make oddaemon's user the owner of the database, or of the schema and of every table in it. A user that only reads "
+    "needs SELECT on every table.",
 )
 READ_ONLY = ServerFault(
     "the server is read-only, as a standby is",

@@ -24,7 +24,7 @@ from tests.store.samples import NOW
 
 pytestmark = needs_postgresql
 PASSWORD = "planted-password"
-HIDDEN = ("planted", "DETAIL", "FATAL", "SELECT", "CREATE")
+HIDDEN = ("planted", "DETAIL", "FATAL", "LINE 1", "FROM", "CREATE TABLE")
 
 
 async def get_refusal(url: str, *, is_for_writing: bool = True) -> StoreError:
