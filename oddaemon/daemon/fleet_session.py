@@ -21,7 +21,7 @@ from oddaemon.engine.fleet.remnants import Remnants
 from oddaemon.engine.fleet.roles import RoleRunner
 from oddaemon.settings import Settings
 from oddaemon.store import offices
-from oddaemon.store.errors import StoreError
+from oddaemon.store.errors import DatabaseLost, StoreError
 from oddaemon.store.fleet.connection import FleetDatabase
 from oddaemon.store.fleet.overview import read_overview
 from oddaemon.store.schema import REVISIONS
@@ -45,6 +45,7 @@ class FleetSession:
     def __init__(self, context: DaemonContext, database: FleetDatabase, clock: SharedClock, remnants: Remnants) -> None:
         self._context = context
         self._database = database
+        self._remnants = remnants
         self._settings = context.settings
         self._exchange: CommandExchange | None = None
         self._configured: ConfigFingerprints | None = None
@@ -70,8 +71,10 @@ class FleetSession:
         """Become a member.
 
         Raises:
+            DatabaseLost: The server is one that another has replaced.
             StoreError: The database fails.
         """
+        self._require_present_primary()
         self._settings = self._context.settings
         self._configured = fingerprint_config(self._settings, self._settings.fleet.host)
         await self.membership.join(self._configured)
@@ -112,6 +115,16 @@ class FleetSession:
         """Write that this daemon has ended."""
         with suppress(StoreError, LeaseLost):
             await self.membership.leave()
+
+    def _require_present_primary(self) -> None:
+        """Check that no server with a later history was seen: what this one has is not what the fleet has written."""
+        seen, timeline, where = self._remnants.timeline, self._database.timeline, self._database.where
+        if timeline < seen:
+            raise DatabaseLost(
+                f"The database {where} is an old primary: it is on timeline {timeline}, and its successor on {seen}.",
+                "Take it out of service, or make it a standby of its successor. The daemon connects again by itself.",
+            )
+        self._remnants.timeline = timeline
 
     async def _give_back_stopped(self) -> None:
         with suppress(StoreError, LeaseLost):
