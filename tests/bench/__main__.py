@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import delivery, export, false_holds, idle, in_flight, load, memory, pages, throughput
+from tests.bench import delivery, export, false_holds, fleets, idle, in_flight, load, memory, pages, throughput
 from tests.bench.store import databases, history
 
 TITLES = (
@@ -12,6 +12,7 @@ TITLES = (
     ("watching", idle.measure),
     ("memory of what others send", memory.measure),
     ("a whole night", load.measure),
+    ("several hosts", fleets.measure),
     ("believing", false_holds.measure),
     ("a file and a server", databases.measure),
     ("publishing and delivering", delivery.measure),
