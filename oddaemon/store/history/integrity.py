@@ -19,7 +19,7 @@ from oddaemon.core.snapshot.verify import add_totals, compute_totals
 from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, BACKFILLED_DAYS_OF_OFFICE, parse_backfilled_day
 from oddaemon.store.database import ReadConnection
 from oddaemon.store.dialect import make_statement
-from oddaemon.store.errors import DatabaseLost, DatabaseUnusable, decoding_errors
+from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.history.replay import Replay
 from oddaemon.store.offices import decode_state
 from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOTS_OF_OFFICE, parse_snapshot
@@ -80,7 +80,7 @@ def verify_offices(connection: ReadConnection, result: Verification, progress: P
     """Read and verify what is stored of every office, and add what is found to `result`.
 
     Raises:
-        DatabaseLost: the connection is gone.
+        DatabaseUnusable: the database cannot be read now.
     """
     offices: list[tuple[Any, ...]] = []
     with _collect_errors(result, None):
@@ -147,9 +147,9 @@ def _verify_backfilled_days(connection: ReadConnection, key: int, office_id: str
                 day, totals = parse_backfilled_day(office_id, row), _ZERO
                 for batch in connection.stream(_BACKFILLED_BALANCES, {"day": day.id}, ROWS_PER_BATCH):
                     totals = add_totals(totals, compute_totals(list(map(Balance._make, batch))))
-        except DatabaseLost:
-            raise
         except DatabaseUnusable as error:
+            if error.is_transient:
+                raise
             result.problems.append(IntegrityProblem(error.what, office_id, as_of=str(columns["as_of"])))
             continue
         if (mismatch := _describe_mismatch(totals, day.totals)) is not None:
@@ -187,10 +187,13 @@ def _describe_mismatch(found: ControlTotals, expected: ControlTotals) -> str | N
 
 @contextmanager
 def _collect_errors(result: Verification, office_id: str | None) -> Iterator[None]:
-    """Record unreadable data as a problem of this office, and go on with the others."""
+    """Record unreadable data as a problem of this office, and go on with the others.
+
+    What waiting can help says nothing of the data: a lock, a lost connection, a disk that fails now.
+    """
     try:
         yield
-    except DatabaseLost:
-        raise
     except DatabaseUnusable as error:
+        if error.is_transient:
+            raise
         result.problems.append(IntegrityProblem(error.what, office_id))

@@ -1,6 +1,7 @@
 """`[state]` and `[fleet]`: a path or a server, from three sources; and what a server changes elsewhere."""
 
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -141,6 +142,12 @@ def test_what_a_shared_database_changes_is_warned_of(tmp_path: Path, text: str, 
     loaded = load_text(tmp_path, text, environment)
     assert loaded.problems == ()
     golden.check([f"{each.key}: {each.message}; {each.hint}" for each in loaded.warnings if each.key])
+
+
+def test_a_server_needs_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: GoldenTexts) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    warnings = load_text(tmp_path, '[state]\ndatabase_url_env = "URL"\n').warnings
+    golden.check([f"{each.key}: {each.message}; {each.hint}" for each in warnings if each.key])
 
 
 def test_a_sink_runs_on_the_hosts_that_it_names(tmp_path: Path) -> None:
