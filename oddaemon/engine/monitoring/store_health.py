@@ -21,8 +21,8 @@ from oddaemon.telemetry.events.base import Event
 RETRY_SECONDS = 5.0
 """Between two test writes during an incident."""
 OPEN_SECONDS_MIN = 1.0
-OPEN_SECONDS_MAX = 30.0
-"""Between two attempts to open it, doubling."""
+OPEN_SECONDS_MAX = 4.0
+"""Between two attempts to open it, doubling. A host of a fleet has no part of the work until it succeeds."""
 SLOW_SECONDS = 2.0
 """A slower write is worth a warning; a healthy disk takes about 0.01 s."""
 
