@@ -67,6 +67,7 @@ def render_fleet(renderer: Renderer, previous: RenderedFleet, view: FleetPageVie
     is_rebuilt = (
         not previous.revision
         or view.generation != previous.view.generation
+        or (view.hosts is None) != (previous.view.hosts is None)
         or offices.keys() != previous.offices.keys()
     )
     return RenderedFleet(

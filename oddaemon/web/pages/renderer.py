@@ -71,6 +71,7 @@ class Renderer:
             "seconds": formatting.format_seconds,
             "sentence": lambda clause: clause[:1].upper() + clause[1:],
             "utc": formatting.format_utc,
+            "utc_text": lambda at: f"{at:%Y-%m-%d %H:%M} UTC",
         }
 
     def render_office(self, office: OfficeView) -> RenderedOffice:
@@ -100,6 +101,7 @@ class Renderer:
             "at-risk": self._render_template(
                 "at_risk.html", at_risk=at_risk[:AT_RISK_MAX], more=max(0, len(at_risk) - AT_RISK_MAX)
             ),
+            **({} if view.hosts is None else {"hosts": self._render_template("hosts.html", view=view.hosts)}),
             **{f"count-{condition}": f"{conditions[condition]:,}" for condition in Condition},
             **{f"count-{outlook}": f"{outlooks[outlook]:,}" for outlook in Outlook},
         }

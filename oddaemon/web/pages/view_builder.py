@@ -23,6 +23,7 @@ from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.history.published_feed import PublishedFeed
 from oddaemon.web.pages.formatting import format_seconds, format_time
+from oddaemon.web.pages.hosts import make_hosts_view
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeView
 
 NIGHTS_LOOKBACK = timedelta(days=8)
@@ -102,6 +103,7 @@ class PageViewBuilder:
             generation=self._generation,
             configured_at=self._configured_at,
             not_ready_reason="" if readiness.ready else readiness.reason,
+            hosts=None if self._fleet.overview is None else make_hosts_view(self._fleet.overview),
         )
 
     async def build_office(self, office_id: str) -> OfficeView | None:
@@ -139,10 +141,11 @@ class PageViewBuilder:
     def _get_view(self, runtime: OfficeRuntime, now: datetime) -> _CachedView:
         cached, nights = self._cache.get(runtime.spec.id), self._nights.get(runtime.spec.id, ())
         # Comparing tuples compares identities first, so an unchanged office takes no time.
-        basis = (runtime.spec, runtime.state, runtime.snapshot, nights[-1].id if nights else 0)
+        host = None if self._fleet.overview is None else runtime.host or ""
+        basis = (runtime.spec, runtime.state, runtime.snapshot, nights[-1].id if nights else 0, host)
         if cached is not None and cached.basis == basis and now < cached.expires_at:
             return cached
-        view = make_office_view(runtime, nights, now)
+        view = replace(make_office_view(runtime, nights, now), host=host)
         if cached is not None and cached.view == view:
             view = cached.view
         expires_at, late_at = now + REFRESH_AFTER, runtime.state.standing.late_at

@@ -56,6 +56,42 @@ class OfficeView:
     """How it is read, as a clause."""
     key_rotation: KeyRotation | None = None
     """A changed key that the API does not accept yet."""
+    host: str | None = None
+    """Who works for it; "": no host does; None: there is no fleet."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A host of the fleet."""
+
+    name: str
+    stage: str
+    offices: int
+    version: str
+    since: datetime
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoneHostView:
+    """A member that has gone."""
+
+    name: str
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostsView:
+    """The hosts of the fleet."""
+
+    me: str
+    """The one that serves the page."""
+    hosts: tuple[HostView, ...]
+    gone: tuple[GoneHostView, ...]
+    """Within the hour, the last one first."""
+    warnings: tuple[str, ...]
+    """What an operator should know of them, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +105,8 @@ class FleetPageView:
     """When that was; None: it is not applied yet."""
     not_ready_reason: str = ""
     """Why the daemon is not ready, as a clause; "": it is."""
+    hosts: HostsView | None = None
+    """None: there is no fleet."""
 
 
 class PageViewSource(Protocol):

@@ -155,9 +155,9 @@ function applyChange({ parts = {}, offices = [] }) {
 async function loadAgain() {
   const response = await fetch(location.href, { headers: { accept: "text/html" } });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (form && page.getElementById("rows")) {
+  if (form && page.getElementById("rows") && !byId("hosts") === !page.getElementById("hosts")) {
     // The search form stays as it is; everything around it is replaced.
-    for (const id of ["not-ready", "headline", "figures", "at-risk", "grid", "rows"]) replaceContents(byId(id), page.getElementById(id)?.innerHTML ?? "");
+    for (const id of ["not-ready", "headline", "figures", "at-risk", "grid", "rows", "hosts"]) if (byId(id)) replaceContents(byId(id), page.getElementById(id)?.innerHTML ?? "");
     for (const count of form.querySelectorAll("b[id]")) count.textContent = page.getElementById(count.id).textContent;
     filter();
   } else {

@@ -114,3 +114,9 @@ def test_the_summary_counts_from_the_worst() -> None:
 
 def test_a_label_may_hold_an_equals_sign() -> None:
     assert OfficeFilter.from_options([], ["formula=a=b"]).labels == {("formula", "a=b")}
+
+
+def test_a_file_has_no_fleet(fleet: SampleFleet, golden: GoldenTexts) -> None:
+    result = fleet.run("fleet")
+    assert result.exit_code == 1
+    golden.check(result.stderr.replace(str(fleet.config.parent), ""))

@@ -12,7 +12,7 @@ from oddaemon.web.pages.fleet_feed import render_fleet
 from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
-from oddaemon.web.pages.view_models import FleetPageView
+from oddaemon.web.pages.view_models import FleetPageView, GoneHostView, HostsView, HostView
 from tests.browser.sample_fleet import NOW, SampleFleet, make_fleet, make_office_view
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -45,6 +45,20 @@ def render_fleet_page(offices: int, not_ready_reason: str = "") -> str:
     return RENDERER.render_fleet_page(rendered, Search.from_query([("q", "dental")]), "boot.1", NOW)
 
 
+def render_page_of_hosts() -> str:
+    gone = (GoneHostView("c", NOW, "Stopped in good order."),)
+    hosts = HostsView(
+        "a",
+        (HostView("a", "working", 7, "1.0", NOW, "192.0.2.1"), HostView("b", "working", 4, "1.0", NOW, "")),
+        gone,
+        ("Hosts differ: b lacks elm.",),
+    )
+    names = ("a", "b", "")
+    lines = [replace(each, host=names[number % 3]) for number, each in enumerate(make_golden_fleet(3).lines)]
+    rendered = render_fleet(RENDERER, RenderedFleet(), FleetPageView(tuple(lines), 1, NOW, "", hosts))
+    return RENDERER.render_fleet_page(rendered, Search.from_query([]), "boot.1", NOW)
+
+
 def render_office_page(number: int) -> str:
     fleet = make_golden_fleet(12)
     office = fleet.lines[number]
@@ -56,6 +70,7 @@ def render_office_page(number: int) -> str:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "fleet.html": lambda: render_fleet_page(12),
+    "fleet-hosts.html": render_page_of_hosts,
     "fleet-empty.html": lambda: render_fleet_page(0, "the disk is full"),
     "office.html": lambda: render_office_page(BLOCKED),
     "office-new.html": lambda: render_office_page(NEVER_PUBLISHED),
