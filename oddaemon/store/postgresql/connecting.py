@@ -22,7 +22,7 @@ CONNECT_SECONDS = 3
 """For one host. A take-over must not wait long for a server that is gone."""
 OPEN_SECONDS = 30.0
 """For all hosts and all of their addresses."""
-_ROUNDS = 3
+_ROUNDS = 10
 """How often each connection is asked for its session: beside other clients a pooler may give the same one twice."""
 VERSION_MIN = 14
 """The oldest PostgreSQL that its developers still maintain."""

@@ -72,6 +72,7 @@ async def migrate(url: str, location: str) -> str | None:
 
 
 async def test_four_processes_open_an_empty_database_at_once(url: str) -> None:
+    """Takes seconds: four interpreters start."""
     found: list[str] = []
 
     async def open_in_process() -> None:

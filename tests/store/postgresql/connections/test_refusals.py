@@ -188,6 +188,7 @@ def test_a_server_that_is_not_next_door_must_prove_who_it_is(url: str, expected:
 async def test_a_standby_can_be_read_and_once_promoted_written(
     server: PostgresServer, own: str, golden: GoldenTexts
 ) -> None:
+    """Takes seconds: the server is copied."""
     async with PostgresDatabase.open(server.make_url(own, own)) as primary:
         with server.standby(synchronous=True) as standby:
             url = standby.make_url(own, own)
