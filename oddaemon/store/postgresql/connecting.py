@@ -215,7 +215,7 @@ async def require_own_sessions(connections: Sequence[Executor]) -> None:
         DatabaseUnusable: a pooler does.
     """
     where = connections[0].where
-    rounds = [[await _ask_pid(connection) for connection in connections] for _ in range(_ROUNDS)]
+    rounds = [[await _ask_pid(connection, number) for connection in connections] for number in range(_ROUNDS)]
     if len(set(rounds[0])) != len(connections) or any(each != rounds[0] for each in rounds):
         raise DatabaseUnusable(
             f"The database {where} is behind a pooler that shares sessions between clients.",
@@ -223,8 +223,9 @@ async def require_own_sessions(connections: Sequence[Executor]) -> None:
         )
 
 
-async def _ask_pid(connection: Executor) -> int:
-    ((pid,),) = await connection.execute("SELECT pg_backend_pid()")
+async def _ask_pid(connection: Executor, number: int = 0) -> int:
+    # Never the same text often: the driver would prepare it, which fails in a session that is shared.
+    ((pid, _),) = await connection.execute(f"SELECT pg_backend_pid(), {number}")
     return int(pid)
 
 
