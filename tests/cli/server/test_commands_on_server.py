@@ -77,14 +77,16 @@ def read_all(history: History) -> dict[str, str]:
     for arguments in READING:
         result = history.fleet.run(*arguments)
         assert result.exit_code in {0, 3}, (arguments, result.stderr)
-        text = re.sub(r"\S*(state\.db|oddaemon)\.sock", "SOCKET", result.stdout + result.stderr)
+        text = result.stdout + result.stderr
+        if arguments == ("status", "--json"):  # only a server has a fleet
+            document = json.loads(result.stdout)
+            text = json.dumps({name: value for name, value in document.items() if name != "fleet"})
+        text = re.sub(r"\S*(state\.db|oddaemon)\.sock", "SOCKET", text)
         text = re.sub(r"(/\S+)?/(state\.db|moved)\b", "DATABASE", text)
         if arguments[0] in {"status", "explain"}:  # what they say depends on the moment
             text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "INSTANT", text)
-        if arguments == ("status", "--json"):
-            # Only a server has hosts.
-            text = json.dumps({name: each for name, each in json.loads(result.stdout).items() if name != "fleet"})
-            text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "INSTANT", text)
+            text = re.sub(r"\b\d+ (ms|s|min|h|d)\b", "AGO", text)
+            text = re.sub(r"[ ─]+", " ", text)
         said[" ".join(arguments)] = text
     return said
 
