@@ -12,6 +12,8 @@ from oddaemon.telemetry import systemd
 from oddaemon.telemetry.events import DaemonDraining, DaemonReady
 from oddaemon.telemetry.events.base import Event
 
+ELSEWHERE = "Meanwhile the other hosts of the fleet, if there are any, work for its offices."
+
 
 class Lifecycle:
     """The phase of one daemon. Create it inside the event loop.
@@ -45,7 +47,8 @@ class Lifecycle:
         if self.ended or self.draining.is_set():
             return Readiness(ready=False, reason="the daemon is stopping")
         if self.health.incident is not None:
-            return Readiness(ready=False, reason=self.health.incident.sentence)
+            elsewhere = f" {ELSEWHERE}" if self._settings().state.is_postgresql else ""
+            return Readiness(ready=False, reason=f"{self.health.incident.sentence}{elsewhere}")
         if not self.running.is_set():
             return Readiness(ready=False, reason="the daemon is starting: the database is being opened")
         return Readiness(ready=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from math import ceil
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from oddaemon.cli.commands.reload import format_config_diff, print_reload
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.diagnostics import show_diagnoses
 from oddaemon.cli.output.exit import ExitStatus
+from oddaemon.cli.output.fleet_table import describe_replication
 from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.sources.config_file import find_config, load_settings, require_settings
 from oddaemon.cli.sources.daemon_client import DaemonNotRunning, request, require_control_socket
@@ -24,6 +26,7 @@ from oddaemon.cli.sources.diagnosis import (
     make_diagnoses_document,
     select_offices,
 )
+from oddaemon.cli.sources.hosts import compare_with_hosts, describe_comparison, read_replication_document
 from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import LoadResult, Settings, try_load
@@ -167,10 +170,14 @@ def _check_live(config: Path, *, concurrency: int, as_json: bool) -> None:
         _check_configuration(config, as_json=True)
     settings, _ = require_settings(loaded)
     diagnoses = diagnose_offices(settings, select_offices(settings, ()), concurrency)
-    if as_json:
-        print_json({**_make_check_document(loaded), "live": make_diagnoses_document(diagnoses)})
-    else:
+    if not as_json:
         show_diagnoses(diagnoses)
+    database = read_replication_document(settings)
+    if as_json:
+        shown = {} if database is None else {"database": database}
+        print_json({**_make_check_document(loaded), "live": make_diagnoses_document(diagnoses), **shown})
+    elif database is not None:
+        typer.echo(f"Database {settings.state.where}: {describe_replication(database)}.")
     exit_if_unhealthy(diagnoses)
 
 
@@ -180,22 +187,30 @@ def _show_plan(config: Path, *, as_json: bool) -> None:
     except DaemonNotRunning as error:
         _show_plan_without_daemon(config, error.message, as_json=as_json)
         return
+    comparison = compare_with_hosts(try_load(config).settings) if response.status == HTTPStatus.OK else None
+    if comparison is not None:
+        response.document["hosts"] = comparison
     print_reload(response, as_json=as_json)
+    if comparison is not None and not as_json:
+        typer.echo(describe_comparison(comparison))
 
 
 def _show_plan_without_daemon(config: Path, reason: str, *, as_json: bool) -> None:
     """The database holds no settings of offices, so only their ids can be compared."""
     settings = load_settings(config)
-    diff = _diff_with_database(settings)
+    diff, comparison = _diff_with_database(settings), compare_with_hosts(settings)
     if as_json:
         outcome = f"A start would apply: {diff.sentence}"
-        print_json({"outcome": outcome, "plan": asdict(diff), "warnings": [], "note": reason})
+        shown = {} if comparison is None else {"hosts": comparison}
+        print_json({"outcome": outcome, "plan": asdict(diff), "warnings": [], "note": reason, **shown})
         return
     _check_configuration(config, as_json=False)
     typer.echo(f"{reason[:1].upper()}{reason[1:]}.")
     typer.echo(f"Compared with the database, a start would apply: {diff.sentence}")
     for line in format_config_diff(diff):
         typer.echo(line)
+    if comparison is not None:
+        typer.echo(describe_comparison(comparison))
 
 
 def _diff_with_database(settings: Settings) -> ConfigDiff:

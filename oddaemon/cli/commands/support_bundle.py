@@ -34,7 +34,8 @@ from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import fail_unknown_office, find_config
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document, fetch_metrics
 from oddaemon.cli.sources.database import warn_of_lost_log
-from oddaemon.cli.sources.fleet import make_details, make_fleet_document, read_offices
+from oddaemon.cli.sources.fleet import make_details, make_fleet_document, read_offices, read_overview_if_fleet
+from oddaemon.core.reporting.fleet_document import make_overview_document
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.secret import Secret
 from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
@@ -270,10 +271,13 @@ async def _add_offices(
     bundle: SupportBundle, db: Database, settings: Settings, office_ids: Sequence[str], daemon_available: bool
 ) -> None:
     now = bundle.made_at
-    known = await read_offices(db, settings)
+    known, overview = await read_offices(db, settings), await read_overview_if_fleet(db, settings)
+    if overview is not None:
+        bundle.describe("fleet.json", "the hosts that share the database, and how they differ")
+        bundle.add_json("fleet.json", make_overview_document(overview))
     if not daemon_available:
         bundle.describe("status.json", "every office, from the database")
-        bundle.add_json("status.json", redact_document(make_fleet_document(known.values(), now)))
+        bundle.add_json("status.json", redact_document(make_fleet_document(known.values(), now, overview)))
     for office_id in office_ids:
         if office_id not in known:
             raise fail_unknown_office(office_id, known)
@@ -282,7 +286,8 @@ async def _add_offices(
     bundle.describe("journal/", "each office: decisions, requests and commands, an entry a line")
     with progress_bar("reading the journals") as progress:
         for number, office_id in enumerate(selected, start=1):
-            bundle.add_json(f"offices/{office_id}.json", redact_document(make_details(*known[office_id], now)))
+            details = make_details(*known[office_id], now, overview=overview)
+            bundle.add_json(f"offices/{office_id}.json", redact_document(details))
             entries = map(build_entry_document, await journal.list_latest(db, office_id, JOURNAL_ENTRIES_MAX))
             bundle.add_json_lines(f"journal/{office_id}.jsonl", entries)
             if progress is not None:

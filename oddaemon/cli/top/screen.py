@@ -31,7 +31,7 @@ WIDTHS = {
     "snapshot": len("2026-03-08"),
     "guarantors": len("GUARANTORS"),
     "next": len("in 59 min"),
-    "host": 12,
+    "host": len("HOST"),
     "who acts": len("Open Dental"),
     "why": 0,
 }
@@ -39,6 +39,7 @@ WIDTHS = {
 NARROW = ("office", "condition", "since", "next", "host", "why")
 """The columns of a narrower screen."""
 ID_WIDTH_MAX = 28
+HOST_WIDTH_MAX = 12
 KEY_HELP = "q quit   ↑↓ PgUp PgDn scroll   c condition   / search"
 
 
@@ -180,15 +181,19 @@ class TopScreen:
         shown = frozenset(WIDTHS if self.width >= WIDE_COLUMNS else NARROW) - find_empty_columns(self.fleet["offices"])
         columns = [each for each in COLUMNS if each.header in shown]
         # Of all offices, so that no column moves while scrolling.
-        longest = max((len(office["id"]) for office in self.offices), default=0)
+        longest_id = max((len(office["id"]) for office in self.offices), default=0)
+        longest_host = max((len(office["host"] or "") for office in self.fleet["offices"]), default=0)
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="bold underline")
+        widths = {
+            **WIDTHS,
+            "office": max(WIDTHS["office"], min(longest_id, ID_WIDTH_MAX)),
+            "host": max(WIDTHS["host"], min(longest_host, HOST_WIDTH_MAX)),
+        }
         for column in columns:
             table.add_column(
                 "FOR" if column.header == "since" else column.header.upper(),
-                width=max(WIDTHS["office"], min(longest, ID_WIDTH_MAX))
-                if column.header == "office"
-                else WIDTHS[column.header] or None,
-                ratio=0 if WIDTHS[column.header] else 1,
+                width=widths[column.header] or None,
+                ratio=0 if widths[column.header] else 1,
                 justify="right" if column.right_aligned else "left",
                 no_wrap=True,
                 overflow="ellipsis",

@@ -6,7 +6,7 @@ The shapes are a contract: fields may be added but never renamed or removed.
 from typing import TypedDict
 
 from oddaemon.core.fleet.agreement import ConfigDifference
-from oddaemon.core.fleet.overview import FleetOverview, MemberSummary
+from oddaemon.core.fleet.overview import FleetOverview, MemberSummary, Replication
 from oddaemon.core.reporting.formatting import format_instant, format_optional_instant
 
 
@@ -86,12 +86,17 @@ def make_overview_document(overview: FleetOverview) -> FleetOverviewDocument:
         "gone": [_make_member_document(each) for each in overview.gone],
         "lost_hosts": list(overview.lost_hosts),
         "offices": {"held": len(overview.holders), "unheld": overview.unheld},
-        "differences": [_make_difference_document(each) for each in overview.differences],
-        "database": {
-            "standbys": overview.replication.standbys,
-            "is_synchronous": overview.replication.is_synchronous,
-            "lag_seconds": overview.replication.lag_seconds,
-        },
+        "differences": [make_difference_document(each) for each in overview.differences],
+        "database": make_replication_document(overview.replication),
+    }
+
+
+def make_replication_document(replication: Replication) -> ReplicationDocument:
+    """`database` of a fleet."""
+    return {
+        "standbys": replication.standbys,
+        "is_synchronous": replication.is_synchronous,
+        "lag_seconds": replication.lag_seconds,
     }
 
 
@@ -113,7 +118,8 @@ def _make_member_document(member: MemberSummary) -> MemberDocument:
     }
 
 
-def _make_difference_document(difference: ConfigDifference) -> DifferenceDocument:
+def make_difference_document(difference: ConfigDifference) -> DifferenceDocument:
+    """One element of `differences`."""
     return {
         "host": difference.host,
         "lacks": list(difference.lacks),

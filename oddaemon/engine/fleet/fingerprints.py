@@ -4,13 +4,15 @@ A secret counts by a hash that only those can compute who have the developer key
 cannot be tried against guesses.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from hashlib import blake2b
 
 from pydantic import BaseModel
 
 from oddaemon.core.config_diff import Effect
+from oddaemon.core.fleet.agreement import ConfigDifference, list_differences
+from oddaemon.core.fleet.member import Member
 from oddaemon.core.secret import Secret
 from oddaemon.settings import Settings
 
@@ -46,6 +48,18 @@ def fingerprint_config(settings: Settings, host: str) -> ConfigFingerprints:
         offices={office_id: compute(office) for office_id, office in settings.offices.items()},
         sinks={name: compute(sink) for name, sink in sinks.items() if not sink.on or host in sink.on},
     )
+
+
+def compare_config(
+    config: ConfigFingerprints, host: str, members: Iterable[Member]
+) -> tuple[list[str], list[ConfigDifference]]:
+    """The other hosts, and how the hosts would differ if this one had this configuration."""
+    others = {each.host: each for each in members if each.is_alive and each.host != host}
+    if not others:
+        return [], []
+    any_other = next(iter(others.values()))
+    me = replace(any_other, host=host, settings=config.settings, offices=config.offices, sinks=config.sinks)
+    return sorted(others), list_differences([me, *others.values()])
 
 
 def _describe(name: str, value: object, key: bytes) -> Iterator[str]:

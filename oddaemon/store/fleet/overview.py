@@ -10,6 +10,7 @@ from sqlalchemy import TextClause
 
 from oddaemon.core.fleet.agreement import list_differences
 from oddaemon.core.fleet.lease import LeaseKind
+from oddaemon.core.fleet.member import Member
 from oddaemon.core.fleet.overview import FleetOverview, MemberSummary, OfficeHolder, Replication, find_holders
 from oddaemon.core.fleet.placement import count_unheld
 from oddaemon.store.column_types import parse_instant
@@ -67,6 +68,15 @@ async def read_overview(database: Database, host: str = "", number: int | None =
         differences=tuple(list_differences(found.members)),
         replication=replication,
     )
+
+
+async def read_members(database: Database) -> tuple[Member, ...]:
+    """The members with their configurations, and those that have gone.
+
+    Raises:
+        StoreError: The database fails.
+    """
+    return (await members.list_members(_ReadingRunner(database))).members
 
 
 async def read_replication(database: Database) -> Replication:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import anyio
 import pytest
@@ -84,6 +86,37 @@ def test_status_and_explain_show_the_host(config: Path) -> None:
     assert re.search(
         r"^Host +a, since ", invoke("explain", "hill-street", "--config", str(config)).stdout, re.MULTILINE
     )
+
+
+def test_a_plan_is_compared_with_the_other_hosts(config: Path) -> None:
+    config.write_text(f'{config.read_text()}\n[fleet]\nhost = "b"\n')
+    said = invoke("check", "--plan", "--config", str(config))
+    assert said.exit_code == 0, said.stderr
+    assert "With these files the hosts would differ: a " in said.stdout
+    hosts = parse_json(invoke("check", "--plan", "--json", "--config", str(config)))["hosts"]
+    assert isinstance(hosts, dict)
+    assert hosts["compared"] == ["a"]
+    assert [each["host"] for each in hosts["differences"]] == ["a", "b"]
+    assert [each["lacks"] for each in hosts["differences"]] == [["coast-reno"], []]
+
+
+def test_a_support_bundle_has_the_hosts(config: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.tar.gz"
+    result = invoke("support-bundle", "--config", str(config), "--output", str(bundle))
+    assert result.exit_code == 0, result.stderr
+    with tarfile.open(bundle) as archive:
+        texts = {Path(name).name: archive.extractfile(name) for name in archive.getnames()}
+        document = json.loads(_read(texts["fleet.json"]))
+        status = json.loads(_read(texts["status.json"]))
+        assert b"hunter2" not in b"".join(map(_read, texts.values()))
+    assert [member["host"] for member in document["members"]] == ["a", "b"]
+    assert {office["id"]: office["host"] for office in status["offices"]}["hill-street"] == "a"
+
+
+def _read(file: IO[bytes] | None) -> bytes:
+    assert file is not None, "an ordinary file"
+    file.seek(0)
+    return file.read()
 
 
 def test_a_database_that_cannot_be_reached_shows_no_password(config: Path, dsn: str) -> None:
