@@ -16,6 +16,7 @@ import pytest
 from oddaemon.api import open_database
 from oddaemon.core.dsn import parse_dsn
 from tests.cli.commands.test_sink import refusing  # noqa: F401 - a fixture
+from tests.cli.processes import TIMEOUT_SECONDS, running_command, wait_for_output
 from tests.cli.sample_fleet import SampleFleet
 from tests.cli.sample_history import FIRST, History, make_history, store_backfill
 from tests.golden import GoldenTexts
@@ -215,6 +216,32 @@ def test_old_days_are_pruned_where_no_daemon_of_this_host_runs(moved: History, u
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE snapshot SET aging_date = aging_date - 2000")
     golden.check(moved.run("state", "prune", "--older-than-days", "1"))
+
+
+def test_beside_a_daemon_of_this_host_it_does_the_work(moved: History, url: str, dsn: str, golden: GoldenTexts) -> None:
+    config, log = moved.fleet.config, moved.directory / "log"
+    text = config.read_text().replace("[[office]]", "[[office]]\nenabled = false")
+    text = text.replace('customer_key_env = "RENO"\nenabled = false', 'customer_key_env = "RENO"')
+    config.write_text(
+        f'{text}\n[http]\nlisten = "127.0.0.1:0"\n[log]\nformat = "json"\n'
+        '[daemon]\nwatch = false\n[fleet]\nhost = "od-1"\n'
+    )
+    with running_command("run", "--config", str(config), output=log) as process:
+        wait_for_output('"daemon_ready"', log, process)
+        golden.check(
+            moved.run_failing("state", "move", "--to", str(moved.directory / "back.db")),
+            SOCKETS=dsn.partition("host=")[2],
+        )
+        pruned, forgotten = moved.fleet.run("state", "prune"), moved.fleet.run("office", "forget", "left", "--yes")
+        process.terminate()
+        assert process.wait(TIMEOUT_SECONDS) == 0
+    golden.check(pruned.stderr + pruned.stdout)
+    golden.check(forgotten.stderr + forgotten.stdout, SOCKETS=dsn.partition("host=")[2])
+    output = log.read_text()
+    assert '"job": "forget left"' in output
+    assert [line for line in output.splitlines() if "hunter2" in line or url in line] == []
+    assert parse_dsn(url).where in output
+    moved.run("state", "move", "--to", str(moved.directory / "back.db"))
 
 
 def test_a_support_bundle_has_facts_of_the_server_and_no_password(moved: History, tmp_path: Path) -> None:
