@@ -14,7 +14,7 @@ def test_a_host_is_compared_with_the_others_and_not_with_itself() -> None:
 def test_a_difference_names_the_host_that_has_it() -> None:
     hosts, differences = compare_config(CONFIG, "a", [make_member(2, "b", offices={"elm": "1"})])
     assert hosts == ["b"]
-    assert [each.sentence for each in differences] == ["b lacks oak."]
+    assert [(each.host, each.lacks) for each in differences] == [("b", ("oak",))]
 
 
 def test_without_another_host_there_is_nothing_to_compare() -> None:

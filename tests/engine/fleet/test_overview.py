@@ -38,7 +38,7 @@ async def test_a_reader_sees_who_holds_what_and_how_the_hosts_differ(postgresql:
                 ]
                 assert overview.me is not None
                 assert overview.me.number == a.membership.number
-                assert [each.sentence for each in overview.differences] == ["b lacks elm."]
+                assert [(each.host, each.lacks) for each in overview.differences] == [("b", ("elm",))]
                 assert overview.replication == Replication()
                 await b.membership.leave()
             overview = await read_overview(reader)

@@ -12,6 +12,7 @@ from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.view_models import FleetPageView
 from tests.browser.sample_fleet import NOW
+from tests.golden import GoldenTexts
 
 RENDERER = Renderer(str, lambda name: f"/static/{name}")
 
@@ -41,10 +42,10 @@ def test_every_reason_to_go_is_explained_and_every_stage_is_named() -> None:
     ]
 
 
-def test_what_an_operator_should_know_is_a_sentence_each() -> None:
+def test_what_an_operator_should_know_is_a_sentence_each(golden: GoldenTexts) -> None:
     difference = ConfigDifference("b", ("elm",), (), shared_settings=False)
     warnings = make_hosts_view(replace(OVERVIEW, differences=(difference,), unheld=2)).warnings
-    assert warnings == ("Hosts differ: b lacks elm.", "No host works for 2 offices.")
+    golden.check("\n".join(warnings))
 
 
 def test_a_page_is_loaded_again_when_the_hosts_come_or_go_as_a_whole() -> None:
