@@ -79,7 +79,7 @@ async def test_four_processes_open_an_empty_database_at_once(url: str) -> None:
         result = await anyio.run_process([sys.executable, "-P", "-c", OPEN, url], env=None)
         found.append(result.stdout.decode().strip())
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             for _ in range(4):
                 tasks.start_soon(open_in_process)
