@@ -3,6 +3,7 @@
 --   sudo -u postgres psql --dbname=oddaemon --file=reader.sql
 --   sudo -u postgres psql --dbname=oddaemon --command='\password oddaemon_reader'
 --
+-- If the tables are in a schema of their own, put PGOPTIONS='-c search_path=SCHEMA' before psql.
 -- Add --set=owner=NAME if the daemons log in under another name than oddaemon, --set=reader=NAME for another reader. Run it
 -- again after an upgrade of oddaemon; it changes nothing that is right already.
 --
