@@ -127,7 +127,7 @@ class FleetHost:
         """Give an order to the daemon here, which need not hold the office; gives the status and the document."""
         transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
         async with httpx.AsyncClient(transport=transport, timeout=60) as client:
-            response = await client.post(f"http://oddaemon/offices/{office}/{verb}")
+            response = await client.post(f"http://localhost/offices/{office}/{verb}")
         return response.status_code, response.json()
 
     async def run_command(self, *arguments: str) -> tuple[int, Any]:

@@ -208,6 +208,7 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
         "error",
         {"maintenance_last_run_successful{task=backup}": 0},
     ),
+    (events.MaintenanceHandedOver(), "debug", {}),
     (events.MaintenanceSkipped("digest", NOW, "Its time had passed."), "info", {}),
     (
         events.FleetDigest(25, 24, 24, 90_000, {"fresh": 24, "late": 1}, ({"office": "mesa", "condition": "late"},)),
