@@ -4,7 +4,7 @@ The vendor suspends a network that sends too many requests, so the caps matter a
 caps do not apply to an office on its own network (`base_url`).
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Protocol
 
@@ -124,17 +124,19 @@ class RateLimiter:
             resource.release()
 
     @asynccontextmanager
-    async def acquire(self, permit: Permit | None = None) -> AsyncIterator[None]:
+    async def acquire(self, begin: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         """Hold one of the slots in flight; starts keep the common rate.
 
+        Args:
+            begin: Called when the turn has come: obtains the permit, if one is needed.
+
         Raises:
-            PermitRefused, LeaseLost: As `Permit.open` does.
+            PermitRefused, LeaseLost: As `begin` does.
         """
         async with self.hold(self._in_flight):
             async with self.hold(self._start_lock):
                 await self.sleep_until(self._pacer.next_start)
-                if permit is not None:
-                    await permit.open()
+                await begin()
                 self._pacer.record_start()
             yield
 
@@ -175,6 +177,7 @@ class KeyLimiter:
         """The wait that the response to the present request asks for."""
         self._rate_limiter = rate_limiter
         self._lock = anyio.Lock()
+        self._is_asking = False
         self._is_capped = capped
         # The previous process may just have used this key, so the first request waits for one interval.
         self._pacer = _Pacer(min_interval_seconds * SPACING_SLACK)
@@ -182,8 +185,8 @@ class KeyLimiter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is in flight or waits for its turn."""
-        return not self._lock.locked()
+        """Whether no request is in flight or about to leave; one may wait for its turn, and be given up."""
+        return not self._is_asking
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[float]:
@@ -198,6 +201,7 @@ class KeyLimiter:
             while True:
                 await self._rate_limiter.sleep_until(self._pacer.next_start)
                 async with AsyncExitStack() as slot:
+                    slot.callback(self._end_asking)
                     try:
                         await self._take_slot(slot)
                     except PermitRefused as refusal:
@@ -219,12 +223,20 @@ class KeyLimiter:
 
     async def _take_slot(self, slot: AsyncExitStack) -> None:
         if self._is_capped:
-            await slot.enter_async_context(self._rate_limiter.acquire(self.permit))
-        elif self.permit is not None:
-            await self.permit.open()
+            await slot.enter_async_context(self._rate_limiter.acquire(self._begin_asking))
+        else:
+            await self._begin_asking()
         self.retry_after_seconds = None
         if self.permit is not None:
             slot.push_async_exit(self._close_permit)
+
+    async def _begin_asking(self) -> None:
+        self._is_asking = True
+        if self.permit is not None:
+            await self.permit.open()
+
+    def _end_asking(self) -> None:
+        self._is_asking = False
 
     async def _close_permit(self, kind: type[BaseException] | None, *_: object) -> None:
         """Give the permit back after the request; one that was cut off may still be under way at the other side."""

@@ -291,3 +291,21 @@ async def test_the_spacing_counts_from_the_moment_at_which_a_request_leaves() ->
         left_at = anyio.current_time()
     async with key_limiter.acquire():
         assert anyio.current_time() - left_at == pytest.approx(SPACING_SLACK)
+
+
+async def test_a_key_is_idle_while_its_request_waits_for_its_turn() -> None:
+    rate_limiter = RateLimiter(1, 100.0)
+    first, second = (KeyLimiter(rate_limiter, 1.0, capped=True) for _ in range(2))
+
+    async def ask() -> None:
+        async with second.acquire():
+            assert not second.is_idle
+
+    async with first.acquire(), anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await anyio.sleep(10.0)
+        assert (first.is_idle, second.is_idle) == (False, True)
+        tasks.cancel_scope.cancel()
+    assert first.is_idle
+    async with second.acquire():
+        assert not second.is_idle
