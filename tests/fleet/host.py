@@ -123,12 +123,12 @@ class FleetHost:
         self.daemon.send_signal(signal.SIGTERM)
         return await self.daemon.wait_for_exit()
 
-    async def order(self, office: str, verb: str) -> tuple[int, Any]:
-        """Give an order to the daemon here, which need not hold the office; gives the status and the document."""
+    async def order(self, office: str, verb: str) -> tuple[int, str]:
+        """Give an order to the daemon here, which need not hold the office; gives the status and the body."""
         transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
         async with httpx.AsyncClient(transport=transport, timeout=60) as client:
             response = await client.post(f"http://localhost/offices/{office}/{verb}")
-        return response.status_code, response.json()
+        return response.status_code, response.text
 
     async def run_command(self, *arguments: str) -> tuple[int, Any]:
         """Run `oddaemon ... --json` here; gives its exit status and its document, or its texts if it has none."""
