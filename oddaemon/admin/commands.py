@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from oddaemon.core.fleet.lease import LeaseLost
 from oddaemon.core.reporting.command_hints import describe_unknown_office
-from oddaemon.store.errors import StoreError
+from oddaemon.store.errors import StoreError, make_left_error
 from oddaemon.telemetry.events import CommandIgnored, CommandReceived
 from oddaemon.telemetry.events.base import Event
 
@@ -58,6 +59,12 @@ def reject_store_error(error: StoreError) -> CommandRejected:
     return CommandRejected(RejectionKind.CONFLICT, error.what, error.advice)
 
 
+def _make_rejection(error: CommandRejected | StoreError | LeaseLost) -> CommandRejected:
+    if isinstance(error, LeaseLost):
+        return reject_store_error(make_left_error("its database"))
+    return reject_store_error(error) if isinstance(error, StoreError) else error
+
+
 @dataclass(frozen=True, slots=True)
 class CommandLog:
     """Accepts commands while the daemon runs, and logs each with the user who sent it."""
@@ -86,8 +93,8 @@ class CommandLog:
         try:
             self.require_open()
             yield reply
-        except (CommandRejected, StoreError) as error:
-            rejection = reject_store_error(error) if isinstance(error, StoreError) else error
+        except (CommandRejected, StoreError, LeaseLost) as error:
+            rejection = _make_rejection(error)
             if rejection.kind is RejectionKind.NOTHING_TO_DO:
                 self.emit(CommandIgnored(command, office_id, uid, rejection.sentence))
             else:

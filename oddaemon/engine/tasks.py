@@ -233,12 +233,13 @@ class TaskSupervisor:
         """The keys that have a task, those in quarantine included."""
         return tuple(self._running)
 
-    async def apply(self, wanted: Collection[str], changed: Collection[str]) -> None:
+    async def apply(self, wanted: Collection[str], changed: Collection[str], *, ends_quarantines: bool = True) -> None:
         """Run the wanted tasks and no others: stop first, start afterwards.
 
         Args:
             wanted: The key of each task.
             changed: The keys whose task must start again; the other running tasks are not interrupted.
+            ends_quarantines: Whether those that rest are tried again now.
         """
         stopping = [task for key, task in self._running.items() if key in changed or key not in wanted]
         for task in stopping:
@@ -246,7 +247,7 @@ class TaskSupervisor:
         for task in stopping:
             await task.ended.wait()
         for task in self._running.values():
-            if task.quarantine is not None:
+            if ends_quarantines and task.quarantine is not None:
                 task.quarantine.cancel()
         for key in [each for each in wanted if each not in self._running]:
             self._running[key] = task = _Task()

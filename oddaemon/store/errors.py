@@ -70,6 +70,14 @@ class DatabaseLost(DatabaseUnusable):
         super().__init__(what, advice, is_transient=True)
 
 
+def make_left_error(where: str) -> DatabaseLost:
+    """The error of a write by a daemon that is no member of its fleet at the moment."""
+    return DatabaseLost(
+        f"This host has lost its place in the fleet on {where}; nothing was written.",
+        "It joins again by itself within seconds; try again then.",
+    )
+
+
 class DatabaseDamaged(DatabaseUnusable):
     """Stored data cannot be read, or differs from what was stored."""
 

@@ -84,16 +84,16 @@ class CourierPool:
 
     async def follow_leases(self) -> None:
         """Run a courier for each configured sink that this daemon holds, and no others."""
-        await self._run_held(())
+        await self._run_held((), ends_quarantines=False)
 
     def is_idle(self, name: str) -> bool:
         """Whether no delivery to this sink is in flight here."""
         return name not in self._couriers or self._couriers[name].is_idle
 
-    async def _run_held(self, changed: Collection[str]) -> None:
+    async def _run_held(self, changed: Collection[str], *, ends_quarantines: bool = True) -> None:
         async with self._apply_lock:
             held = [name for name in self._sinks if self._context.holder.holds(LeaseKind.SINK, name)]
-            await self._supervisor.apply(held, changed)
+            await self._supervisor.apply(held, changed, ends_quarantines=ends_quarantines)
             elsewhere = self._sinks.keys() - held
             for name in sorted(elsewhere - self._elsewhere):
                 # The host that holds it counts its deliveries.

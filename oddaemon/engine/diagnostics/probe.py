@@ -18,6 +18,7 @@ from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.failures.origin import STATEMENT_TIMEOUTS
+from oddaemon.core.fleet.lease import LeaseLost
 from oddaemon.core.model import Include, Reader
 from oddaemon.core.office.aging import parse_version
 from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths, make_balances
@@ -76,7 +77,7 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         run = _DiagnosticRun(target, api, observations, progress)
         try:
             await run.run()
-        except ShuttingDown:
+        except (ShuttingDown, LeaseLost):
             run.record(interrupted=True)
         observations = run.observations
     results = run_checks(observations)

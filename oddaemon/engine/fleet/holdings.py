@@ -47,7 +47,7 @@ class Holdings:
         if not self.lost.is_set():
             self.why_lost = why
             self.lost.set()
-            self._remnants.numbers.append(self.number)
+            self._remnants.add(self.number)
             self._database.sever()
             self._emit(MembershipLost(self.number, why))
 

@@ -154,15 +154,12 @@ class Membership:
         self._rate_limiter, self._followers, self._on_look = rate_limiter, followers, list(on_look)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_trust, name="fleet trust")
+            tasks.start_soon(self._keep_renewing, name="fleet renewals")
             while not self.lost.is_set() and self._stage is not Stage.GONE:
                 try:
-                    await self._renew_and_look()
+                    await self._look_around()
                 except StoreError as error:
-                    if isinstance(error, DatabaseLost) or not error.is_transient:
-                        self.lose(error.what)
-                        break
-                    # The trust ends if this goes on.
-                    await anyio.sleep(RETRY_SECONDS)
+                    await self._endure(error)
             tasks.cancel_scope.cancel()
 
     def wake(self) -> None:
@@ -218,7 +215,7 @@ class Membership:
         self._stage = Stage.GONE
         await members.leave(self._database.turns, self.number, Departure.DRAINED)
         await members.notify(self._database.turns)
-        self._remnants.numbers.append(self.number)
+        self._remnants.add(self.number)
 
     async def _add_leases(self) -> None:
         turns = self._database.turns
@@ -233,19 +230,32 @@ class Membership:
             await anyio.sleep(WATCH_SECONDS)
         self.lose(f"The database has confirmed no renewal for {self._timing.trust:g} s.")
 
-    async def _renew_and_look(self) -> None:
-        now = self._clock.read_boot_clock()
-        if now - self._renewed_at >= self._timing.renewal:
-            async with self._lock:
+    async def _keep_renewing(self) -> None:
+        """Renew in time, whatever looking around waits for: the end of a worker, or another host's call."""
+        while not self.lost.is_set() and self._stage is not Stage.GONE:
+            due = self._renewed_at + self._timing.renewal
+            await anyio.sleep(max(0.0, due - self._clock.read_boot_clock()))
+            try:
                 await self._renew()
-        if self.lost.is_set():
-            return
+            except StoreError as error:
+                await self._endure(error)
+
+    async def _endure(self, error: StoreError) -> None:
+        """Go on after a fault of the database, as long as the trust lasts; without a connection there is none."""
+        if isinstance(error, DatabaseLost) or not error.is_transient:
+            self.lose(error.what)
+        else:
+            await anyio.sleep(RETRY_SECONDS)
+
+    async def _look_around(self) -> None:
         async with self._lock:
             await self._look()
+            for follower in self._followers.values():
+                # Again, in case that it failed when a lease was taken.
+                await follower.follow_leases()
         for work in self._on_look:
             await work()
-        due = self._renewed_at + self._timing.renewal - self._clock.read_boot_clock()
-        await self._wait(max(0.05, min(due, self._timing.look)))
+        await self._wait(self._timing.look)
 
     async def _wait(self, seconds: float) -> None:
         """Wait until another host calls, or this one."""
@@ -256,7 +266,7 @@ class Membership:
 
     async def _renew(self) -> None:
         sent = self._clock.read_boot_clock()
-        at = await members.renew(self._database.keeper, self.number, self._stage, self._knows, self._timing.lease)
+        at = await members.renew(self._database.turns, self.number, self._stage, self._knows, self._timing.lease)
         if self._stage is Stage.GONE:
             return
         if at is None:

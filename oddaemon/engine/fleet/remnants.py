@@ -1,5 +1,8 @@
 """What outlasts a membership in one process: the requests that began under it, and its number."""
 
+NUMBERS_MAX = 50
+"""What an older one left open has ended by its time."""
+
 
 class Remnants:
     """Of all memberships of this process."""
@@ -14,6 +17,10 @@ class Remnants:
         work on it."""
         self.timeline = 0
         """The highest one of any server so far."""
+
+    def add(self, number: int) -> None:
+        """A membership is over."""
+        self.numbers = [*self.numbers[1 - NUMBERS_MAX :], number]
 
     def list_open(self, boot_now: float) -> frozenset[str]:
         """The offices with a request that may not have ended."""

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import anyio
 
+from oddaemon.core.fleet.lease import LeaseLost
 from oddaemon.engine.journal.compaction import JournalBuffer, get_office_id
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
@@ -116,7 +117,7 @@ class JournalRecorder:
             try:
                 await append(database, batch, self._retained_max)
                 batch = ()
-            except StoreError:
+            except (StoreError, LeaseLost):
                 return False
             finally:
                 # Entries that were not written, after a failure or a cancellation, go back to the front.

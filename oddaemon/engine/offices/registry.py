@@ -8,7 +8,7 @@ from datetime import timedelta
 import anyio
 import anyio.abc
 
-from oddaemon.core.fleet.lease import LeaseKind
+from oddaemon.core.fleet.lease import LeaseKind, LeaseLost
 from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeCommand
@@ -26,7 +26,7 @@ from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.settings import OfficeSettings
 from oddaemon.store import offices
-from oddaemon.store.errors import StoreError
+from oddaemon.store.errors import StoreError, make_left_error
 from oddaemon.store.offices import OfficeRow
 from oddaemon.telemetry.events import (
     OfficeQuarantined,
@@ -104,7 +104,10 @@ class Registry:
         rows = {row.id: row for row in await offices.list_all(self._database)}
         if self._context.holder.is_shared:
             # What no host has any more is removed once all agree; a sink's outbox is its holder's.
-            await offices.add(self._database, names)
+            try:
+                await offices.add(self._database, names)
+            except LeaseLost:
+                raise make_left_error(self._database.where) from None
         else:
             await offices.save_config(self._database, names, sinks, self._fleet.now())
         return rows
@@ -145,7 +148,8 @@ class Registry:
         missing = [each for each in self._wanted if self._holds(each) and each not in self._supervisor.keys]
         if missing:
             self.show_stored({row.id: row for row in await offices.list_all(self._database)}, missing)
-        await self._run_held(())
+        if missing or any(not self._holds(each) for each in self._supervisor.keys):
+            await self._run_held((), ends_quarantines=False)
 
     def show_stored(self, rows: Mapping[str, OfficeRow], office_ids: Collection[str]) -> None:
         """Show these offices as they were stored: another host works for them, or did until now."""
@@ -161,9 +165,10 @@ class Registry:
     def _holds(self, office_id: str) -> bool:
         return self._context.holder.holds(LeaseKind.OFFICE, office_id)
 
-    async def _run_held(self, changed: Collection[str]) -> None:
+    async def _run_held(self, changed: Collection[str], *, ends_quarantines: bool = True) -> None:
         async with self._apply_lock:
-            await self._supervisor.apply([each for each in self._wanted if self._holds(each)], changed)
+            held = [each for each in self._wanted if self._holds(each)]
+            await self._supervisor.apply(held, changed, ends_quarantines=ends_quarantines)
         if self._context.holder.is_shared:
             for office_id in self.list_elsewhere():
                 # They are stored, and the next holder carries them out.
