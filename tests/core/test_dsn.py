@@ -74,3 +74,20 @@ def test_what_is_no_dsn_is_refused_without_a_part_of_it(text: str) -> None:
 )
 def test_a_dsn_is_local_if_every_host_is(text: str, is_local: bool) -> None:
     assert parse_dsn(text).is_local == is_local
+
+
+def test_servers_and_database_are_shown_and_nothing_else() -> None:
+    shown = {
+        "postgresql://me:secret@db.example.com/oddaemon?sslmode=verify-full": "db.example.com/oddaemon",
+        "postgresql://me@a.example.com:5433,b.example.com/oddaemon?sslmode=verify-full": (
+            "a.example.com:5433,b.example.com/oddaemon"
+        ),
+        "postgresql://me@/?host=/run/postgresql&port=5433": "/run/postgresql/me",
+        "postgresql://me@a.example.com,b.example.com/x?port=5433": "a.example.com:5433,b.example.com:5433/x",
+    }
+    assert {text: parse_dsn(text).where for text in shown} == shown
+
+
+def test_the_parameters_for_tools_have_no_password() -> None:
+    dsn = parse_dsn("postgresql://me:secret@db.example.com/o%27d%5Cd%20x?sslmode=verify-full")
+    assert dsn.conninfo == r"user=me dbname='o\'d\\d x' host=db.example.com sslmode=verify-full"

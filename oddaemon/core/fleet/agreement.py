@@ -28,13 +28,10 @@ class ConfigDifference:
     @property
     def sentence(self) -> str:
         """How it differs: "b lacks elm."."""
-        parts = []
-        if self.lacks:
-            parts.append(f"lacks {_list_names(self.lacks)}")
-        if self.differs:
-            parts.append(f"has other settings of {_list_names(self.differs)}")
-        if self.shared_settings:
-            parts.append("has other settings that all hosts share")
+        other = [f"other settings of {_list_names(self.differs)}"] if self.differs else []
+        other += ["other shared settings"] if self.shared_settings else []
+        parts = [f"lacks {_list_names(self.lacks)}"] if self.lacks else []
+        parts += [f"has {' and '.join(other)}"] if other else []
         return f"{self.host} {' and '.join(parts)}."
 
 

@@ -1,5 +1,6 @@
 from oddaemon.core.fleet.agreement import ConfigDifference, has_agreement, list_differences
 from tests.core.fleet.builders import make_member
+from tests.golden import GoldenTexts
 
 
 def test_members_with_one_configuration_agree() -> None:
@@ -28,3 +29,13 @@ def test_each_difference_is_named() -> None:
 def test_shared_settings_differ_without_offices() -> None:
     members = [make_member(1, "a", settings="x"), make_member(2, "b", settings="y")]
     assert [(each.host, each.shared_settings) for each in list_differences(members)] == [("a", True), ("b", True)]
+
+
+def test_a_difference_is_a_sentence_about_its_host(golden: GoldenTexts) -> None:
+    many = tuple(f"office-{number}" for number in range(8))
+    differences = [
+        ConfigDifference("a", ("elm",), (), shared_settings=False),
+        ConfigDifference("b", (), many, shared_settings=True),
+        ConfigDifference("c", ("elm", "oak"), ("fir",), shared_settings=True),
+    ]
+    golden.check("\n".join(each.sentence for each in differences))

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 from oddaemon.core.fleet.lease import LeaseKind
@@ -123,3 +124,11 @@ def test_the_holder_is_known_by_its_host_while_it_lives() -> None:
     members = [make_member(1, "a"), make_member(2, "b", gone_seconds_ago=1)]
     found = [describe_holder(make_lease("elm", holder), members) for holder in (1, 2, 3, None)]
     assert found == ["a", None, None, None]
+
+
+def test_a_sink_runs_only_where_it_may_and_a_role_anywhere() -> None:
+    a, b = make_member(1, "a"), replace(make_member(2, "b"), sinks={"lake": "f"})
+    lake, role = make_lease("lake", kind=LeaseKind.SINK), make_lease("housekeeper", kind=LeaseKind.ROLE)
+    assert place_leases(a, [a, b], [lake], NOW).take == ()
+    assert place_leases(b, [a, b], [lake], NOW).take == (lake,)
+    assert [bool(place_leases(each, [a, b], [role], NOW).take) for each in (a, b)].count(True) == 1
