@@ -91,6 +91,8 @@ class OfficeWrite:
     """By the name of the connection; None: it has no member's name."""
     holder: int | None
     """Of the office's lease, as that transaction saw it."""
+    sink_holder: int | None = None
+    """Of the sink's lease, for a delivery: a sink that is new begins with the present balances of all offices."""
 
 
 @dataclass(frozen=True)

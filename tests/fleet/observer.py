@@ -29,14 +29,18 @@ SELECT waiting.application_name, extract(epoch FROM clock_timestamp() - pg_locks
  WHERE NOT granted AND waitstart IS NOT NULL"""
 _WRITES = """
 CREATE SCHEMA IF NOT EXISTS seen;
-CREATE TABLE IF NOT EXISTS seen.write (at timestamptz, tab text, office text, session text, holder bigint);
+CREATE TABLE IF NOT EXISTS seen.write
+    (at timestamptz, tab text, office text, session text, holder bigint, sink_holder bigint);
 CREATE OR REPLACE FUNCTION seen.record() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     row_of_office bigint;
+    name_of_sink text;
 BEGIN
     IF TG_TABLE_NAME = 'office' THEN row_of_office := NEW.key; ELSE row_of_office := NEW.office; END IF;
+    IF TG_TABLE_NAME = 'delivery' THEN name_of_sink := NEW.sink; END IF;
     INSERT INTO seen.write
-    SELECT clock_timestamp(), TG_TABLE_NAME, office.id, current_setting('application_name'), lease.holder
+    SELECT clock_timestamp(), TG_TABLE_NAME, office.id, current_setting('application_name'), lease.holder,
+           (SELECT holder FROM public.lease WHERE kind = 'sink' AND name = name_of_sink)
       FROM public.office LEFT JOIN public.lease ON lease.kind = 'office' AND lease.name = office.id
      WHERE office.key = row_of_office;
     RETURN NULL;
@@ -88,8 +92,11 @@ class TableObserver:
 
     async def list_writes(self) -> list[OfficeWrite]:
         """What the trigger saw."""
-        rows = await self.fetch("SELECT tab, office, at, session, holder FROM seen.write ORDER BY at")
-        return [OfficeWrite(tab, office, at, self._find_member(name), holder) for tab, office, at, name, holder in rows]
+        rows = await self.fetch("SELECT tab, office, at, session, holder, sink_holder FROM seen.write ORDER BY at")
+        return [
+            OfficeWrite(tab, office, at, self._find_member(name), holder, sink_holder)
+            for tab, office, at, name, holder, sink_holder in rows
+        ]
 
     async def list_snapshots(self) -> list[SnapshotRow]:
         rows = await self.fetch(

@@ -81,6 +81,6 @@ def find_requests_without_lease(
 def find_unfenced_writes(writes: Sequence[OfficeWrite]) -> Iterator[Violation]:
     """A row of an office that another than the holder of its lease changed."""
     for write in writes:
-        if write.member is None or write.member != write.holder:
+        if write.member is None or write.member not in {write.holder, write.sink_holder}:
             sentence = f"member {write.member} changed {write.table} at {write.at}, and member {write.holder} held it"
             yield Violation(FENCED, write.office, sentence)
