@@ -1,14 +1,14 @@
 """Whether the members' configurations agree.
 
 Each host has files of its own. A difference is shown and does no harm: whatever one member adds is added. What destroys
-(an office that is not wanted any more, a sink that is dropped) happens only while all members agree, so that a host
-with an old file deletes nothing of the others.
+(an office that is not wanted any more, a sink that is dropped) happens only while all hosts agree, so that one with an
+old file deletes nothing of the others.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from oddaemon.core.fleet.member import Member
+from oddaemon.core.fleet.member import Departure, Member
 
 NAMES_IN_SENTENCE_MAX = 5
 
@@ -41,9 +41,19 @@ def _list_names(names: Collection[str]) -> str:
 
 
 def has_agreement(members: Collection[Member]) -> bool:
-    """Whether all living members have one configuration. A fleet without a living member agrees on nothing."""
+    """Whether all hosts have one configuration; those that were lost count, too, as long as they are listed.
+
+    The last host that is left may be the one with the old file. A fleet without a living member agrees on nothing.
+    """
     alive = [each for each in members if each.is_alive]
-    return len({(each.settings, tuple(sorted(each.offices.items()))) for each in alive}) == 1
+    present = {each.host for each in alive}
+    lost = {
+        each.host: each
+        for each in sorted(members, key=lambda each: each.number)
+        if each.host not in present and each.departure is not Departure.DRAINED
+    }
+    configs = {(each.settings, tuple(sorted(each.offices.items()))) for each in (*alive, *lost.values())}
+    return bool(alive) and len(configs) == 1
 
 
 def list_differences(members: Collection[Member]) -> list[ConfigDifference]:

@@ -56,6 +56,8 @@ class Member:
     """The offices of its configuration, each with the fingerprint of its settings."""
     sinks: Mapping[str, str] = field(default_factory=dict)
     """The sinks that may run on its host, each with the fingerprint of its settings."""
+    departure: Departure | None = None
+    """Why it is gone; None: it is there."""
 
     @property
     def is_alive(self) -> bool:

@@ -100,8 +100,6 @@ class MemberRow:
     version: str
     revision: str
     address: str
-    departure: Departure | None
-    """None: it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +213,9 @@ def _parse_member(row: Sequence[Any]) -> MemberRow:
         expires_at=parse_instant(expires_at),
         knows=knows,
         gone_at=parse_optional_instant(gone_at),
+        departure=None if gone_why is None else Departure(gone_why),
         settings=settings,
         offices=_decode_fingerprints(offices),
         sinks=_decode_fingerprints(sinks),
     )
-    return MemberRow(member, version, revision, address, None if gone_why is None else Departure(gone_why))
+    return MemberRow(member, version, revision, address)

@@ -112,5 +112,5 @@ def _summarize_member(row: MemberRow, offices: int) -> MemberSummary:
         settings=member.settings,
         offices=offices,
         gone_at=member.gone_at,
-        departure=row.departure,
+        departure=row.member.departure,
     )

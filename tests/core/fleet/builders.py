@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from oddaemon.core.fleet.lease import Lease, LeaseKind
-from oddaemon.core.fleet.member import Member, Stage
+from oddaemon.core.fleet.member import Departure, Member, Stage
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -19,12 +19,14 @@ def make_member(
     network: str = "192.0.2.1",
     gone_seconds_ago: float | None = None,
     settings: str = "s",
+    departure: Departure = Departure.EXPIRED,
 ) -> Member:
-    """A working member that knows all others; with `gone_seconds_ago` one that died."""
+    """A working member that knows all others; with `gone_seconds_ago` one that died, or ended in another way."""
     gone_at = None if gone_seconds_ago is None else NOW - timedelta(seconds=gone_seconds_ago)
     return Member(
         number, host or f"host-{number}", network, Stage.GONE if gone_at else stage,
         NOW, NOW, NOW + timedelta(seconds=15), knows, gone_at, settings, offices or {},
+        departure=departure if gone_at else None,
     )  # fmt: skip
 
 

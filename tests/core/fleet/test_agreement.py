@@ -1,4 +1,5 @@
 from oddaemon.core.fleet.agreement import ConfigDifference, has_agreement, list_differences
+from oddaemon.core.fleet.member import Departure
 from tests.core.fleet.builders import make_member
 from tests.golden import GoldenTexts
 
@@ -13,8 +14,17 @@ def test_a_fleet_without_a_living_member_agrees_on_nothing() -> None:
     assert not has_agreement([make_member(1, gone_seconds_ago=1)])
 
 
-def test_a_dead_member_s_configuration_does_not_count() -> None:
-    assert has_agreement([make_member(1, offices={"elm": "f"}), make_member(2, gone_seconds_ago=1)])
+def test_a_host_that_ended_in_good_order_does_not_count() -> None:
+    drained = make_member(2, gone_seconds_ago=1, departure=Departure.DRAINED)
+    assert has_agreement([make_member(1, offices={"elm": "f"}), drained])
+
+
+def test_a_host_that_was_lost_counts_until_it_comes_back() -> None:
+    last = make_member(1, "a", offices={"elm": "f"})
+    lost = make_member(2, "b", offices={"elm": "f", "oak": "f"}, gone_seconds_ago=1)
+    assert not has_agreement([last, lost])
+    assert has_agreement([last, lost, make_member(3, "b", offices={"elm": "f"})])
+    assert has_agreement([last, make_member(2, "b", offices={"elm": "f"}, gone_seconds_ago=1)])
 
 
 def test_each_difference_is_named() -> None:
