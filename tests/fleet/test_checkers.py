@@ -145,6 +145,14 @@ class TestTraffic:
         takeovers = measure_takeovers(death, requests)
         assert bool(list(find_late_takeovers(takeovers))) == is_late
 
+    def test_an_office_whose_next_host_died_before_it_asked_is_measured_from_that_death(self) -> None:
+        first, second = (HostDeath(host, seconds, frozenset({"elm"})) for host, seconds in (("a", 100), ("b", 117)))
+        requests = [make_request("a", 99), make_request("c", 135)]
+        assert measure_takeovers(first, requests, [first, second]) == []
+        assert [each.seconds for each in measure_takeovers(second, requests, [first, second])] == [18]
+        asked = [make_request("a", 99), make_request("b", 116), make_request("c", 135)]
+        assert [each.seconds for each in measure_takeovers(first, asked, [first, second])] == [16]
+
     def test_the_longest_gap_counts_the_edges(self) -> None:
         requests = [make_request("a", 3), make_request("b", 5)]
         assert find_longest_gaps(requests, 0, 12) == {"elm": 7}

@@ -1,7 +1,7 @@
 """I3 to I5 and I9: what headquarters sees of a fleet, and how soon a dead host's offices are asked by another."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -94,9 +94,18 @@ class Takeover:
     """How long the mark of a request under way was to stand after the death; None: there was none."""
 
 
-def measure_takeovers(death: HostDeath, requests: Sequence[RecordedRequest]) -> list[Takeover]:
-    """How each office that a dead host held went on, by office."""
+def measure_takeovers(
+    death: HostDeath, requests: Sequence[RecordedRequest], others: Iterable[HostDeath] = ()
+) -> list[Takeover]:
+    """How each office that a dead host held went on, by office.
+
+    Args:
+        death: The host's.
+        requests: All of the run.
+        others: All deaths of the run. An office that went to a host which died before it had asked is that one's.
+    """
     groups = _group_by_office(requests)
+    died_again = {office: other.seconds for other in others if other.seconds > death.seconds for office in other.held}
     found = []
     for office in sorted(death.held):
         later = (
@@ -105,6 +114,8 @@ def measure_takeovers(death: HostDeath, requests: Sequence[RecordedRequest]) -> 
             if each.arrived_seconds > death.seconds and each.client != death.host
         )
         first = next(later, None)
+        if office in died_again and (first is None or first.arrived_seconds > died_again[office]):
+            continue
         seconds = None if first is None else first.arrived_seconds - death.seconds
         by = None if first is None else first.client
         found.append(Takeover(office, seconds, by, death.open_seconds.get(office)))

@@ -43,7 +43,7 @@ async def conclude(
     requests = await fleet.simulator.list_requests()
     violations = await fleet.find_violations(requests, may_lose_commits=may_lose_commits)
     for story, death in (deaths or {}).items():
-        takeovers = measure_takeovers(death, requests)
+        takeovers = measure_takeovers(death, requests, deaths.values() if deaths else ())
         quiet = [each.seconds for each in takeovers if each.seconds is not None and each.open_seconds is None]
         others = [each.seconds for each in takeovers if each.seconds is not None and each.open_seconds is not None]
         figures.record_all(story, "asked elsewhere", quiet, TAKEOVER_SECONDS)
