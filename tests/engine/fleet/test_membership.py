@@ -236,3 +236,30 @@ async def test_a_command_to_a_host_that_goes_is_carried_out_by_the_next(fleet: F
             rows.append(await find_answer(turns, 1))
             await anyio.sleep(0.05)
     assert rows[-1] == CommandAnswer("Taken before: True.", is_refused=False)
+
+
+async def test_a_wait_that_an_office_asked_for_is_kept_by_the_host_that_takes_it_over(fleet: Fleet) -> None:
+    first, second = await fleet.start("a"), await fleet.start("b")
+    await fleet.wait_settled("a", "b")
+    name = min(first.offices)
+    permit = first.membership.holdings.make_permit(name, 0.2)
+    await permit.open()
+    permit.record_sent()
+    await permit.close(60.0, is_cut=False)
+    first.freeze()
+    await fleet.wait_settled("b")
+    with pytest.raises(PermitRefused) as refused:
+        await second.membership.holdings.make_permit(name, 0.2).open()
+    assert 30 < refused.value.seconds <= 60
+
+
+async def test_a_request_that_may_be_under_way_is_waited_for_by_the_host_that_takes_over(fleet: Fleet) -> None:
+    first, second = await fleet.start("a"), await fleet.start("b")
+    await fleet.wait_settled("a", "b")
+    name = min(first.offices)
+    await first.membership.holdings.make_permit(name, 0.2).open()
+    first.freeze()
+    await fleet.wait_settled("b")
+    with pytest.raises(PermitRefused) as refused:
+        await second.membership.holdings.make_permit(name, 0.2).open()
+    assert 50 < refused.value.seconds <= 75
