@@ -32,6 +32,7 @@ from oddaemon.engine.fleet.holder import LeaseHolder, SoleHolder
 from oddaemon.engine.fleet.remnants import Remnants
 from oddaemon.engine.fleet.roles import RoleRunner
 from oddaemon.engine.journal.recorder import JournalRecorder
+from oddaemon.engine.monitoring.store_health import OPEN_IN_FLEET_SECONDS_MAX, OPEN_SECONDS_MAX
 from oddaemon.engine.monitoring.watchdog import DaemonHealth, run_watchdog
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.readiness import Readiness
@@ -207,10 +208,12 @@ class Daemon:
             background = BackgroundTasks(servers, self._telemetry.emit)
             listen = await self._serve(background) if self._listening else ""
             background.start_soon("watchdog", partial(run_watchdog, self._get_health, self._telemetry.emit))
+            is_shared = self.settings.state.is_postgresql
+            seconds_max = OPEN_IN_FLEET_SECONDS_MAX if is_shared else OPEN_SECONDS_MAX
             while not self.lifecycle.draining.is_set():
                 async with AsyncExitStack() as stack:
                     opened = await health.retry_until_recovered(
-                        lambda: self._open_database(stack), self.lifecycle.draining
+                        lambda: self._open_database(stack), self.lifecycle.draining, seconds_max
                     )
                     if opened is None:
                         break

@@ -21,8 +21,10 @@ from oddaemon.telemetry.events.base import Event
 RETRY_SECONDS = 5.0
 """Between two test writes during an incident."""
 OPEN_SECONDS_MIN = 1.0
-OPEN_SECONDS_MAX = 4.0
-"""Between two attempts to open it, doubling. A host of a fleet has no part of the work until it succeeds."""
+OPEN_SECONDS_MAX = 30.0
+"""Between two attempts to open it, doubling."""
+OPEN_IN_FLEET_SECONDS_MAX = 4.0
+"""The same for a host of a fleet, which has no part of the work until it succeeds."""
 SLOW_SECONDS = 2.0
 """A slower write is worth a warning; a healthy disk takes about 0.01 s."""
 
@@ -88,12 +90,15 @@ class StoreHealth:
                 await anyio.sleep(RETRY_SECONDS)
             await self._check(database)
 
-    async def retry_until_recovered(self, attempt: Callable[[], Awaitable[T]], stop: anyio.Event) -> T | None:
+    async def retry_until_recovered(
+        self, attempt: Callable[[], Awaitable[T]], stop: anyio.Event, seconds_max: float = OPEN_SECONDS_MAX
+    ) -> T | None:
         """Retry something that needs the database while its failure is transient.
 
         Args:
             attempt: What to do.
             stop: Ends the retries.
+            seconds_max: Between two attempts.
 
         Returns:
             The result of the attempt. None: stopped.
@@ -114,7 +119,7 @@ class StoreHealth:
                 return result
             with anyio.move_on_after(seconds):
                 await stop.wait()
-            seconds = min(2 * seconds, OPEN_SECONDS_MAX)
+            seconds = min(2 * seconds, seconds_max)
         return None
 
     async def _check(self, database: Database) -> None:
