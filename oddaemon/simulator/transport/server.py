@@ -24,6 +24,8 @@ RECEIVE_BYTES = 65_536
 HEAD_BYTES_MAX = 65_536
 BODY_BYTES_MAX = 33_554_432
 """Twice the 16.8 M characters that the API accepts."""
+_TICK_SECONDS = 0.01
+"""The kernel's own clock is no finer: a request must not seem to arrive before it did."""
 _LAST_DATA_RECEIVED = 52
 """The place of `tcpi_last_data_recv` in Linux's `struct tcp_info`: milliseconds, 32 bits."""
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -174,7 +176,7 @@ class _Connection:
 
 
 def _read_age_seconds(stream: SocketStream) -> float:
-    """How long ago the last byte arrived. The kernel knows; on a busy machine this process sees it late."""
+    """How long ago the last byte arrived, at least. The kernel knows; on a busy machine this process sees it late."""
     if not hasattr(socket, "TCP_INFO"):
         return 0.0
     raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - as above
@@ -183,7 +185,7 @@ def _read_age_seconds(stream: SocketStream) -> float:
     except OSError:  # the client hung up
         return 0.0
     (milliseconds,) = struct.unpack_from("I", found, _LAST_DATA_RECEIVED)
-    return float(milliseconds) / 1000
+    return max(0.0, float(milliseconds) / 1000 - _TICK_SECONDS)
 
 
 def _make_request(request_line: str, headers: dict[str, str], body: bytes, remote: str) -> ApiRequest:
