@@ -220,7 +220,7 @@ class RequestRunner:
                 self._client,
                 http_request,
                 self._context.limits,
-                self._context.key_limiter.record_sent,
+                self._choose_callback(),
                 self._context.proxy,
             )
             exchange.status, exchange.size = response.status, len(response.body)
@@ -243,6 +243,14 @@ class RequestRunner:
                 if reported is None or error.failure.kind is not FailureKind.MALFORMED:
                     raise
             raise ApiError(reported, extract_error_text(response, secrets))
+
+    def _choose_callback(self) -> Callable[[], None] | None:
+        """What is called when the present request leaves.
+
+        Without a permit only the first one matters: the later ones find the connection open, and leave at once.
+        """
+        key_limiter = self._context.key_limiter
+        return key_limiter.record_sent if self.requests == 1 or key_limiter.permit is not None else None
 
     @contextmanager
     def _observe(self, kind: str, waited: float) -> Iterator[_Exchange]:

@@ -75,14 +75,14 @@ class Response(NamedTuple):
 class _RequestTrace:
     """Follows one request: through a proxy, and to the moment at which it leaves."""
 
-    def __init__(self, tunnel: TunnelTrace, on_sent: Callable[[], None]) -> None:
+    def __init__(self, tunnel: TunnelTrace, on_sent: Callable[[], None] | None) -> None:
         self._tunnel = tunnel
         self._on_sent = on_sent
 
     async def __call__(self, step: str, details: object) -> None:
         """Called by httpcore."""
         await self._tunnel(step, details)
-        if step.endswith("send_request_headers.started"):
+        if self._on_sent is not None and step.endswith("send_request_headers.started"):
             self._on_sent()
 
 
@@ -90,7 +90,7 @@ async def send_request(
     client: httpx.AsyncClient,
     request: httpx.Request,
     limits: Limits,
-    on_sent: Callable[[], None],
+    on_sent: Callable[[], None] | None = None,
     proxy: Proxy | None = None,
 ) -> Response:
     """Send a request and read the whole response within all limits.
@@ -103,7 +103,8 @@ async def send_request(
         LeaseLost: `on_sent`, which is called just before the first byte, raised it; nothing was sent.
     """
     tunnel = TunnelTrace()
-    request.extensions[TRACE] = _RequestTrace(tunnel, on_sent)
+    if proxy is not None or on_sent is not None:
+        request.extensions[TRACE] = _RequestTrace(tunnel, on_sent)
     try:
         with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
             response = await client.send(request, stream=True)

@@ -147,7 +147,7 @@ async def _receive(sent: bytes) -> str:
     async with httpx.AsyncClient(transport=_ChunkedTransport(sent), verify=_TLS, trust_env=False) as client:
         try:
             request = client.build_request("GET", "http://127.0.0.1/")
-            answer = await send_request(client, request, LIMITS, on_sent=lambda: None)
+            answer = await send_request(client, request, LIMITS)
         except ApiError as error:
             return str(error)
     if len(answer.body) > BYTES_MAX:
