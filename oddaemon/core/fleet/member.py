@@ -65,6 +65,14 @@ class Member:
         return self.stage is not Stage.GONE
 
 
+def is_silent(member: Member, now: datetime) -> bool:
+    """Whether a member has let half of its lease pass without a renewal: it may be dead, which is not written yet.
+
+    It keeps what it has until its lease is over, and is expected to take nothing.
+    """
+    return now > member.renewed_at + (member.expires_at - member.renewed_at) / 2
+
+
 def find_member(members: Iterable[Member], number: int | None) -> Member | None:
     """The member of this number; None: there is none."""
     return next((each for each in members if each.number == number), None)

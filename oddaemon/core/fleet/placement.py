@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from oddaemon.core.fleet.lease import Lease, LeaseKind
-from oddaemon.core.fleet.member import Member, find_member, list_working
+from oddaemon.core.fleet.member import Member, find_member, is_silent, list_working
 
 GIVEN_BACK_MAX = 0.05
 """The part of a member's leases that it gives back at one look, so that an office's night is not moved all at once."""
@@ -53,7 +53,9 @@ def place_leases(
         now: By the database's clock.
         may_hold_offices: Whether this member can have a part of the caps.
     """
-    working = [each for each in list_working(members) if may_hold_offices or each.number != me.number]
+    able = [each for each in list_working(members) if may_hold_offices or each.number != me.number]
+    # What belongs to a host that is dead and not yet marked as gone would wait for the end of its lease, too.
+    working = [each for each in able if each.number == me.number or not is_silent(each, now)]
     by_number = {each.number: each for each in members}
     take, give_back, held = [], [], 0
     for lease in leases:

@@ -132,3 +132,15 @@ def test_a_sink_runs_only_where_it_may_and_a_role_anywhere() -> None:
     assert place_leases(a, [a, b], [lake], NOW).take == ()
     assert place_leases(b, [a, b], [lake], NOW).take == (lake,)
     assert [bool(place_leases(each, [a, b], [role], NOW).take) for each in (a, b)].count(True) == 1
+
+
+def test_no_lease_waits_for_a_host_that_has_been_silent_for_half_of_its_own() -> None:
+    a, b = make_member(1, "a"), make_member(2, "b")
+    offices = {f"office-{number}": "f" for number in range(20)}
+    a, b = (replace(each, offices=offices) for each in (a, b))
+    free = [make_lease(name) for name in offices]
+    shortly, later = NOW + timedelta(seconds=7), NOW + timedelta(seconds=8)
+    assert 0 < len(place_leases(a, [a, b], free, shortly).take) < len(free)
+    assert place_leases(a, [a, b], free, later).take == tuple(free)
+    held = [make_lease(name, 1, fingerprint="f") for name in offices]
+    assert place_leases(a, [a, b], held, later).give_back == ()
