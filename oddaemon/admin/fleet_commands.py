@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from oddaemon.admin.commands import CommandRejected, Document, RejectionKind, reject_store_error
+from oddaemon.admin.commands import CommandRejected, Document, RejectionKind, reject_store_error, reject_unknown_office
 from oddaemon.admin.office_commands import validate_command
 from oddaemon.core.office.state import OfficeCommand
 from oddaemon.engine.fleet.command_exchange import CommandExchange
@@ -80,7 +80,11 @@ class FleetCommands:
         if answer is None:
             sentence = f"No host has diagnosed {office_id} within {EXAMINE_SECONDS / 60:.0f} minutes."
             raise CommandRejected(RejectionKind.CONFLICT, sentence, "`oddaemon fleet` shows which host holds it.")
-        document: Document = json.loads(answer.outcome)
+        try:
+            document: Document = json.loads(answer.outcome)
+        except ValueError:
+            sentence = f"The host that holds {office_id} answered in a way that this version does not know."
+            raise CommandRejected(RejectionKind.CONFLICT, sentence, "Upgrade all hosts to one version.") from None
         return document
 
     async def _ask(
@@ -102,8 +106,9 @@ class FleetCommands:
     async def _obey(self, taken: TakenCommand) -> CommandAnswer:
         """Carry out a command about an office that is held here; answered once its effect is stored."""
         generation, command = self.exchange.get_generation(taken), OfficeCommand(taken.verb)
-        runtime = self.fleet.offices[taken.name]
         try:
+            if (runtime := self.fleet.offices.get(taken.name)) is None:
+                raise reject_unknown_office(taken.name, self.fleet.offices)
             worker = await self._find_worker(taken.name)
             sentence = validate_command(command, runtime, at_once=worker.is_waiting)
         except CommandRejected as rejection:

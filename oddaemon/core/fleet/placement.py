@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from oddaemon.core.fleet.lease import Lease, LeaseKind
+from oddaemon.core.fleet.lease import Lease, LeaseKind, Role
 from oddaemon.core.fleet.member import Member, find_member, is_silent, list_working
 
 GIVEN_BACK_MAX = 0.05
@@ -77,8 +77,9 @@ def _is_free(lease: Lease, by_number: Mapping[int, Member]) -> bool:
 
 
 def _may_hold(lease: Lease, member: Member) -> bool:
-    wanted = {LeaseKind.OFFICE: member.offices, LeaseKind.SINK: member.sinks}.get(lease.kind)
-    return wanted is None or lease.name in wanted
+    # A newer version beside this one may have roles that this one does not know.
+    wanted = {LeaseKind.OFFICE: member.offices, LeaseKind.SINK: member.sinks, LeaseKind.ROLE: frozenset(Role)}
+    return lease.name in wanted[lease.kind]
 
 
 def _list_eligible(

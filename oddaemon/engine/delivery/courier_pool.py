@@ -1,13 +1,13 @@
 """All couriers of a daemon: one for each configured sink."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import anyio
 import anyio.abc
 
-from oddaemon.core.fleet.lease import LeaseKind
+from oddaemon.core.fleet.lease import LeaseKind, LeaseLost
 from oddaemon.engine.context import EngineContext
 from oddaemon.engine.delivery.courier import Courier
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
@@ -47,6 +47,8 @@ class CourierPool:
         self._offices_by_sink: Mapping[str, Sequence[str]] = {}
         self._elsewhere: set[str] = set()
         """The active ones that another host has."""
+        self._begun: dict[str, tuple[str, ...]] = {}
+        """The offices of each sink that this daemon holds in a fleet, once those that are new to it were enqueued."""
         self._apply_lock = anyio.Lock()
         events = TaskEvents(
             started=lambda sink: SinkStarted(sink, self._sinks[sink].kind),
@@ -83,8 +85,23 @@ class CourierPool:
         self.notify(self.names)
 
     async def follow_leases(self) -> None:
-        """Run a courier for each configured sink that this daemon holds, and no others."""
+        """Run a courier for each configured sink that this daemon holds, and no others.
+
+        Raises:
+            StoreError: An office that is new to a sink was not enqueued; the next call does it.
+        """
         await self._run_held((), ends_quarantines=False)
+        held = {name: tuple(self._offices_by_sink.get(name, ())) for name in self._sinks if self._holds(name)}
+        self._begun = {name: offices for name, offices in self._begun.items() if name in held}
+        with suppress(LeaseLost):
+            for name in [name for name, offices in held.items() if self._begun.get(name) != offices]:
+                database = self._context.holder.get_database(LeaseKind.SINK, name)
+                await start_sink(database, name, held[name], self._context.now())
+                self._begun[name] = held[name]
+                self.notify((name,))
+
+    def _holds(self, name: str) -> bool:
+        return self._context.holder.holds(LeaseKind.SINK, name)
 
     def is_idle(self, name: str) -> bool:
         """Whether no delivery to this sink is in flight here."""
@@ -92,7 +109,7 @@ class CourierPool:
 
     async def _run_held(self, changed: Collection[str], *, ends_quarantines: bool = True) -> None:
         async with self._apply_lock:
-            held = [name for name in self._sinks if self._context.holder.holds(LeaseKind.SINK, name)]
+            held = [name for name in self._sinks if self._holds(name)]
             await self._supervisor.apply(held, changed, ends_quarantines=ends_quarantines)
             elsewhere = self._sinks.keys() - held
             for name in sorted(elsewhere - self._elsewhere):
@@ -138,10 +155,8 @@ class CourierPool:
                 self._couriers[name].notify()
 
     async def _run_courier(self, name: str) -> None:
-        settings, holder = self._sinks[name], self._context.holder
-        context = replace(self._context, database=holder.get_database(LeaseKind.SINK, name))
-        if holder.is_shared:
-            await start_sink(context.database, name, self._offices_by_sink.get(name, ()), context.now())
+        settings = self._sinks[name]
+        context = replace(self._context, database=self._context.holder.get_database(LeaseKind.SINK, name))
         self._couriers[name] = courier = Courier(settings, self._make_sink(settings), context)
         if self._draining:
             # Started by a reload that was under way when the drain began.

@@ -16,7 +16,7 @@ import anyio
 
 from oddaemon.core.fleet.agreement import has_agreement, list_differences
 from oddaemon.core.fleet.clock import is_trusted
-from oddaemon.core.fleet.lease import Lease, LeaseKind, Role
+from oddaemon.core.fleet.lease import Lease, LeaseKind, LeaseLost, Role
 from oddaemon.core.fleet.member import Departure, Member, Stage, find_member
 from oddaemon.core.fleet.placement import count_unheld, place_leases
 from oddaemon.core.fleet.share import Caps, compute_share, find_known_number, has_room, may_hold_offices
@@ -160,6 +160,9 @@ class Membership:
                     await self._look_around()
                 except StoreError as error:
                     await self._endure(error)
+                except LeaseLost:
+                    # Of one lease; the next look finds out.
+                    await anyio.sleep(RETRY_SECONDS)
             tasks.cancel_scope.cancel()
 
     def wake(self) -> None:

@@ -16,6 +16,8 @@ from oddaemon.store.column_types import ListOf, parse_instant, parse_optional_in
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.fleet.connection import StatementRunner
 
+_KINDS = frozenset(LeaseKind)
+"""A newer version beside this one may have others."""
 _COLUMNS = ", ".join(
     f"lease.{name}"
     for name in ("kind", "name", "holder", "generation", "fingerprint", "asked_at", "open_until", "asked_by")
@@ -119,13 +121,15 @@ async def add(connection: StatementRunner, kind: LeaseKind, names: Collection[st
 
 async def list_open(connection: StatementRunner) -> list[Lease]:
     """The leases that no living member holds, and those with a request of a member that is gone."""
-    return [_parse_lease(row) for row in await connection.execute(_LIST_OPEN, {})]
+    return [_parse_lease(row) for row in await connection.execute(_LIST_OPEN, {}) if row[0] in _KINDS]
 
 
 async def list_holders(connection: StatementRunner) -> list[Holding]:
     """Who holds what; a holder may be gone."""
     rows = await connection.execute(_LIST_HOLDERS, {})
-    return [Holding(LeaseKind(kind), name, holder, parse_instant(at)) for kind, name, holder, at in rows]
+    return [
+        Holding(LeaseKind(kind), name, holder, parse_instant(at)) for kind, name, holder, at in rows if kind in _KINDS
+    ]
 
 
 async def take(

@@ -15,6 +15,7 @@ import msgspec
 from oddaemon.core.fleet.member import Departure, Member, Stage
 from oddaemon.store.column_types import parse_instant, parse_optional_instant
 from oddaemon.store.dialect import make_statement
+from oddaemon.store.errors import decoding_errors
 from oddaemon.store.fleet.connection import StatementRunner
 from oddaemon.store.values import encode_json
 
@@ -189,10 +190,16 @@ async def leave(connection: StatementRunner, number: int, why: Departure) -> Non
 
 
 async def list_members(connection: StatementRunner) -> MemberList:
-    """Who is there, who has gone within the hour, and who is gone and still holds a lease."""
+    """Who is there, who has gone within the hour, and who is gone and still holds a lease.
+
+    Raises:
+        DatabaseDamaged: A row cannot be read: this program cannot have stored it.
+        DatabaseUnusable: The database fails.
+    """
     rows = await connection.execute(_LIST, {})
     at = parse_instant(rows[0][-1]) if rows else datetime.min.replace(tzinfo=UTC)
-    return MemberList(tuple(map(_parse_member, rows)), at)
+    with decoding_errors("of the fleet"):
+        return MemberList(tuple(map(_parse_member, rows)), at)
 
 
 async def forget_old(connection: StatementRunner) -> None:

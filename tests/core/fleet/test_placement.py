@@ -129,9 +129,11 @@ def test_the_holder_is_known_by_its_host_while_it_lives() -> None:
 def test_a_sink_runs_only_where_it_may_and_a_role_anywhere() -> None:
     a, b = make_member(1, "a"), replace(make_member(2, "b"), sinks={"lake": "f"})
     lake, role = make_lease("lake", kind=LeaseKind.SINK), make_lease("housekeeper", kind=LeaseKind.ROLE)
+    newer = make_lease("a role of the next version", kind=LeaseKind.ROLE)
     assert place_leases(a, [a, b], [lake], NOW).take == ()
     assert place_leases(b, [a, b], [lake], NOW).take == (lake,)
     assert [bool(place_leases(each, [a, b], [role], NOW).take) for each in (a, b)].count(True) == 1
+    assert [place_leases(each, [a, b], [newer], NOW).take for each in (a, b)] == [(), ()]
 
 
 def test_no_lease_waits_for_a_host_that_has_been_silent_for_half_of_its_own() -> None:
