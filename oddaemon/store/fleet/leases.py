@@ -100,7 +100,8 @@ FENCE = make_statement(
     "WHERE kind = :kind AND name = :name AND holder = :number AND generation = :generation FOR SHARE"
 )
 """The first statement of each write on a lease: no row, no write. Until the transaction ends no other member can take
-the lease; `FOR KEY SHARE` would not conflict with the taking."""
+the lease, nor begin a sink with the office; the latter waits with a weaker lock, which `FOR KEY SHARE` would not stop.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,14 @@ async def fleet(postgresql: str) -> AsyncIterator[Fleet]:
 async def test_hosts_share_what_there_is_and_the_caps(fleet: Fleet) -> None:
     hosts = [await fleet.start(name) for name in "abc"]
     await fleet.wait_settled("a", "b", "c")
-    assert sum(host.membership.holdings.holds(LeaseKind.SINK, "hook") for host in hosts) == 1
-    for role in Role:
-        assert sum(host.membership.holdings.holds(LeaseKind.ROLE, role) for host in hosts) == 1
+    shared = [Lease(LeaseKind.SINK, "hook"), *(Lease(LeaseKind.ROLE, role) for role in Role)]
+
+    def count_holders(lease: Lease) -> int:
+        return sum(host.membership.holdings.holds(lease.kind, lease.name) for host in hosts)
+
+    await wait_until(lambda: all(count_holders(lease) == 1 for lease in shared))
     await wait_until(lambda: sum(host.rate_limiter.max_in_flight for host in hosts) == CAPS.max_in_flight)
-    assert all(host.followers[LeaseKind.OFFICE].running == host.offices for host in hosts)
+    await wait_until(lambda: all(host.followers[LeaseKind.OFFICE].running == host.offices for host in hosts))
     await wait_until(lambda: all(host.membership.view and not host.membership.view.unheld for host in hosts))
 
 

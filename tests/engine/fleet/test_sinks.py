@@ -5,6 +5,7 @@ import random
 import anyio
 
 from oddaemon.core.fleet.lease import LeaseKind
+from oddaemon.core.fleet.member import Stage
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.engine.context import EngineContext
@@ -14,6 +15,9 @@ from oddaemon.engine.tasks import CrashBudget
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import WebhookSettings
 from oddaemon.store import outbox, snapshots
+from oddaemon.store.fleet import leases, members
+from oddaemon.store.fleet.fence import fence_lease
+from oddaemon.store.fleet.members import NewMember
 from oddaemon.store.fleet.sink_start import start_sink
 from tests.engine.fleet.hosts import running_host, wait_until
 from tests.store.configured import register_offices
@@ -23,6 +27,9 @@ from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_s
 
 pytestmark = needs_postgresql
 CONFIG = ConfigFingerprints("shared", {ELM: "1", HARBOR: "1"}, {"hook": "1"})
+
+
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE%'"
 
 
 class SlowSink:
@@ -45,6 +52,24 @@ async def test_an_office_that_is_new_to_a_sink_begins_with_its_snapshot_once(pos
         await snapshots.publish(database, ELM, make_snapshot(make_balances(2)), make_state(), NOW)
         for _ in range(2):
             await start_sink(database, "hook", [ELM, HARBOR], NOW)
+        assert [row.office_id for row in await outbox.list_deliveries(database)] == [ELM]
+
+
+async def test_a_sink_that_begins_waits_for_a_snapshot_that_is_being_published(postgresql: str) -> None:
+    async with open_database(postgresql) as database, open_database(postgresql, emptied=False) as other:
+        await register_offices(database, OFFICES)
+        first = await snapshots.publish(database, ELM, make_snapshot(make_balances(2)), make_state(), NOW)
+        number, _ = await members.join(database.turns, NewMember("a", "", 1, "1", "0004", "", "x"), 60.0)
+        await members.renew(database.turns, number, Stage.WORKING, 0, 60.0)
+        await leases.add(database.turns, LeaseKind.OFFICE, [ELM])
+        (lease,) = await leases.take(database.turns, number, LeaseKind.OFFICE, {ELM: "f"})
+        fenced = fence_lease(database, number, lease, lambda: None)
+        async with anyio.create_task_group() as tasks, fenced.transaction() as connection:
+            tasks.start_soon(start_sink, other, "hook", [ELM], NOW)
+            with anyio.fail_after(10):
+                while not await database.turns.execute(WAITING):  # noqa: ASYNC110 - it is the server that knows
+                    await anyio.sleep(0.02)
+            await outbox.enqueue(connection, 1, first.id, ["hook"], NOW)
         assert [row.office_id for row in await outbox.list_deliveries(database)] == [ELM]
 
 

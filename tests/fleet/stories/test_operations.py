@@ -83,26 +83,35 @@ async def wait_for_answers(fleet: Fleet) -> None:
 async def test_files_that_differ_destroy_nothing(figures: FigureRecorder) -> None:
     offices = make_offices(12)
     async with running_fleet("abc", offices, settings=QUICK) as fleet:
-        all_tables = list(fleet.hosts["a"].offices)
-        fleet.hosts["b"].offices = all_tables[1:]
-        fleet.hosts["c"].offices = [{**all_tables[1], "min_interval_seconds": 3.0}, *all_tables[2:], all_tables[0]]
-        fleet.hosts["b"].sinks = []
+        all_tables, all_sinks = list(fleet.hosts["a"].offices), fleet.hosts["a"].sinks
+        fleet.hosts["b"].offices = [{**all_tables[1], "min_interval_seconds": 3.0}, *all_tables[2:], all_tables[0]]
+        fleet.hosts["c"].offices, fleet.hosts["c"].sinks = all_tables[1:], []
         await fleet.start("a", "b", "c")
         missing, differing = all_tables[0]["id"], all_tables[1]["id"]
         assert not has_agreement(fleet.sample)
-        assert missing not in fleet.sample.list_held("b")
+        # The one with the old file is the one that removes what no host has.
+        assert "configuration" in fleet.sample.list_held("c", "role")
+        assert missing not in fleet.sample.list_held("c")
         fleet.hosts["a"].send_signal(signal.SIGKILL)
-        fleet.hosts["b"].send_signal(signal.SIGKILL)
+        fleet.hosts["c"].send_signal(signal.SIGKILL)
         # What differs waits a minute for a host that has it as it was.
         everything = sorted(each["id"] for each in offices)
-        await fleet.wait_for(lambda sample: sample.list_held("c") == everything, "c alone holds everything")
-        assert {missing, differing} <= set(fleet.sample.list_held("c"))
+        await fleet.wait_for(lambda sample: sample.list_held("b") == everything, "b alone holds everything")
+        assert {missing, differing} <= set(fleet.sample.list_held("b"))
         assert fleet.sample.wanted == {each["id"] for each in offices}
+        for name in ("a", "b", "c"):  # now they agree: an office less
+            fleet.hosts[name].offices, fleet.hosts[name].sinks = all_tables[1:], all_sinks
+        fleet.hosts["b"].configure()
         await fleet.hosts["a"].start()
-        await fleet.wait_until_settled("a", "c")
-        for name in ("a", "c"):  # now they agree: an office less
-            fleet.hosts[name].offices = all_tables[1:]
-            fleet.hosts[name].configure()
+        rest = sorted(each["id"] for each in all_tables[1:])
+        sample = await fleet.wait_for(
+            lambda sample: (
+                bool(sample.list_held("a")) and sorted(sample.list_held("a") + sample.list_held("b")) == rest
+            ),
+            "a and b share the rest",
+        )
+        assert missing in sample.wanted, "c was lost, and its file is another one"
+        await fleet.hosts["c"].start()
         await fleet.wait_for(lambda sample: missing not in sample.wanted, "the office that no host has is not wanted")
         await conclude(fleet, figures)
 
