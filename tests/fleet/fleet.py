@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -288,6 +289,7 @@ async def running_fleet(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     server_settings: Mapping[str, str] | None = None,
     sample_seconds: float = SAMPLE_SECONDS,
+    listeners: Mapping[str, socket.socket] | None = None,
 ) -> AsyncIterator[Fleet]:
     """A fleet for the length of the block; its hosts are configured, and none is started.
 
@@ -297,6 +299,7 @@ async def running_fleet(
         settings: What differs in the configuration of all hosts, by table.
         server_settings: The same of PostgreSQL.
         sample_seconds: How often the tables are read.
+        listeners: At which a host finds its way to the database, where it is not a port of this machine.
     """
     directory = Path(tempfile.mkdtemp(prefix="oddaemon-fleet-"))
     connections = {"max_connections": "100", **(server_settings or {})}
@@ -312,7 +315,7 @@ async def running_fleet(
         hosts = {}
         for name in names:
             proxy = DatabaseProxy(server.socket)
-            await tasks.start(_serve, proxy)
+            await tasks.start(_serve, proxy, (listeners or {}).get(name))
             hosts[name] = FleetHost(
                 *(name, directory / name, proxy, simulator.base_url, changes, tasks, daemons),
                 offices=make_office_tables(offices),
@@ -332,9 +335,11 @@ async def _listen(receiver: WebhookReceiver, *, task_status: anyio.abc.TaskStatu
         await anyio.sleep_forever()
 
 
-async def _serve(proxy: DatabaseProxy, *, task_status: anyio.abc.TaskStatus[int]) -> None:
-    async with proxy.listening() as port:
-        task_status.started(port)
+async def _serve(
+    proxy: DatabaseProxy, listener: socket.socket | None, *, task_status: anyio.abc.TaskStatus[None]
+) -> None:
+    async with proxy.listening(listener):
+        task_status.started()
         await anyio.sleep_forever()
 
 

@@ -88,7 +88,7 @@ class FleetHost:
         """Its configuration, without offices and sinks."""
         tables: dict[str, dict[str, Any]] = {
             **SETTINGS,
-            "state": {"database": f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"},
+            "state": {"database": f"postgresql://postgres@{self.proxy.address}:{self.proxy.port}/postgres"},
             "fleet": {"host": self.name},
             "http": {**SETTINGS["http"], "control_socket": str(self.socket)},
         }

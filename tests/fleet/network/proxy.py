@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 import anyio.abc
-from anyio.abc import SocketAttribute, SocketStream, UNIXSocketStream
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, UNIXSocketStream
 
 from tests.fleet.network.postgres_messages import ClientMessage, ClientMessageReader
 
@@ -100,14 +100,15 @@ class DatabaseProxy:
 
     Attributes:
         target: The server's socket; another one after a failover.
-        port: On 127.0.0.1.
+        address: Of this machine, or of a namespace beside it.
+        port: There.
         to_server: What the host says.
         to_client: What the server says.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.port = 0
+        self.address, self.port = "", 0
         self.to_server = _Direction()
         self.to_client = _Direction()
         self._refuses = False
@@ -148,13 +149,14 @@ class DatabaseProxy:
         return next((each for each in self._interceptions if each.take(message)), None)
 
     @asynccontextmanager
-    async def listening(self, port: int = 0) -> AsyncIterator[int]:
-        """Listen for the length of the block; gives the port."""
-        listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port, family=socket.AF_INET)
-        self.port = listener.extra(SocketAttribute.local_port)
-        async with listener, anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, self._serve)
-            yield self.port
+    async def listening(self, listener: socket.socket | None = None) -> AsyncIterator[None]:
+        """Listen for the length of the block, at a listener or on a port of its own."""
+        listener = listener or socket.create_server(("127.0.0.1", 0))
+        self.address, self.port = listener.getsockname()
+        listener.setblocking(False)
+        async with await SocketListener.from_socket(listener) as streams, anyio.create_task_group() as tasks:
+            tasks.start_soon(streams.serve, self._serve)
+            yield
             tasks.cancel_scope.cancel()
 
     async def _serve(self, client: SocketStream) -> None:

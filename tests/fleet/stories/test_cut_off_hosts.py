@@ -1,15 +1,16 @@
 """A host that is cut off from the database, for longer or shorter, in whichever way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import anyio
+import pytest
 
 from tests.fleet.evidence import HostDeath, Sample
 from tests.fleet.figures import FigureRecorder
 from tests.fleet.fleet import Fleet, make_offices, running_fleet
-from tests.fleet.network.proxy import DatabaseProxy
+from tests.fleet.network.namespace import find_missing_privilege, network_namespace
 from tests.fleet.stories.conclusion import conclude, fleet_story
 from tests.fleet.stories.moments import losing_a_commit
 
@@ -18,42 +19,71 @@ pytestmark = fleet_story
 OFFICES = 30
 BACK_SECONDS = 30.0
 """From the end of a cut until a host works again; a new member waits until the others have made room."""
-CUTS: dict[str, tuple[str, Callable[[DatabaseProxy], Any]]] = {
-    "a": ("reset", DatabaseProxy.cut),
-    "b": ("black hole", DatabaseProxy.hold),
-    "c": ("nothing to the server", lambda proxy: proxy.to_server.close()),
-    "d": ("nothing from the server", lambda proxy: proxy.to_client.close()),
-}
+DURATIONS = (60.0, 12.0, 3.0)
 LONG_SECONDS = 20.0
 """A lease of 15 s, and a look."""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A way for a host to lose the database, and to find it again."""
+
+    what: str
+    begin: Callable[[], None]
+    end: Callable[[], None]
+
+
+def list_cuts(fleet: Fleet) -> dict[str, Cut]:
+    """One for each of the first four hosts."""
+    a, b, c, d = (fleet.hosts[name].proxy for name in "abcd")
+    return {
+        "a": Cut("reset", a.cut, a.restore),
+        "b": Cut("black hole", b.hold, b.restore),
+        "c": Cut("nothing to the server", c.to_server.close, c.restore),
+        "d": Cut("nothing from the server", d.to_client.close, d.restore),
+    }
+
+
 async def test_hosts_that_are_cut_off_from_the_database(figures: FigureRecorder) -> None:
-    deaths: dict[str, HostDeath] = {}
     async with running_fleet("abcdef", make_offices(OFFICES)) as fleet:
-        await fleet.start(*fleet.hosts)
-        for seconds in (60.0, 12.0, 3.0):
-            cut_off = await cut_all(fleet, seconds)
-            if seconds > LONG_SECONDS:
-                deaths |= cut_off
-            restored = fleet.sample.at
-            await fleet.wait_until_settled(*fleet.hosts)
-            for name, (way, _) in CUTS.items():
-                back = find_return(fleet.observer.samples, name, restored)
-                figures.record(f"{seconds:g} s: {way}", "working again after it", back, limit=BACK_SECONDS)
-                assert back <= BACK_SECONDS, f"{name} was away for {back:.1f} s after {seconds} s of {way}"
-        await conclude(fleet, figures, deaths)
+        await check_cuts(fleet, list_cuts(fleet), figures)
 
 
-async def cut_all(fleet: Fleet, seconds: float) -> dict[str, HostDeath]:
-    """Cut the four hosts off for so long."""
+@pytest.mark.skipif(bool(find_missing_privilege()), reason=find_missing_privilege() or "all there")
+async def test_a_host_whose_network_cable_is_pulled_out(figures: FigureRecorder) -> None:
+    with network_namespace() as namespace:
+        listeners = {"a": namespace.open_listener()}
+        async with running_fleet("abc", make_offices(OFFICES), listeners=listeners) as fleet:
+            cut = Cut("network namespace", namespace.unplug, namespace.plug)
+            await check_cuts(fleet, {"a": cut}, figures)
+
+
+async def check_cuts(fleet: Fleet, cuts: Mapping[str, Cut], figures: FigureRecorder) -> None:
+    """Cut these hosts off, for longer and shorter: the others take over, and they come back."""
+    deaths: dict[str, HostDeath] = {}
+    await fleet.start(*fleet.hosts)
+    for seconds in DURATIONS:
+        cut_off = await cut_all(fleet, cuts, seconds)
+        if seconds > LONG_SECONDS:
+            deaths |= cut_off
+        restored = fleet.sample.at
+        await fleet.wait_until_settled(*fleet.hosts)
+        for name, cut in cuts.items():
+            back = find_return(fleet.observer.samples, name, restored)
+            figures.record(f"{seconds:g} s: {cut.what}", "working again after it", back, limit=BACK_SECONDS)
+            assert back <= BACK_SECONDS, f"{name} was away for {back:.1f} s after {seconds} s of {cut.what}"
+    await conclude(fleet, figures, deaths)
+
+
+async def cut_all(fleet: Fleet, cuts: Mapping[str, Cut], seconds: float) -> dict[str, HostDeath]:
+    """Cut the hosts off for so long."""
     cut_off = {}
-    for name, (way, cut) in CUTS.items():
-        cut(fleet.hosts[name].proxy)
-        cut_off[f"{seconds:g} s: {way}"] = await fleet.record_death(name)
+    for name, cut in cuts.items():
+        cut.begin()
+        cut_off[f"{seconds:g} s: {cut.what}"] = await fleet.record_death(name)
     await anyio.sleep(seconds)
-    for name in CUTS:
-        fleet.hosts[name].proxy.restore()
+    for cut in cuts.values():
+        cut.end()
     return cut_off
 
 
