@@ -5,9 +5,11 @@ once when it recovers. A single failing office must not open the breaker: severa
 to any office in between.
 
 Offices that wait for the host take turns: while it is down, one after another tests it; when it answers again, each of
-them gets its turn within `RETURN_SECONDS`, whatever it waited for on its own account.
+them gets its turn within `RETURN_SECONDS`, whatever it waited for on its own account. Only the next one in order is
+woken, and it wakes the one after it: ten thousand that all wake at each news would stop the event loop for seconds.
 """
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -52,6 +54,16 @@ class Outage:
 
 
 @dataclass(slots=True)
+class _Waiter:
+    """An office that waits for its turn."""
+
+    place: float
+    """Its own place among all offices, from 0 to 1."""
+    changed: anyio.Event = field(default_factory=anyio.Event)
+    """Set when its turn may have changed."""
+
+
+@dataclass(slots=True)
 class CircuitBreaker:
     """The state of one API host. Times are the event loop's, in seconds."""
 
@@ -64,12 +76,13 @@ class CircuitBreaker:
     _testing_office: str | None = None
     """The office that sends the test request."""
     _testing_until: float = 0.0
-    _waiting: dict[str, float] = field(default_factory=dict)
-    """The offices that wait for their turn, in order, and each office's place among all, from 0 to 1."""
+    _waiting: dict[str, _Waiter] = field(default_factory=dict)
+    """The offices that wait for their turn, in the order in which they test."""
+    _returning: deque[str] = field(default_factory=deque)
+    """Those that waited when the host answered again and were not woken yet, in the order in which they return."""
     _stalled_at: dict[str, float] = field(default_factory=dict)
     """When each office failed or was refused, unless it has asked since."""
     _recovered_at: float = -inf
-    _changed: anyio.Event | None = None
 
     def refuse(self, office_id: str, now: float) -> Failure | None:
         """Why the office may send no request; None: it may."""
@@ -91,7 +104,8 @@ class CircuitBreaker:
         self._failed_at.clear()
         if self.outage is not None:
             self.outage, self._recovered_at = None, now
-            self._notify()
+            self._returning = deque(sorted(self._waiting, key=lambda office_id: self._waiting[office_id].place))
+            self._wake_next()
 
     def record_failure(self, office_id: str, now: float, failure: Failure) -> None:
         """A request failed in one of the ways of an outage."""
@@ -109,13 +123,13 @@ class CircuitBreaker:
             self._next_retry_at = now + min(
                 RETRY_MAX_SECONDS, RETRY_FIRST_SECONDS * 2.0 ** min(self._failed_retries, 10)
             )
-        self._notify()
+        self._wake_next()
 
     def record_cancelled(self, office_id: str) -> None:
         """A request was cancelled, or this machine could not send it: it shows nothing. The next one may test."""
         if self._testing_office == office_id:
             self._testing_office = None
-            self._notify()
+            self._wake_next()
 
     async def wait_for_turn(self, office_id: str, place: float) -> None:
         """Wait until the office may ask although it failed: to test the host for all, or because the host is up again.
@@ -125,22 +139,22 @@ class CircuitBreaker:
             place: Its own place among all offices, from 0 to 1.
         """
         failed_at = self._stalled_at.get(office_id, anyio.current_time())
-        self._waiting[office_id] = place
+        self._waiting[office_id] = waiter = _Waiter(place)
         try:
             while (turn_at := self._find_turn(office_id, failed_at)) > anyio.current_time():
-                self._changed = self._changed or anyio.Event()
+                waiter.changed = anyio.Event()
                 with anyio.move_on_after(turn_at - anyio.current_time()):
-                    await self._changed.wait()
+                    await waiter.changed.wait()
             self.record_start(office_id, anyio.current_time())
         finally:
             del self._waiting[office_id]
-            self._notify()
+            self._wake_next()
 
     def _find_turn(self, office_id: str, failed_at: float) -> float:
         """When the office, which failed at `failed_at`, has its turn as things stand."""
         if self.outage is None:
             return (
-                self._recovered_at + RETURN_SECONDS * self._waiting[office_id]
+                self._recovered_at + RETURN_SECONDS * self._waiting[office_id].place
                 if failed_at <= self._recovered_at
                 else inf
             )
@@ -148,7 +162,13 @@ class CircuitBreaker:
             return inf
         return self._next_retry_at if self._testing_office is None else max(self._next_retry_at, self._testing_until)
 
-    def _notify(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
+    def _wake_next(self) -> None:
+        """Wake the office whose turn is the next. It computes when that is, and wakes the one after it as it leaves."""
+        if self.outage is not None:
+            following = next(iter(self._waiting.values()), None)
+        else:
+            following = None
+            while self._returning and following is None:
+                following = self._waiting.get(self._returning.popleft())
+        if following is not None:
+            following.changed.set()

@@ -147,6 +147,40 @@ async def test_a_recovery_between_a_failure_and_the_wait_for_it_is_not_missed() 
         await breaker.wait_for_turn("ash", 0.5)
 
 
+class TurnCounter(CircuitBreaker):
+    """A breaker that counts how often an office has computed its turn."""
+
+    turns_computed = 0
+
+    def _find_turn(self, office_id: str, failed_at: float) -> float:
+        TurnCounter.turns_computed += 1
+        return super()._find_turn(office_id, failed_at)
+
+
+async def test_news_of_the_host_wakes_the_next_office_and_not_the_whole_fleet() -> None:
+    breaker, offices, returned = TurnCounter(), 1000, list[int]()
+    for office in ("oak", "elm", "fir"):
+        fail(breaker, office, anyio.current_time())
+
+    async def return_to_work(number: int) -> None:
+        await breaker.wait_for_turn(f"office-{number}", number / offices)
+        returned.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in reversed(range(offices)):
+            tasks.start_soon(return_to_work, number)
+        await anyio.sleep(RETRY_FIRST_SECONDS - 1)
+        for _ in range(100):
+            breaker.record_failure("oak", anyio.current_time(), SILENCE)
+        await anyio.sleep(2)
+        assert returned == [offices - 1], "the first in the queue tests the host"
+        recovered_at = anyio.current_time()
+        breaker.record_response(recovered_at)
+    assert returned[1:] == list(range(offices - 1)), "each in its own place"
+    assert anyio.current_time() - recovered_at <= RETURN_SECONDS
+    assert TurnCounter.turns_computed <= 4 * offices
+
+
 @pytest.mark.parametrize(
     "kind",
     [
