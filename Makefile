@@ -10,7 +10,7 @@ SECONDS ?= 900
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-fleet test test-real test-systemd test-pythons screenshots simulate crash fleet fuzz lint format coverage bench docs lock wheel clean
+.PHONY: help venv demo demo-fleet test test-real test-systemd test-pythons screenshots simulate crash fleet fuzz lint format coverage bench bench-compare docs lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -74,8 +74,11 @@ coverage: $(READY) ## branch coverage of the core, held at 100 %
 	$(BIN)/coverage run -m pytest -q tests/core
 	$(BIN)/coverage report
 
-bench: $(READY) ## the figures of the README, as a table
-	$(BIN)/python -m tests.bench
+bench: $(READY) ## the figures of the README: make bench ONLY="reading cost" JSON=new.json; LIST=1 names the sections
+	@$(BIN)/python -m tests.bench $(ONLY) $(if $(LIST),--list) $(if $(JSON),--json $(JSON))
+
+bench-compare: $(READY) ## two runs of the bench: make bench-compare OLD=old.json NEW=new.json; without NEW, it measures now
+	@$(BIN)/python -m tests.bench.compare $(OLD) $(NEW)
 
 docs: $(READY) ## the generated parts of docs/ and of the runbook
 	$(BIN)/python -m docs.architecture --write

@@ -1,37 +1,40 @@
-"""All benches, as one table: `make bench`."""
+"""The bench: `make bench`, `make bench ONLY="reading cost"`, `make bench LIST=1`, `make bench JSON=new.json`."""
 
-from rich.console import Console
-from rich.table import Table
+import argparse
+import sys
+from pathlib import Path
 
-from tests.bench import delivery, export, false_holds, fleets, idle, in_flight, load, memory, pages, throughput
-from tests.bench.store import databases, history
-
-TITLES = (
-    ("reading offices, throttle off, loopback", throughput.measure),
-    ("many offices in flight", in_flight.measure),
-    ("watching", idle.measure),
-    ("memory of what others send", memory.measure),
-    ("a whole night", load.measure),
-    ("several hosts", fleets.measure),
-    ("believing", false_holds.measure),
-    ("a file and a server", databases.measure),
-    ("publishing and delivering", delivery.measure),
-    ("a year of nights", history.measure),
-    ("export", export.measure),
-    ("the pages", pages.measure),
-)
+from tests.bench.harness.display import Display
+from tests.bench.harness.figure import Figure
+from tests.bench.harness.record import make_record, write_record
+from tests.bench.harness.run import UnknownSection, run_sections, select_sections
+from tests.bench.sections import SECTIONS
 
 
-def main() -> None:
-    """Measure and print."""
-    table = Table("what", "here", "goal", title="oddaemon on this machine")
-    for title, measure in TITLES:
-        table.add_section()
-        table.add_row(f"[bold]{title}")
-        for what, figure, goal in measure():
-            table.add_row(what, figure, goal)
-    Console(width=110).print(table)
+def main() -> int:
+    """Measure, print each figure as it is measured, and write them down; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="run only these")
+    parser.add_argument("--list", action="store_true", help="list the sections, and run none")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
+    arguments = parser.parse_args()
+    try:
+        sections = select_sections(SECTIONS, arguments.sections)
+    except UnknownSection as error:
+        parser.error(str(error))
+    if arguments.list:
+        lines = [f"{each.name:<14}{each.minutes:>5g} min  {each.title}" for each in sections]
+        sys.stdout.write("\n".join([*lines, ""]))
+        return 0
+    figures: list[Figure] = []
+    try:
+        with Display() as display:
+            is_complete = run_sections(sections, display, figures.append)
+    finally:
+        if arguments.json:
+            write_record(arguments.json, make_record(figures))
+    return 0 if is_complete else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

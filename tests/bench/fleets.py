@@ -1,7 +1,5 @@
 """Fleets on one PostgreSQL: what it costs to watch idle offices, and whether four hosts keep the pace of one.
 
-python -m tests.bench.fleets
-
 Each host is a process of its own. PostgreSQL's figure is the processor time of all of its processes.
 """
 
@@ -22,9 +20,10 @@ from oddaemon.core.model import Cadence, Reader
 from oddaemon.daemon.process import tune_garbage_collector
 from oddaemon.settings import FleetSettings, Secret, StateSettings
 from tests.bench.daemons import make_settings, running
-from tests.bench.idle import CLOCK_TICKS_PER_SECOND
+from tests.bench.harness.figure import Measurement, Skip, Step, make_figure
 from tests.bench.load import FIRST_PASS_SECONDS, GUARANTORS, IN_FLIGHT, PROBE_SECONDS, REQUESTS_PER_SECOND
-from tests.bench.processes import bench_server
+from tests.bench.processes import CLOCK_TICKS_PER_SECOND, bench_server
+from tests.bench.server import ServerSpec
 from tests.postgres_server import PostgresServer, find_missing_requirement, running_server
 
 IDLE_OFFICES, IDLE_HOSTS, OBSERVED_SECONDS = 1_000, 4, 60.0
@@ -47,31 +46,37 @@ class HostSpec:
     is_paced: bool
 
 
-def measure() -> list[tuple[str, str, str]]:
-    """Rows of the table: what, figure, goal."""
+def measure() -> Measurement:
+    """Idle hosts, then a night of one host and of several."""
     if missing := find_missing_requirement():
-        return [("fleets", missing, "")]
-    return [*_measure_idle(), *_measure_night()]
+        yield Skip("fleets", missing)
+        return
+    yield from _measure_idle()
+    yield from _measure_night()
 
 
-def _measure_idle() -> list[tuple[str, str, str]]:
-    with bench_server(IDLE_OFFICES, 10) as base_url, _running_fleet(IDLE_HOSTS, base_url, IDLE_OFFICES) as server:
+def _measure_idle() -> Measurement:
+    yield Step(f"first night of {IDLE_OFFICES:,} offices")
+    wanted = ServerSpec(IDLE_OFFICES, 10)
+    with bench_server(wanted) as base_url, _running_fleet(IDLE_HOSTS, base_url, IDLE_OFFICES) as server:
         _wait_for_snapshots(server, IDLE_OFFICES, FIRST_SECONDS_MAX)
         time.sleep(SETTLED_SECONDS)  # the hosts are other processes
+        yield Step("observing")
         before = _get_cpu_seconds(server)
         time.sleep(OBSERVED_SECONDS)
-        share = (_get_cpu_seconds(server) - before) / OBSERVED_SECONDS
+        share = 100 * (_get_cpu_seconds(server) - before) / OBSERVED_SECONDS
     what = f"PostgreSQL's CPU of a core, {IDLE_OFFICES:,} idle offices on {IDLE_HOSTS} hosts"
-    return [(what, f"{share:.1%}", "< 3 %")]
+    yield make_figure(what, share, "%", goal=3)
 
 
-def _measure_night() -> list[tuple[str, str, str]]:
-    one, many = (_time_night(hosts) for hosts in (1, NIGHT_HOSTS))
-    what = f"{NIGHT_OFFICES:,} offices due in one minute: one host on PostgreSQL"
-    return [
-        (what, f"{one:.0f} s", ""),
-        (f"the same on {NIGHT_HOSTS} hosts", f"{many:.0f} s = {many / one:.2f} x", "< 1.10 x"),
-    ]
+def _measure_night() -> Measurement:
+    what, seconds = f"{NIGHT_OFFICES:,} offices due in one minute", []
+    for hosts in (1, NIGHT_HOSTS):
+        yield Step(f"a night on {hosts} hosts")
+        seconds.append(_time_night(hosts))
+        yield make_figure(f"{what}: {hosts} hosts on PostgreSQL", seconds[-1], "s")
+    one, several = seconds
+    yield make_figure(f"{what}: several hosts as a multiple of one", several / one, "x", goal=1.1)
 
 
 def _time_night(hosts: int) -> float:
@@ -159,8 +164,4 @@ async def _run_host(spec: HostSpec) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        for line in measure():
-            print(*line, sep="\t")  # noqa: T201
-    else:
-        anyio.run(_run_host, HostSpec(**json.loads(sys.argv[1])))
+    anyio.run(_run_host, HostSpec(**json.loads(sys.argv[1])))

@@ -22,6 +22,7 @@ from oddaemon.simulator.faults.faults import Altered, Rows
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.bench.harness.figure import Measurement, Step, make_figure
 from tests.engine.night import SMALL, make_office_settings, night, schedule_fault, time_after_start
 from tests.opendental.client_harness import ScriptedServer, make_response, open_session
 from tests.store.configured import register_offices
@@ -35,29 +36,26 @@ LIMITS = Limits(connect_timeout_seconds=10.0, request_timeout_seconds=65.0, max_
 """The default of `[api] max_response_bytes`."""
 
 
-def measure() -> list[tuple[str, str, str]]:
-    """Rows of the table: what, figure, goal."""
+def measure() -> Measurement:
+    """Each in a process of its own, because its peak counts."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / "balances.csv"
+        yield Step("writing the file")
         rows = write_file(path)
-        found = {case: _measure_apart(case, path) for case in CASES}
-    return [
-        (f"memory of an upload of 50 MB ({rows:,} rows), read, proved and stored", found["upload"], "< 200 MiB"),
-        ("the same of an office that claims 2^40 guarantors, for a night", found["claim"], "< 32 MiB"),
-        ("the same of a response of 64 MB, one long text", found["text"], "< 300 MiB"),
-        ("the same of a response of 64 MB, many small rows", found["rows"], "< 300 MiB"),
-        ("the same of a preference of 40 MB", found["preference"], "< 300 MiB"),
-    ]
-
-
-def _measure_apart(case: str, path: Path) -> str:
-    """Measure in a process of its own, because its peak counts."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.memory", case, str(path)], check=True, capture_output=True, text=True
-    )
-    mebibytes, seconds, stall_milliseconds = done.stdout.split()
-    stall = "" if case in IN_VIRTUAL_TIME else f", the event loop stood for {stall_milliseconds} ms"
-    return f"{mebibytes} MiB, {seconds} s{stall}"
+        for case, (what, goal) in CASE_GOALS.items():
+            yield Step(case)
+            done = subprocess.run(
+                [sys.executable, "-m", "tests.bench.memory", case, str(path)],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            mebibytes, seconds, stall_milliseconds = map(float, done.stdout.split())
+            name = what.format(rows=rows)
+            yield make_figure(name, mebibytes, "MiB", goal=goal)
+            yield make_figure(f"{name}: time", seconds, "s")
+            if case not in IN_VIRTUAL_TIME:
+                yield make_figure(f"{name}: largest stall of the event loop", stall_milliseconds, "ms")
 
 
 def write_file(path: Path) -> int:
@@ -123,6 +121,13 @@ CASES = {
     "text": _read_text,
     "rows": _read_rows,
     "preference": _read_preference,
+}
+CASE_GOALS = {
+    "upload": ("an upload of 50 MB ({rows:,} rows)", 200),
+    "claim": ("an office that claims 2^40 guarantors, for a night", 32),
+    "text": ("a response of 64 MB, one long text", 300),
+    "rows": ("a response of 64 MB, many small rows", 300),
+    "preference": ("a preference of 40 MB", 300),
 }
 IN_VIRTUAL_TIME = {"claim"}
 """Where a sleep says nothing about the event loop."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from statistics import median
+from functools import partial
 
 from oddaemon.core.model import OfficeSpec, Preferences
 from oddaemon.core.office.state import Intent, OfficeState
@@ -14,6 +14,8 @@ from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
 from oddaemon.web.pages.view_builder import make_office_view
 from oddaemon.web.pages.view_models import FleetPageView
+from tests.bench.harness.figure import Figure, Measurement, Skip, Step, make_figure
+from tests.bench.harness.rounds import interleave
 from tests.browser.chromium import ChromiumNotInstalled, chromium, open_page
 from tests.browser.load_time import measure_load_seconds
 from tests.browser.sample_fleet import NOW, make_fleet
@@ -21,44 +23,37 @@ from tests.browser.site import PageSite, serve_site
 
 FLEET, LARGE_FLEET = 500, 2_000
 TIMES = 7
+VIEW_MODELS = 1_000
+PAGE_MILLISECONDS = {FLEET: 100, LARGE_FLEET: 400}
 
 
-def measure() -> list[tuple[str, str, str]]:
-    """Rows of the table: what, figure, goal."""
-    return [
-        (f"{FLEET} offices in a real Chromium, from the click to the picture", _measure_load(), "< 1 s"),
-        *(
-            row
-            for offices in (FLEET, LARGE_FLEET)
-            for row in (
-                (
-                    f"writing the page of {offices:,} offices",
-                    _format_milliseconds(_make_page_renderer(offices)),
-                    "< 100 ms a 500",
-                ),
-                (
-                    f"painting {offices:,} offices for the first time",
-                    _format_milliseconds(_make_first_render(offices)),
-                    "",
-                ),
-                (
-                    f"painting one that changed among {offices:,}",
-                    _format_milliseconds(_make_single_render(offices)),
-                    "",
-                ),
-            )
-        ),
-        ("taking the picture of an office", f"{1e6 * _measure_view_model():.0f} µs", ""),
-    ]
+def measure() -> Measurement:
+    """First in a real browser, then what each part costs the daemon."""
+    yield Step("Chromium")
+    yield _measure_load()
+    for offices in (FLEET, LARGE_FLEET):
+        actions = {
+            f"writing the page of {offices:,} offices": _make_page_renderer(offices),
+            f"painting {offices:,} offices for the first time": _make_first_render(offices),
+            f"painting one that changed among {offices:,}": _make_single_render(offices),
+        }
+        times = yield from interleave({name: partial(_time, action) for name, action in actions.items()}, TIMES)
+        for name, milliseconds in times.items():
+            goal = PAGE_MILLISECONDS[offices] if name.startswith("writing") else None
+            yield make_figure(name, milliseconds, "ms", goal=goal)
+    yield Step("one office")
+    microseconds = [1000 * _time(_make_view_models) / VIEW_MODELS for _ in range(TIMES)]
+    yield make_figure("making the view of an office", microseconds, "µs")
 
 
-def _measure_load() -> str:
+def _measure_load() -> Figure | Skip:
+    name = f"{FLEET} offices in a real Chromium, from the click to the rendered page"
     try:
         with chromium() as browser, serve_site(PageSite(make_fleet(FLEET))) as url, open_page(browser) as visited:
-            taken = sorted(measure_load_seconds(visited.open_url(url)) for _ in range(TIMES))
+            seconds = [measure_load_seconds(visited.open_url(url)) for _ in range(TIMES)]
     except ChromiumNotInstalled as missing:
-        return str(missing)
-    return f"{median(taken):.2f} s ({taken[0]:.2f} to {taken[-1]:.2f})"
+        return Skip(name, str(missing))
+    return make_figure(name, seconds, "s", goal=1)
 
 
 def _make_page_renderer(offices: int) -> Callable[[], object]:
@@ -84,8 +79,8 @@ def _render_fleet(offices: int) -> tuple[Renderer, RenderedFleet]:
     return renderer, render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(make_fleet(offices).lines)))
 
 
-def _measure_view_model() -> float:
-    """Seconds for one office that changed: those that did not are only looked at."""
+def _make_view_models() -> None:
+    """Offices that changed: those that did not are only looked at."""
     line = make_fleet(1).lines[0]
     state = OfficeState(
         Intent.PROBE,
@@ -95,17 +90,12 @@ def _measure_view_model() -> float:
         run_seconds=2400.0,
     )
     view = OfficeRuntime(OfficeSpec("office", "Office", zone=line.clock.zone), state, NOW, line.snapshot)
-    return _time_action(lambda: [make_office_view(view, (), NOW) for _ in range(1000)]) / 1000
+    for _ in range(VIEW_MODELS):
+        make_office_view(view, (), NOW)
 
 
-def _format_milliseconds(action: Callable[[], object]) -> str:
-    return f"{1e3 * _time_action(action):.0f} ms"
-
-
-def _time_action(action: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(TIMES):
-        began = time.perf_counter()
-        action()
-        taken.append(time.perf_counter() - began)
-    return median(taken)
+def _time(action: Callable[[], object]) -> float:
+    """Milliseconds."""
+    began = time.perf_counter()
+    action()
+    return 1000 * (time.perf_counter() - began)

@@ -1,8 +1,6 @@
-"""Publishing a night in a file and on a server, side by side: python -m tests.bench.store.databases."""
+"""Publishing a night in a file and on a server, side by side: make bench ONLY=databases."""
 
 import random
-import statistics
-import sys
 import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +14,7 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.opening import open_database
+from tests.bench.harness.figure import Measurement, Skip, Step, make_figure
 from tests.postgres_server import find_missing_requirement, running_server
 from tests.store.configured import register_offices
 
@@ -28,29 +27,31 @@ NIGHTS = 40
 DURABLE = {"fsync": "on", "full_page_writes": "on"}
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
-Row = tuple[str, str, str]
 Times = tuple[float, float]
 """Milliseconds by the clock, and of this process's CPU."""
 
 
-def measure() -> list[Row]:
-    """Rows of the table: what, figure, goal."""
+def measure() -> Measurement:
+    """First nights and later nights; SQLite's and the server's one after the other."""
     with tempfile.TemporaryDirectory() as directory:
-        rows = _make_rows("SQLite", ("", ""), *anyio.run(_measure, str(Path(directory, "state.db"))))
-    if find_missing_requirement():
-        return rows
+        yield Step("SQLite")
+        yield from _describe("SQLite", (None, None), *anyio.run(_measure, str(Path(directory, "state.db"))))
+    if missing := find_missing_requirement():
+        yield Skip("PostgreSQL", missing)
+        return
     with running_server(settings=DURABLE) as server:
-        goals = ("< 120 ms", "< 60 ms")
-        return rows + _make_rows("PostgreSQL", goals, *anyio.run(_measure, server.make_dsn()))
+        yield Step("PostgreSQL")
+        yield from _describe("PostgreSQL", (120, 60), *anyio.run(_measure, server.make_dsn()))
 
 
-def _make_rows(name: str, goals: tuple[str, str], first: list[Times], later: list[Times]) -> list[Row]:
-    what = (f"first night of {GUARANTORS:,} guarantors", f"a night with {CHANGED_SHARE:.0%} changed")
-    return [
-        (f"{name}: {night}", f"{wall:.0f} ms, {cpu:.0f} ms of CPU", goal)
-        for night, times, goal in zip(what, (first, later), goals, strict=True)
-        for wall, cpu in [[statistics.median(column) for column in zip(*times, strict=True)]]
-    ]
+def _describe(
+    name: str, goals: tuple[float | None, float | None], first: list[Times], later: list[Times]
+) -> Measurement:
+    nights = (f"first night of {GUARANTORS:,} guarantors", f"a night with {CHANGED_SHARE:.0%} changed")
+    for night, times, goal in zip(nights, (first, later), goals, strict=True):
+        wall, cpu = zip(*times, strict=True)
+        yield make_figure(f"{name}: {night}", wall, "ms", goal=goal)
+        yield make_figure(f"{name}: {night}, CPU", cpu, "ms")
 
 
 async def _measure(url: str) -> tuple[list[Times], list[Times]]:
@@ -76,8 +77,3 @@ async def _publish(database: Database, office: str, rows: list[Balance], night: 
     state, began, cpu = make_initial_state(NOW), time.perf_counter(), time.process_time()
     await snapshots.publish(database, office, snapshot, state, NOW, sinks=["lake"])
     return 1000 * (time.perf_counter() - began), 1000 * (time.process_time() - cpu)
-
-
-if __name__ == "__main__":
-    for each in measure():
-        sys.stdout.write(" | ".join(each) + "\n")

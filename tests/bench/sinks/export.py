@@ -1,6 +1,7 @@
 """A million balances as files: how fast, and in how much memory, beside what a plain script does.
 
-Each is run in a process of its own, so that its memory is its own: `python -m tests.bench.export ours csv DB FILE`.
+Each is run in a process of its own, so that its memory is its own:
+`python -m tests.bench.sinks.export ours csv DB FILE`.
 """
 
 import csv
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -21,9 +23,12 @@ from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
 from oddaemon.sinks.formats.export import FileFormat, Layout, export
 from oddaemon.store.opening import open_history
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.bench.harness.figure import Better, Measurement, Step, divide_pairwise, make_figure
+from tests.bench.harness.rounds import interleave
 from tests.store.configured import register_offices
 
 FEW, MANY = 100_000, 1_000_000
+ROUNDS = 3
 OFFICE = OfficeSpec("bench", "Bench")
 NAMES = Balance._fields
 FLAT_MB = 20
@@ -35,29 +40,39 @@ _FILL = f"""
 """
 
 
-def measure() -> list[tuple[str, str, str]]:
-    """Rows of the table: what, figure, goal."""
+def measure() -> Measurement:
+    """Ours and the script's by turns; ndjson has no plain script."""
     with tempfile.TemporaryDirectory() as directory:
         few, many = Path(directory, "few.db"), Path(directory, "many.db")
+        yield Step(f"making {MANY:,} balances")
         for path, count in ((few, FEW), (many, MANY)):
             _fill_database(path, count)
-        return [_measure_format(form, few, many, Path(directory)) for form in ("csv", "parquet", "ndjson")]
+        for form in ("csv", "parquet", "ndjson"):
+            yield from _measure_format(form, few, many, Path(directory))
 
 
-def _measure_format(form: str, few: Path, many: Path, directory: Path) -> tuple[str, str, str]:
+def _measure_format(form: str, few: Path, many: Path, directory: Path) -> Measurement:
+    who = ("ours", "plain") if form != "ndjson" else ("ours",)
+    variants = {f"{each}, {form}": partial(_run, each, form, many, directory) for each in who}
+    found = yield from interleave(variants, ROUNDS)
     _, little_mb = _run("ours", form, few, directory)
-    seconds, much_mb = _run("ours", form, many, directory)
-    figure = f"{seconds:.1f} s, {much_mb - little_mb:+.0f} MB beside a tenth of it ({much_mb:.0f} MB in all)"
-    if form != "ndjson":
-        plain_seconds, plain_mb = _run("plain", form, many, directory)
-        figure += f"; a plain script {plain_seconds:.1f} s, {plain_mb:.0f} MB: {plain_seconds / seconds:.2f} x"
-    return f"{MANY:,} rows to {form}", figure, f"flat: < {FLAT_MB} MB more"
+    (seconds, megabytes), *plain = [tuple(zip(*each, strict=True)) for each in found.values()]
+    what = f"{MANY:,} rows to {form}"
+    yield make_figure(what, seconds, "s")
+    for plain_seconds, plain_mb in plain:
+        yield make_figure(f"{what}, plain script", plain_seconds, "s", Better.NEITHER)
+        ratio = divide_pairwise(plain_seconds, seconds)
+        yield make_figure(f"{what}, as a multiple of the script", ratio, "x", Better.MORE)
+        yield make_figure(f"{what}, memory of the plain script", plain_mb, "MiB", Better.NEITHER)
+    yield make_figure(f"{what}, memory", megabytes, "MiB")
+    more = [each - little_mb for each in megabytes]
+    yield make_figure(f"{what}, memory beside a tenth of the rows", more, "MiB", goal=FLAT_MB)
 
 
 def _run(who: str, form: str, database: Path, directory: Path) -> tuple[float, float]:
     """Seconds, and megabytes at the most."""
     target = directory / f"{who}.{form}"
-    command = [sys.executable, "-m", "tests.bench.export", who, form, str(database), str(target)]
+    command = [sys.executable, "-m", "tests.bench.sinks.export", who, form, str(database), str(target)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, megabytes = done.stdout.split()
     return float(seconds), float(megabytes)
