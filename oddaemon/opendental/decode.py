@@ -4,10 +4,12 @@ Anything missing, of the wrong type, negative where it is a count, or not finite
 neither a balance nor a key.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
+from operator import lt
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -15,6 +17,7 @@ from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, Regi
 from oddaemon.core.model import AgingMark, Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
+from oddaemon.core.snapshot.balance_rows import ROW_NUMBERS, BalanceRows
 from oddaemon.core.snapshot.packing import (
     COLUMNS_PER_GROUP_MAX,
     ROW_SEPARATOR,
@@ -23,11 +26,16 @@ from oddaemon.core.snapshot.packing import (
     format_row,
     unpack,
 )
-from oddaemon.core.snapshot.verify import compute_checksum
 from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, MalformedValue, Row
 
+_NUMBERS_DECODER = msgspec.json.Decoder(list[int])
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
 _SLICE_CHARACTERS = 131_072
+_SEPARATOR = ROW_SEPARATOR.encode()
+_NUMBER_CHARACTERS = b"-0123456789"
+_ROW_SHAPE = b"," * (ROW_NUMBERS - 1) + _SEPARATOR
+"""What is left of a row, with its end, without the characters of its numbers."""
+_NEGATIVE_ZERO = b"-0"
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER = b"0" * 19
 """Of 19 digits, once every digit is a zero. Every number with fewer has 64 bits at most."""
@@ -47,7 +55,6 @@ _TOTALS = (
 _REPORT_AMOUNTS = (
     *("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "BalTotal", "InsWoEst", "InsPayEst", "PatientPortion"),
 )
-_ROWS_AS_WRITTEN = re.compile(r"[-0-9,|]*")
 _IDENTITY = ("Title", "Phone", "Address")
 _PACKED_COLUMN_NAMES = tuple(f"L{lane}" for lane in range(COLUMNS_PER_GROUP_MAX))
 
@@ -56,9 +63,7 @@ class PackedRows(NamedTuple):
     """The rows of one packed statement."""
 
     control: ControlQueryResult
-    balances: list[Balance]
-    checksum: int
-    """Of the row texts as the office's server writes them."""
+    balances: BalanceRows
     groups: int
     last_group: int | None
 
@@ -169,9 +174,10 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
         raise MalformedValue("the response has no rows, not even the control columns")
     control = _parse_control_row(rows[0])
     if len(rows) == 1 and rows[0].get_cell("G") is None:
-        return PackedRows(control, [], 0, 0, None)
-    balances: list[Balance] = []
-    checksum, last_group = 0, None
+        return PackedRows(control, BalanceRows(), 0, None)
+    columns = _PACKED_COLUMN_NAMES[: packing.lanes]
+    texts: list[str] = []
+    counted, last_group = 0, None
     for row in rows:
         if row.get_cell("G") is None:
             raise MalformedValue("a packed row has no group")
@@ -181,59 +187,67 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
         if last_group is not None and group <= last_group:
             raise MalformedValue("packed rows are repeated or out of order")
         last_group = group
-        if len(balances) + count > control.totals.guarantors:
+        counted += count
+        if counted > control.totals.guarantors:
             raise MalformedValue("the groups count more guarantors than the control columns")
-        text = unpack(group, count, map(row.get_packed, _PACKED_COLUMN_NAMES[: packing.lanes]))
-        try:
-            members = parse_balance_text(text)
-        except MalformedValue as error:
-            raise PackedColumnTruncated(f"a packed column is broken: {error}") from None
-        balances += members
-        # The office computed it of rows as its server writes them; a gateway may have wrapped them.
-        is_as_written = _ROWS_AS_WRITTEN.fullmatch(text)
-        checksum += compute_checksum(text if is_as_written else ROW_SEPARATOR.join(map(format_row, members)))
-    return PackedRows(control, balances, checksum, len(rows), last_group)
+        texts.append(unpack(group, count, map(row.get_packed, columns)))
+    try:
+        balances = parse_balance_rows(ROW_SEPARATOR.join(filter(None, texts)))
+    except MalformedValue as error:
+        raise PackedColumnTruncated(f"a packed column is broken: {error}") from None
+    return PackedRows(control, balances, len(rows), last_group)
 
 
-def parse_balance_text(text: str) -> list[Balance]:
+def parse_balance_rows(text: str) -> BalanceRows:
     """Parse rows with a separator between them: the inverse of `format_row`. Whole offices pass through here.
 
     Raises:
         MalformedValue: A row does not hold nine integers, or one of more than 64 bits.
     """
-    balances: list[Balance] = []
+    rows = BalanceRows()
     start = 0
     while start < len(text):
         # In slices: one call of the decoder keeps every other thread waiting.
         end = text.find(ROW_SEPARATOR, start + _SLICE_CHARACTERS)
         end = len(text) if end < 0 else end
-        try:
-            rows = _BALANCES_DECODER.decode(f"[[{text[start:end].replace(ROW_SEPARATOR, '],[')}]]")
-        except msgspec.MsgspecError:
-            raise MalformedValue("a row does not hold nine integers") from None
-        # Pages are stored before they are verified, and no database stores larger integers.
-        if _has_long_number(text[start:end]) and any(
-            min(column) < INTEGER_MIN or max(column) > INTEGER_MAX for column in zip(*rows, strict=True)
-        ):
-            raise MalformedValue("a row holds a number of more than 64 bits")
-        balances += rows
+        rows.update(_parse_slice(text[start:end].encode()))
         start = end + 1
     if text.endswith(ROW_SEPARATOR):
         raise MalformedValue("a row does not hold nine integers")
-    return balances
+    return rows
 
 
-def _has_long_number(text: str) -> bool:
+def _parse_slice(text: bytes) -> BalanceRows:
+    texts, checksum = text.split(_SEPARATOR), None
+    is_written_plainly = text.translate(None, _NUMBER_CHARACTERS) + _SEPARATOR == _ROW_SHAPE * len(texts)
+    try:
+        if is_written_plainly and _NEGATIVE_ZERO not in text:
+            numbers = _NUMBERS_DECODER.decode(b"[%b]" % text.replace(_SEPARATOR, b","))
+        else:
+            # The office computed its checksum of rows as its server writes them; a gateway may have wrapped them.
+            checksum = sum(map(crc32, texts)) if is_written_plainly else None
+            balances = _BALANCES_DECODER.decode(b"[[%b]]" % text.replace(_SEPARATOR, b"],["))
+            texts = [format_row(balance).encode() for balance in balances]
+            numbers = list(chain.from_iterable(balances))
+    except msgspec.MsgspecError:
+        raise MalformedValue("a row does not hold nine integers") from None
+    # Pages are stored before they are verified, and no database stores larger integers.
+    if _has_long_number(text) and (min(numbers) < INTEGER_MIN or max(numbers) > INTEGER_MAX):
+        raise MalformedValue("a row holds a number of more than 64 bits")
+    return BalanceRows.from_numbers(texts, numbers, checksum)
+
+
+def _has_long_number(text: bytes) -> bool:
     """Whether any number has more than 18 digits; those with fewer need no look at each value."""
-    return _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZERO)
+    return _LONG_NUMBER in text.translate(_DIGITS_TO_ZERO)
 
 
-def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) -> list[Balance]:
+def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) -> BalanceRows:
     """The rows of a page, strictly ascending and all after `after_pat_num`."""
     if len(rows) > rows_max:
         raise MalformedValue(f"a page of at most {rows_max} rows has {len(rows)}")
     balances = _parse_balances([row.get_text("Balance") for row in rows])
-    _require_ascending([balance.pat_num for balance in balances], after_pat_num)
+    _require_ascending(list(balances.texts), len(rows), after_pat_num)
     return balances
 
 
@@ -242,11 +256,11 @@ def parse_changed(rows: Sequence[Row], after_pat_num: int | None) -> list[Change
     changed = [
         ChangedRow(
             row.get_integer("PatNum"),
-            None if row.get_cell("Balance") is None else _parse_balances([row.get_text("Balance")])[0],
+            None if row.get_cell("Balance") is None else next(iter(_parse_balances([row.get_text("Balance")]))),
         )
         for row in rows
     ]
-    _require_ascending([row.pat_num for row in changed], after_pat_num)
+    _require_ascending([row.pat_num for row in changed], len(rows), after_pat_num)
     return changed
 
 
@@ -278,12 +292,11 @@ def _get_name(row: Row) -> str:
     return value.casefold() if isinstance(value, str) else ""
 
 
-def _require_ascending(pat_nums: Sequence[int], after_pat_num: int | None) -> None:
-    last = after_pat_num
-    for pat_num in pat_nums:
-        if last is not None and pat_num <= last:
-            raise MalformedValue("rows are repeated or out of order")
-        last = pat_num
+def _require_ascending(pat_nums: Sequence[int], rows: int, after_pat_num: int | None) -> None:
+    """Require as many PatNums as there are rows, each above the one before."""
+    is_after = not pat_nums or after_pat_num is None or pat_nums[0] > after_pat_num
+    if not is_after or len(pat_nums) != rows or not all(map(lt, pat_nums, pat_nums[1:])):
+        raise MalformedValue("rows are repeated or out of order")
 
 
 def _get_only_row(rows: Sequence[Row]) -> Row:
@@ -315,11 +328,11 @@ def _parse_control_row(row: Row, elsewhere: tuple[AgingMark, DatabaseIdentity] |
     )
 
 
-def _parse_balances(texts: Sequence[str]) -> list[Balance]:
-    balances = parse_balance_text(ROW_SEPARATOR.join(texts))
-    if len(balances) != len(texts):
+def _parse_balances(texts: Sequence[str]) -> BalanceRows:
+    text = ROW_SEPARATOR.join(texts)
+    if not all(texts) or text.count(ROW_SEPARATOR) != max(0, len(texts) - 1):
         raise MalformedValue("a row does not hold nine integers")
-    return balances
+    return parse_balance_rows(text)
 
 
 def _parse_report_row(row: Row) -> ReportRow:

@@ -4,17 +4,18 @@ A page is one row: its balances together with the checkpoint after it. So a chec
 stored, and a page of 100 costs one insert.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import Balance, Checkpoint, index_balances
+from oddaemon.core.model import Balance, Checkpoint
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.store.database import Database
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered
-from oddaemon.store.values import decode_balances, encode_json
+from oddaemon.store.values import decode_balances, encode_json, encode_rows
 
 _checkpoint_decoder = msgspec.json.Decoder(Checkpoint)
 
@@ -32,8 +33,8 @@ class OpenPull:
     """The progress of a pull, and its balances so far."""
 
     checkpoint: Checkpoint
-    balances: dict[int, Balance] = field(repr=False)
-    """By pat_num. Of a guarantor that was read more than once, the last."""
+    balances: BalanceRows = field(repr=False)
+    """Of a guarantor that was read more than once, the last."""
 
 
 async def load(db: Database, office_id: str) -> OpenPull | None:
@@ -43,13 +44,13 @@ async def load(db: Database, office_id: str) -> OpenPull | None:
         return None
     try:
         checkpoint = _checkpoint_decoder.decode(pages[-1][1])
-        staged = index_balances([balance for text, _ in pages for balance in decode_balances(text)])
+        staged = BalanceRows.of([balance for text, _ in pages for balance in decode_balances(text)])
     except msgspec.DecodeError:
         return None
     return OpenPull(checkpoint, staged)
 
 
-async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:
+async def begin(db: Database, office_id: str, page: Collection[Balance], checkpoint: Checkpoint) -> None:
     """Open a pull with its first page; the pages of an earlier pull are deleted.
 
     Raises:
@@ -62,7 +63,7 @@ async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoin
             raise OfficeNotRegistered(office_id)
 
 
-async def add_page(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:
+async def add_page(db: Database, office_id: str, page: Collection[Balance], checkpoint: Checkpoint) -> None:
     """Store a page and its checkpoint: both or neither.
 
     Raises:
@@ -82,5 +83,9 @@ async def drop_pages(connection: AsyncConnection, office_id: str) -> None:
     await connection.execute(_DISCARD, {"office": office_id})
 
 
-def _build_row(office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> dict[str, str]:
-    return {"balances": encode_json(page), "checkpoint": encode_json(checkpoint), "office": office_id}
+def _build_row(office_id: str, page: Collection[Balance], checkpoint: Checkpoint) -> dict[str, str]:
+    return {
+        "balances": encode_rows(BalanceRows.of(page).texts.values()),
+        "checkpoint": encode_json(checkpoint),
+        "office": office_id,
+    }

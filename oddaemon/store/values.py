@@ -1,6 +1,6 @@
 """How values are stored: balances and states as JSON texts, a snapshot's facts as columns."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,22 @@ decode_balances = msgspec.json.Decoder(list[Balance]).decode
 def encode_json(value: object) -> str:
     """The value as JSON text."""
     return _encode(value).decode()
+
+
+def encode_rows(texts: Collection[bytes]) -> str:
+    """Rows as one JSON text, as `decode_balances` takes it.
+
+    Args:
+        texts: Of each row the integers, with commas.
+    """
+    return f"[[{b'],['.join(texts).decode()}]]" if texts else "[]"
+
+
+def split_rows(rows: str) -> list[bytes]:
+    """The rows of a JSON text that a database made: of each the integers with commas, or whatever stands there."""
+    # PostgreSQL writes a space after each comma, and each row on a line of its own.
+    text = rows.encode().translate(None, b" \n")
+    return text[2:-2].split(b"],[") if len(text) > len("[]") else []
 
 
 def parse_snapshot(office_id: str, values: Sequence[Any]) -> PublishedSnapshot:

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from oddaemon.core.model import Balance, OfficeSpec
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.core.snapshot.packing import Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode, sql
@@ -29,24 +30,23 @@ def read_by_statements(
     source: QueryableOffice, office: OfficeSpec, packing: Packing
 ) -> tuple[list[Balance], str | None]:
     """The balances, and what keeps them from being proved."""
-    balances: list[Balance] = []
-    checksum = 0
+    balances = BalanceRows()
     after: int | None = None
     for _ in range(STATEMENTS_MAX):
         packed = decode.parse_packed(query(source, sql.select_packed(office, packing, after)), packing)
-        balances += packed.balances
-        checksum += packed.checksum
+        balances.update(packed.balances)
         if packed.last_group is None or packed.groups < office.page_rows:
-            return balances, find_difference(balances, packed.control.totals, checksum)
+            return list(balances), find_difference(balances.totals, packed.control.totals)
         after = (packed.last_group + 1) * packing.group_span - 1
     raise AssertionError("the office never ends")
 
 
 def read_by_pages(source: QueryableOffice, office: OfficeSpec) -> tuple[list[Balance], str | None]:
     """The same in key-set pages, with the control query behind them."""
-    balances: list[Balance] = []
+    balances = BalanceRows()
     after: int | None = None
     while page := decode.parse_page(query(source, sql.select_page(office, after)), after, office.page_rows):
-        balances += page
-        after = page[-1].pat_num
-    return balances, find_difference(balances, decode.parse_control(query(source, sql.select_control(office))).totals)
+        balances.update(page)
+        after = max(page.texts)
+    control = decode.parse_control(query(source, sql.select_control(office)))
+    return list(balances), find_difference(balances.totals, control.totals)

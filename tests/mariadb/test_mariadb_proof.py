@@ -5,6 +5,7 @@ from contextlib import closing
 import pytest
 
 from oddaemon.core.model import Balance, Include, OfficeSpec
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_values import MalformedValue
@@ -47,7 +48,7 @@ def test_packed_statements_of_a_real_database_are_the_truth(
     with closing(OfficeCopy(mariadb, office.office, flavor)) as copy:
         for spec in OFFICES:
             true = get_true_balances(office, spec)
-            for packing in (FIRST_PACKING, NARROW, plan_packing(true)):
+            for packing in (FIRST_PACKING, NARROW, plan_packing(BalanceRows.of(true))):
                 if packing is not None:
                     assert read_by_statements(copy, spec, packing) == (true, None)
 

@@ -3,6 +3,7 @@
 import codecs
 import json
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -116,12 +117,26 @@ def test_no_integer_of_more_than_64_bits_passes_the_decoder(name: str, golden: G
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**18 * 99, 10**40])
 def test_no_amount_of_more_than_64_bits_passes_the_decoder(number: int) -> None:
     with pytest.raises(MalformedValue, match="more than 64 bits"):
-        decode.parse_balance_text(f"1,0,0,0,0,0,0,0,1|2,{number},0,0,0,0,0,0,1")
+        decode.parse_balance_rows(f"1,0,0,0,0,0,0,0,1|2,{number},0,0,0,0,0,0,1")
 
 
 @pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 10**18, -(10**18), 10**18 - 1])
 def test_every_amount_of_64_bits_passes_the_decoder(number: int) -> None:
-    assert decode.parse_balance_text(f"1,{number},0,0,0,0,0,0,1")[0][1] == number
+    assert [row[1] for row in decode.parse_balance_rows(f"1,{number},0,0,0,0,0,0,1")] == [number]
+
+
+@pytest.mark.parametrize(
+    ("sent", "checksum_of"),
+    [
+        ("1,0,-5,0,0,0,0,0,-5", "1,0,-5,0,0,0,0,0,-5"),
+        ("1,0,-5,-0,0,0,0,0,-5", "1,0,-5,-0,0,0,0,0,-5"),
+        (" 1, 0,-5,\n0,0,0,0,0,-5 ", "1,0,-5,0,0,0,0,0,-5"),
+    ],
+)
+def test_a_row_is_kept_in_one_form_and_its_checksum_is_that_of_the_servers_text(sent: str, checksum_of: str) -> None:
+    rows = decode.parse_balance_rows(sent)
+    assert dict(rows.texts) == {1: b"1,0,-5,0,0,0,0,0,-5"}
+    assert rows.totals.checksum == crc32(checksum_of.encode())
 
 
 def test_the_message_names_the_encoding() -> None:

@@ -8,6 +8,7 @@ import pytest
 from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
 from oddaemon.core.model import Balance, ControlQueryResult, Include, OfficeSpec
 from oddaemon.core.secret import Secret
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode, sql
@@ -119,10 +120,10 @@ def test_packed_statements_are_the_truth_and_carry_its_totals(overrides: dict[st
 
 def test_a_dense_office_is_one_statement() -> None:
     office = make_practice(guarantors=900, settled=600)
-    packing = plan_packing(get_true_balances(office, make_spec()))
+    packing = plan_packing(BalanceRows.of(get_true_balances(office, make_spec())))
     assert packing is not None
     answer = run_statement(office, sql.select_packed(make_spec(), packing, None))
-    assert decode.parse_packed(answer, packing).balances == get_true_balances(office, make_spec())
+    assert list(decode.parse_packed(answer, packing).balances) == get_true_balances(office, make_spec())
 
 
 def test_an_office_of_random_pat_nums_can_be_packed_if_it_must() -> None:
@@ -145,7 +146,9 @@ def test_the_control_of_a_later_statement_still_speaks_of_the_whole_office() -> 
     office = make_practice()
     later = decode.parse_packed(run_statement(office, sql.select_packed(make_spec(), NARROW, 100)), NARROW)
     assert later.control.totals == compute_totals(get_true_balances(office, make_spec()))
-    assert later.balances == [balance for balance in get_true_balances(office, make_spec()) if balance.pat_num > 100]
+    assert list(later.balances) == [
+        balance for balance in get_true_balances(office, make_spec()) if balance.pat_num > 100
+    ]
 
 
 def test_a_column_that_the_server_truncates_is_noticed() -> None:
@@ -159,7 +162,7 @@ def test_an_office_without_balances_still_has_its_control() -> None:
     packed = decode.parse_packed(
         run_statement(office, sql.select_packed(make_spec(), FIRST_PACKING, None)), FIRST_PACKING
     )
-    assert (packed.balances, packed.groups, packed.last_group) == ([], 0, None)
+    assert (list(packed.balances), packed.groups, packed.last_group) == ([], 0, None)
     assert packed.control.totals == compute_totals([])
 
 
@@ -357,7 +360,7 @@ def test_a_statement_past_the_end_is_its_control_without_balances(overrides: dic
     found = decode.parse_packed(
         run_statement(office, sql.select_packed(spec, FIRST_PACKING, sql.PAT_NUM_MAX)), FIRST_PACKING
     )
-    assert (found.balances, found.groups) == ([], 0)
+    assert (list(found.balances), found.groups) == ([], 0)
     assert found.control.totals == compute_totals(get_true_balances(office, spec))
 
 

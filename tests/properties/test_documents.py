@@ -68,8 +68,8 @@ def test_packed_rows_are_the_same_however_they_were_wrapped_and_still_prove_the_
         row |= {name: data.draw(respell_packed(row[name])) for name in _list_packed_columns(row)}
     spelled = [{name: data.draw(_spell(value)) for name, value in row.items()} for row in rows]
     packed = decode.parse_packed(decode_rows(data.draw(spell_document(spelled))), PACKING)
-    assert packed.balances == BALANCES
-    assert find_difference(packed.balances, packed.control.totals, packed.checksum) is None
+    assert list(packed.balances) == BALANCES
+    assert find_difference(packed.balances.totals, packed.control.totals) is None
 
 
 @quickly

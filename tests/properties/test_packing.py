@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddaemon.core.model import Balance, ControlQueryResult
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.core.snapshot.packing import (
     COLUMN_BYTES_PLANNED,
     GROUPS_PLANNED,
@@ -17,7 +18,7 @@ from oddaemon.core.snapshot.packing import (
     plan_packing,
 )
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
-from oddaemon.opendental.decode import parse_balance_text
+from oddaemon.opendental.decode import parse_balance_rows
 from oddaemon.opendental.decode_values import MalformedValue
 from tests.core.snapshot.packing_server import pack_columns, pack_truncated, unpack_all
 
@@ -39,12 +40,12 @@ def make_control(rows: Sequence[Balance]) -> ControlQueryResult:
 
 @given(balances.filter(bool))
 def test_a_row_has_an_inverse(rows: list[Balance]) -> None:
-    assert parse_balance_text("|".join(map(format_row, rows))) == rows
+    assert list(parse_balance_rows("|".join(map(format_row, rows)))) == rows
 
 
 @given(balances, packings)
 def test_packing_has_an_inverse(rows: list[Balance], packing: Packing) -> None:
-    assert parse_balance_text(unpack_all(pack_truncated(rows, packing), packing)) == rows
+    assert list(parse_balance_rows(unpack_all(pack_truncated(rows, packing), packing))) == rows
 
 
 @given(balances, packings, st.integers(1, 1_100))
@@ -52,11 +53,11 @@ def test_a_server_that_cuts_never_brings_a_wrong_snapshot_that_verifies(
     rows: list[Balance], packing: Packing, column_bytes_max: int
 ) -> None:
     try:
-        found = parse_balance_text(unpack_all(pack_truncated(rows, packing, column_bytes_max), packing))
+        found = parse_balance_rows(unpack_all(pack_truncated(rows, packing, column_bytes_max), packing))
     except (PackedColumnTruncated, MalformedValue):
         return
-    if find_difference(found, make_control(rows).totals) is None:
-        assert found == rows
+    if find_difference(found.totals, make_control(rows).totals) is None:
+        assert list(found) == rows
 
 
 @given(balances.filter(bool), packings, st.data())
@@ -67,15 +68,15 @@ def test_one_column_truncated_anywhere_is_noticed(rows: list[Balance], packing: 
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     damaged = [(group, count, {**columns, column: cut}) if each[0] == group else each for each in groups]
     try:
-        found = parse_balance_text(unpack_all(damaged, packing))
+        found = parse_balance_rows(unpack_all(damaged, packing))
     except (PackedColumnTruncated, MalformedValue):
         return
-    assert find_difference(found, make_control(rows).totals) is not None
+    assert find_difference(found.totals, make_control(rows).totals) is not None
 
 
 @given(balances)
 def test_a_plan_keeps_its_columns_short_and_its_rows_worthwhile(rows: list[Balance]) -> None:
-    packing = plan_packing(rows)
+    packing = plan_packing(BalanceRows.of(rows))
     if packing is None or not rows:
         return
     groups = pack_columns(rows, packing)

@@ -22,6 +22,7 @@ from oddaemon.core.model import (
     Status,
 )
 from oddaemon.core.office.state import Intent, OfficeState
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.core.snapshot.diff import diff
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.database import Database
@@ -132,7 +133,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
             if expected is None:
                 assert pull is None
             else:
-                assert pull == open_pulls.OpenPull(expected[0], expected[1])
+                assert pull == open_pulls.OpenPull(expected[0], BalanceRows.of(expected[1].values()))
 
     @invariant()
     def every_office_state_is_as_saved(self) -> None:

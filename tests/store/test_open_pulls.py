@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.model import index_balances
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.store import open_pulls, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.open_pulls import OpenPull
@@ -31,14 +31,14 @@ async def test_a_pull_goes_on_where_it_was_after_a_restart(path: Path) -> None:
         await open_pulls.add_page(database, ELM, ROWS[100:200], make_checkpoint(ROWS[199].pat_num, 4))
     async with SqliteDatabase.open(str(path)) as database:
         assert await open_pulls.load(database, ELM) == OpenPull(
-            make_checkpoint(ROWS[199].pat_num, 4), index_balances(ROWS[:200])
+            make_checkpoint(ROWS[199].pat_num, 4), BalanceRows.of(ROWS[:200])
         )
         assert await open_pulls.load(database, HARBOR) is None
 
 
 async def test_a_pull_that_has_only_begun_has_a_checkpoint_and_no_rows(database: AnyDatabase) -> None:
     await open_pulls.begin(database, ELM, (), make_checkpoint(0))
-    assert await open_pulls.load(database, ELM) == OpenPull(make_checkpoint(0), index_balances(()))
+    assert await open_pulls.load(database, ELM) == OpenPull(make_checkpoint(0), BalanceRows.of(()))
 
 
 async def test_beginning_drops_what_was_staged_before_for_this_office_alone(database: AnyDatabase) -> None:
@@ -46,9 +46,9 @@ async def test_beginning_drops_what_was_staged_before_for_this_office_alone(data
         await open_pulls.begin(database, office, (), make_checkpoint(0))
         await open_pulls.add_page(database, office, ROWS[:100], make_checkpoint(ROWS[99].pat_num))
     await open_pulls.begin(database, ELM, (), make_checkpoint(0, 9))
-    assert await open_pulls.load(database, ELM) == OpenPull(make_checkpoint(0, 9), index_balances(()))
+    assert await open_pulls.load(database, ELM) == OpenPull(make_checkpoint(0, 9), BalanceRows.of(()))
     assert await open_pulls.load(database, HARBOR) == OpenPull(
-        make_checkpoint(ROWS[99].pat_num), index_balances(ROWS[:100])
+        make_checkpoint(ROWS[99].pat_num), BalanceRows.of(ROWS[:100])
     )
 
 
@@ -58,7 +58,7 @@ async def test_a_row_that_is_read_again_replaces_the_earlier_one(database: AnyDa
     patched = ROWS[1]._replace(bal_total=1)
     await open_pulls.add_page(database, ELM, [patched], make_checkpoint(ROWS[2].pat_num, 5))
     assert await open_pulls.load(database, ELM) == OpenPull(
-        make_checkpoint(ROWS[2].pat_num, 5), index_balances((ROWS[0], patched, ROWS[2]))
+        make_checkpoint(ROWS[2].pat_num, 5), BalanceRows.of((ROWS[0], patched, ROWS[2]))
     )
 
 
@@ -92,4 +92,4 @@ async def test_an_unknown_office_can_stage_nothing(database: AnyDatabase) -> Non
 
 
 def test_an_open_pull_hides_its_rows_from_logs() -> None:
-    assert "balances" not in repr(OpenPull(make_checkpoint(0), index_balances(ROWS)))
+    assert "balances" not in repr(OpenPull(make_checkpoint(0), BalanceRows.of(ROWS)))

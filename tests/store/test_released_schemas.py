@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.model import Balance, index_balances
+from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -60,4 +61,4 @@ async def test_what_a_released_revision_held_is_all_there(path: Path, revision: 
         golden.check(elm.standing.reason)
         pull = await open_pulls.load(database, HARBOR)
         assert pull is not None
-        assert (pull.balances, pull.checkpoint.last_pat_num) == (index_balances(make_balances(5)), 112)
+        assert (pull.balances, pull.checkpoint.last_pat_num) == (BalanceRows.of(make_balances(5)), 112)

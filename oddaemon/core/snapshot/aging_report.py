@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from oddaemon.core.model import Balance, ControlTotals, Include
-from oddaemon.core.snapshot.verify import add_totals, compute_totals
+from oddaemon.core.snapshot.verify import ZERO_TOTALS, add_totals, compute_totals
 
 ROUNDING_CENTS = 2
 """Old versions store three decimals: four amounts, each rounded, may not add up to the cent."""
 MISSING_CLINIC_NUM = 0
 MISSING_EST_BALANCE = 0
 """The report contains neither the clinic of a guarantor nor their own balance."""
-ZERO_TOTALS = compute_totals(())
 PAGE_ROWS_MIN = 100
 """The smallest limit of a page that the API documents."""
 SEARCH_GROWTH_FACTOR = 4

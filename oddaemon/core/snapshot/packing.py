@@ -5,11 +5,12 @@ of its guarantors. A server cuts a GROUP_CONCAT silently at `group_concat_max_le
 below, and whatever comes back is counted again.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import sub
 
 from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 
 ROW_SEPARATOR = "|"
 """Between the texts of two rows. Not a semicolon: the API refuses statements that hold one, and may not read quotes."""
@@ -51,16 +52,16 @@ class Packing:
 FIRST_PACKING = Packing()
 
 
-def plan_packing(balances: Collection[Balance]) -> Packing | None:
-    """The packing with the fewest lanes that holds these balances, however they are spread among themselves.
+def plan_packing(rows: BalanceRows) -> Packing | None:
+    """The packing with the fewest lanes that holds these rows, however they are spread among themselves.
 
     Returns:
         None where PatNums are too sparse for packing to be worth it: read pages.
     """
-    if not balances:
+    if not rows:
         return FIRST_PACKING
-    pat_nums = sorted(balance.pat_num for balance in balances)
-    lane_span = _find_widest_span(pat_nums, max(1, COLUMN_BYTES_PLANNED // _compute_row_bytes_max(balances)))
+    pat_nums = sorted(rows.texts)
+    lane_span = _find_widest_span(pat_nums, max(1, COLUMN_BYTES_PLANNED // _compute_row_bytes_max(rows)))
     lanes = 4
     while (groups := _count_groups(pat_nums, lane_span * lanes)) > GROUPS_PLANNED and lanes < COLUMNS_PER_GROUP_MAX:
         lanes *= 2
@@ -68,11 +69,10 @@ def plan_packing(balances: Collection[Balance]) -> Packing | None:
     return Packing(lane_span, lanes) if is_dense else None
 
 
-def _compute_row_bytes_max(balances: Collection[Balance]) -> int:
+def _compute_row_bytes_max(rows: BalanceRows) -> int:
     """The bytes of a row that has the longest number of every column, with its separator."""
-    columns = list(zip(*balances, strict=True))
-    widths = (max(len(str(max(column))), len(str(min(column)))) for column in columns)
-    return sum(widths) + len(columns)
+    columns = list(zip(*(text.split(b",") for text in rows.texts.values()), strict=True))
+    return sum(max(map(len, column)) for column in columns) + len(columns)
 
 
 def _find_widest_span(pat_nums: Sequence[int], items: int) -> int:

@@ -7,10 +7,11 @@ from zlib import crc32
 
 from oddaemon.core.dates import parse_date, parse_datetime
 from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, ControlQueryResult, ControlTotals
-from oddaemon.core.snapshot.packing import ROW_SEPARATOR
 
 SUMMED_AT_ONCE = 10_000
 """Balances."""
+
+ZERO_TOTALS = ControlTotals(*[0] * len(ControlTotals._fields))
 
 
 def compute_totals(balances: Collection[Balance], checksum: int | None = None) -> ControlTotals:
@@ -35,14 +36,8 @@ def add_totals(totals: ControlTotals, more: ControlTotals, sign: int = 1) -> Con
     return ControlTotals._make(one + sign * other for one, other in zip(totals, more, strict=True))
 
 
-def compute_checksum(text: str) -> int:
-    """The checksum of rows as they came, with a separator between them."""
-    return sum(map(crc32, text.encode().split(ROW_SEPARATOR.encode()))) if text else 0
-
-
-def find_difference(balances: Collection[Balance], wanted: ControlTotals, checksum: int | None = None) -> str | None:
-    """How the balances differ from the wanted totals, as a clause without amounts. None: the balances are proved."""
-    found = compute_totals(balances, checksum)
+def find_difference(found: ControlTotals, wanted: ControlTotals) -> str | None:
+    """How rows with these totals differ from the wanted ones, as a clause without amounts. None: they are proved."""
     if found == wanted:
         return None
     if found.guarantors != wanted.guarantors:

@@ -1,6 +1,6 @@
 """Stores the rows of a pull that takes several requests, so that a restart can continue it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -46,7 +46,7 @@ class PullStaging:
         self._is_open = pull is not None
         return pull
 
-    async def add(self, page: Sequence[Balance], checkpoint: Checkpoint, *, rows: int, now: datetime) -> None:
+    async def add(self, page: Collection[Balance], checkpoint: Checkpoint, *, rows: int, now: datetime) -> None:
         """Store a page and its checkpoint in one transaction.
 
         Args:

@@ -5,15 +5,16 @@ unchanged since the pull was planned. Rows that changed between two requests are
 that still does not add up is discarded.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot, index_balances
+from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.state import Pull, Pulled
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.core.snapshot.packing import (
     FIRST_PACKING,
     GUARANTORS_PER_GROUP_MIN,
@@ -90,13 +91,12 @@ class _PullReader:
         self._staging = staging
         self._now = now
         self._started_at = now()
-        self._balances: dict[int, Balance] = {}
+        self._balances = BalanceRows()
         self._after_pat_num: int | None = None
         self._first_control: ControlQueryResult | None = None
         self._last_control: ControlQueryResult | None = None
         self._observed_at = self._started_at
         self._packing = action.packing
-        self._checksum: int | None = None
 
     async def resume(self, pull: OpenPull) -> None:
         """Continue with the rows of an earlier attempt if aging has not changed since."""
@@ -122,8 +122,7 @@ class _PullReader:
             self._accept_control(packed.control)
             if self._after_pat_num is not None:
                 _require_later_rows(packed.balances, self._after_pat_num)
-            self._balances.update(index_balances(packed.balances))
-            self._checksum = packed.checksum if self._is_one_instant() else None
+            self._balances.update(packed.balances)
             if packed.last_group is None or len(self._balances) >= packed.control.totals.guarantors:
                 return
             self._after_pat_num = (packed.last_group + 1) * self._packing.group_span - 1
@@ -143,7 +142,7 @@ class _PullReader:
         """Read one uploaded file between two control queries."""
         await self._read_control()
         rows_max = self._require(self._first_control).totals.guarantors + NEW_GUARANTORS_MAX
-        self._balances.update(index_balances(await upload(sql.select_all(self._office), rows_max)))
+        self._balances.update(BalanceRows.of(await upload(sql.select_all(self._office), rows_max)))
         await self._read_control()
 
     async def verify(self) -> tuple[Pulled, Snapshot]:
@@ -159,13 +158,14 @@ class _PullReader:
             patches += 1
             await self._reread_changed()
         control = self._require(self._last_control)
+        self._balances.sort()
         snapshot = Snapshot(
             self._action.aging_date,
             self._observed_at,
             self._action.reader,
             self._session.requests,
             control.totals,
-            sorted(self._balances.values()),
+            self._balances,
         )
         skew = compute_skew(self._office.zone, control.office_now, control.utc_now, self._observed_at)
         packing = self._plan_next()
@@ -176,10 +176,10 @@ class _PullReader:
         action = self._action
         if action.reader is Reader.SFTP or (action.packing != FIRST_PACKING and self._is_one_instant()):
             return action.packing
-        return plan_packing(self._balances.values())
+        return plan_packing(self._balances)
 
     def _find_difference(self) -> str | None:
-        return find_difference(self._balances.values(), self._require(self._last_control).totals, self._checksum)
+        return find_difference(self._balances.totals, self._require(self._last_control).totals)
 
     def _is_one_instant(self) -> bool:
         """Whether one statement was the whole pull: then no row can have changed during it."""
@@ -192,9 +192,9 @@ class _PullReader:
             statement = sql.select_changed(self._office, since, after)
             changed = await self._session.query(statement, partial(decode.parse_changed, after_pat_num=after))
             for row in changed:
-                self._balances.pop(row.pat_num, None)
+                self._balances.discard(row.pat_num)
                 if row.balance is not None:
-                    self._balances[row.pat_num] = row.balance
+                    self._balances.update(BalanceRows.of([row.balance]))
             if len(changed) < self._office.page_rows:
                 break
             after = changed[-1].pat_num
@@ -212,8 +212,8 @@ class _PullReader:
             page = await self._session.query(sql.select_page(self._office, after), parse)
             if not page:
                 return
-            self._balances.update(index_balances(page))
-            self._after_pat_num = page[-1].pat_num
+            self._balances.update(page)
+            self._after_pat_num = max(page.texts)
             await self._store_checkpoint(page)
 
     async def _read_control(self) -> None:
@@ -233,7 +233,7 @@ class _PullReader:
         self._last_control = control
         self._observed_at = self._now()
 
-    async def _store_checkpoint(self, balances: Sequence[Balance]) -> None:
+    async def _store_checkpoint(self, balances: BalanceRows) -> None:
         checkpoint = Checkpoint(
             self._started_at,
             self._require(self._first_control),
@@ -271,7 +271,7 @@ def _widen_packing(packing: Packing, packed: decode.PackedRows) -> Packing:
     return wider
 
 
-def _require_later_rows(balances: Sequence[Balance], after_pat_num: int) -> None:
-    if balances and balances[0].pat_num <= after_pat_num:
+def _require_later_rows(balances: BalanceRows, after_pat_num: int) -> None:
+    if min(balances.texts, default=after_pat_num + 1) <= after_pat_num:
         message = "rows are repeated: they precede the end of the previous statement"
         raise ApiError(Failure(FailureKind.MALFORMED, message))

@@ -21,9 +21,10 @@ from oddaemon.core.model import (
     index_balances,
 )
 from oddaemon.core.office.state import Pull, Pulled
-from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, make_balances
+from oddaemon.core.snapshot.aging_report import ReportCursor, make_balances
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.core.snapshot.plausibility import is_other_database
-from oddaemon.core.snapshot.verify import find_aging_change, find_difference
+from oddaemon.core.snapshot.verify import ZERO_TOTALS, compute_totals, find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import make_size_failure
 from oddaemon.opendental.client import ApiError, Session
@@ -100,7 +101,7 @@ class ReportReader:
         """
         second = self._cursor.again
         assert second is not None, "every page was read twice"
-        mismatch = find_difference(self._balances.values(), second)
+        mismatch = find_difference(compute_totals(self._balances.values()), second)
         if mismatch is not None:
             raise _make_mismatch_error(f"two readings of the report differ: {mismatch}")
         return sorted(self._balances.values()), second
@@ -117,7 +118,7 @@ async def read_by_report(
 ) -> tuple[Pulled, Snapshot]:
     """The night's pull of an office whose key may not query. Arguments and errors as for `read_office`."""
     first = await _read_control(session, office, action, now())
-    cursor, balances = ReportCursor(), dict[int, Balance]()
+    cursor, balances = ReportCursor(), BalanceRows()
     if resumed is not None:
         report = resumed.checkpoint.report
         if report is None or find_aging_change(action.expected, resumed.checkpoint.first) is not None:
@@ -126,7 +127,7 @@ async def read_by_report(
             cursor, balances = ReportCursor(*report), resumed.balances
             session.resume(resumed.checkpoint.requests)
     rows, started_at = len(balances), now()
-    reader = ReportReader(session, office, action.aging_date, cursor, balances.values())
+    reader = ReportReader(session, office, action.aging_date, cursor, balances)
     async with staging.discard_if_invalid():
         async for page, reached in reader:
             rows += len(page)

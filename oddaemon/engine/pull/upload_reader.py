@@ -189,7 +189,7 @@ async def _parse_file(path: Path, parse: Callable[[Iterator[str]], T]) -> T:
 
 
 def _verify(balances: Collection[Balance], totals: ControlTotals) -> tuple[Collection[Balance], ControlTotals]:
-    if (mismatch := find_difference(balances, totals, totals.checksum)) is not None:
+    if (mismatch := find_difference(compute_totals(balances, totals.checksum), totals)) is not None:
         raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
     return balances, compute_totals(balances)
 

@@ -2,7 +2,6 @@ import pytest
 
 from oddaemon.core.model import Balance, Include
 from oddaemon.core.snapshot.aging_report import (
-    ZERO_TOTALS,
     ReportCursor,
     ReportLength,
     ReportRow,
@@ -11,7 +10,7 @@ from oddaemon.core.snapshot.aging_report import (
     has_inconsistent_row,
     make_balances,
 )
-from oddaemon.core.snapshot.verify import add_totals, compute_totals
+from oddaemon.core.snapshot.verify import ZERO_TOTALS, add_totals, compute_totals
 
 ROW = ReportRow(11, 0, 0, 0, 37_000, 37_000, 500, 26_000, 10_500)
 CREDIT = ReportRow(12, 0, 0, 0, 0, -2_000, 0, 0, -2_000)

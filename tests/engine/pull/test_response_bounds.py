@@ -10,7 +10,7 @@ import pytest
 
 from oddaemon.core.snapshot.packing import ROW_SEPARATOR
 from oddaemon.opendental.client import Limits
-from oddaemon.opendental.decode import parse_balance_text
+from oddaemon.opendental.decode import parse_balance_rows
 from oddaemon.opendental.decode_values import TEXT_CHARACTERS_MAX, MalformedValue, Row
 from oddaemon.opendental.request_runner import THREAD_BYTES_MIN
 from tests.opendental.client_harness import ScriptedServer, make_response, open_session
@@ -53,7 +53,7 @@ async def test_a_whole_office_is_parsed_in_slices_that_leave_the_loop_running() 
     text = ROW_SEPARATOR.join(f"{pat_num},0,0,97,0,0,0,0,97" for pat_num in range(1, GUARANTORS + 1))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(measure)
-        assert len(await anyio.to_thread.run_sync(parse_balance_text, text)) == GUARANTORS
+        assert len(await anyio.to_thread.run_sync(parse_balance_rows, text)) == GUARANTORS
         tasks.cancel_scope.cancel()
     assert longest < STALL_SECONDS_MAX
 

@@ -3,7 +3,8 @@ import random
 import anyio
 import anyio.lowlevel
 
-from oddaemon.core.model import Balance, index_balances
+from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.postgresql.statement_connection import StatementConnection
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -57,7 +58,7 @@ async def _assert_consistent(database: AnyDatabase) -> None:
     assert await snapshots.load_balances(database, ELM) == list(make_generation(stored.attempts))
     staged = await open_pulls.load(database, ELM)
     if staged is not None:
-        assert staged.balances == index_balances(
+        assert staged.balances == BalanceRows.of(
             make_generation(staged.checkpoint.requests)[: staged.checkpoint.last_pat_num]
         )
         assert staged.checkpoint.requests > stored.attempts
