@@ -168,6 +168,12 @@ class OfficeApi:
         """How long the previous key stays in use while the configured one is not accepted."""
         return timedelta(seconds=self.context.keys.get_seconds_left(anyio.current_time()))
 
+    def is_down_for_all(self, failure: Failure) -> bool:
+        """Whether an outage of the API's host is why the office failed: it is reported for all of its offices."""
+        outage = self.context.circuit_breaker.outage
+        is_same = outage is not None and outage.is_ours and outage.cause.kind is failure.kind
+        return failure.kind is FailureKind.HEADQUARTERS_DOWN or is_same
+
     async def wait_for_turn(self) -> None:
         """After a failure of the API's host: wait until the office may ask again, before its own wait ends."""
         office_id = self.context.credentials.office_id

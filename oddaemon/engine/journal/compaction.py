@@ -151,7 +151,7 @@ class JournalBuffer:
         return completed
 
     def _make_entry(self, event: Event, at: datetime, extra: dict[str, object] | None = None) -> JournalEntry:
-        level = event.log_level().name.lower()
+        level = event.journal_level().name.lower()
         return JournalEntry(self._office_id, at, level, event.name, {**_get_fields(event), **(extra or {})})
 
 

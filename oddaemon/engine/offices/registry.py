@@ -22,7 +22,7 @@ from oddaemon.engine.offices.crash_groups import CrashGroups
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker
-from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
+from oddaemon.engine.tasks import CANCELLED, STOPPING, CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.settings import OfficeSettings
 from oddaemon.store import offices
@@ -74,10 +74,12 @@ class Registry:
         self._apis: dict[str, OfficeApi] = {}
         """Each survives the workers of its office, in memory only: no key ever enters the database."""
         self._apply_lock = anyio.Lock()
+        self._starting_with_daemon: set[str] = set()
+        """The offices of the daemon's start whose worker has not started yet."""
         self._crash_groups = CrashGroups(emit)
         events = TaskEvents(
-            started=OfficeStarted,
-            stopped=lambda office, reason, _: OfficeStopped(office, reason),
+            started=self._make_start_event,
+            stopped=lambda office, reason, _: OfficeStopped(office, reason, reason in (STOPPING, CANCELLED)),
             crashed=self._make_crash_event,
         )
         self._supervisor = TaskSupervisor(
@@ -123,6 +125,8 @@ class Registry:
             rows: What was stored of each office before.
         """
         runtimes: dict[str, OfficeRuntime] = {}
+        if not self._wanted:
+            self._starting_with_daemon = {each for each in wanted if self._holds(each)}
         for office_id, settings in wanted.items():
             known = self._fleet.offices.get(office_id)
             runtimes[office_id] = known or self._make_runtime(settings.spec, rows.get(office_id))
@@ -222,6 +226,11 @@ class Registry:
     def get_worker(self, office_id: str) -> Worker | None:
         """The running worker of an office."""
         return self._workers.get(office_id)
+
+    def _make_start_event(self, office_id: str) -> Event:
+        is_shared = office_id in self._starting_with_daemon
+        self._starting_with_daemon.discard(office_id)
+        return OfficeStarted(office_id, is_shared)
 
     def _make_crash_event(self, office_id: str, error: Exception, restarts_left: int) -> Event:
         is_shared = self._crash_groups.record_crash(office_id, error)

@@ -34,6 +34,10 @@ class OfficeEventEmitter:
         self._spec = runtime.spec
         self.emit = emit
         self._last_condition: Condition | None = None
+        self._condition_before_outage: Condition | None = None
+        """While the office is unreachable only because of an outage of the API's host: what it was before."""
+        self._is_cut_off = False
+        """Whether it is."""
         self._last_aging: tuple[AgingStatus, date | None] | None = None
 
     @property
@@ -41,9 +45,23 @@ class OfficeEventEmitter:
         return self._spec.id
 
     def emit_transition(
-        self, previous: OfficeState, current: OfficeState, observation: Observation, now: datetime
+        self,
+        previous: OfficeState,
+        current: OfficeState,
+        observation: Observation,
+        now: datetime,
+        *,
+        is_shared: bool = False,
     ) -> None:
-        """The worker took a turn."""
+        """The worker took a turn.
+
+        Args:
+            previous: The state before it.
+            current: The state after it.
+            observation: What it was taken for.
+            now: When.
+            is_shared: Whether what failed is the API's host, which is reported for all of its offices.
+        """
         self.runtime.state = current
         is_resumed = previous.standing.condition is Condition.PAUSED is not current.standing.condition
         if is_resumed or (previous.published is not None and current.published is None):
@@ -53,6 +71,7 @@ class OfficeEventEmitter:
                 refine_failure(previous, observation.failure),
                 max(current.attempts, current.rereads, 1),
                 current.not_before,
+                is_shared=is_shared,
             )
         if current.held is not None and current.held is not previous.held:
             self.emit(SnapshotHeld(self._id, current.held.aging_date, current.standing.reason, current.not_before))
@@ -60,14 +79,18 @@ class OfficeEventEmitter:
         if previous.reader is not current.reader:
             self.emit(ReaderChanged(self._id, previous.reader, current.reader, current.standing.reason))
         self._emit_clock_mismatch(previous, current, now)
-        self._emit_condition(current, now)
+        self._emit_condition(current, now, is_shared=is_shared)
 
-    def emit_failure(self, failure: Failure, attempt: int, retry_at: datetime | None) -> None:
+    def emit_failure(
+        self, failure: Failure, attempt: int, retry_at: datetime | None, *, is_shared: bool = False
+    ) -> None:
         """Something failed."""
         self.runtime.failures += 1
         if failure.kind in _REJECTED:
             self.emit(PullRejected(self._id, failure.message))
-        self.emit(FailureSeen(self._id, failure.kind, failure.kind.owner, failure.sentence, attempt, retry_at))
+        self.emit(
+            FailureSeen(self._id, failure.kind, failure.kind.owner, failure.sentence, attempt, retry_at, is_shared)
+        )
 
     def emit_published(self, snapshot: PublishedSnapshot) -> None:
         """A snapshot was published."""
@@ -105,8 +128,15 @@ class OfficeEventEmitter:
         offset = (now.astimezone(zone).utcoffset() or timedelta()).total_seconds()
         self.emit(ClockMismatch(self._id, offset, offset + skew))
 
-    def _emit_condition(self, current: OfficeState, now: datetime) -> None:
-        status = current.standing.evaluate_at(now)
-        if status.condition is not self._last_condition:
-            self.emit(ConditionChanged(self._id, self._last_condition, status.condition, status.reason, status.owner))
-            self._last_condition = status.condition
+    def _emit_condition(self, current: OfficeState, now: datetime, *, is_shared: bool) -> None:
+        """Report a new condition. An outage of the API's host is no news of an office, and neither is its return."""
+        status, before = current.standing.evaluate_at(now), self._last_condition
+        if status.condition is before:
+            return
+        if self._is_cut_off:
+            is_shared, self._is_cut_off = status.condition is self._condition_before_outage, False
+        else:
+            is_shared = is_shared and status.condition is Condition.UNREACHABLE and before is not Condition.BLOCKED
+            self._is_cut_off, self._condition_before_outage = is_shared, before
+        self._last_condition = status.condition
+        self.emit(ConditionChanged(self._id, before, status.condition, status.reason, status.owner, is_shared))

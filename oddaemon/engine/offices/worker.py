@@ -124,7 +124,8 @@ class Worker:
             if isinstance(action, Publish):
                 state, observation = await self._publish(previous, state)
             else:
-                self._emitter.emit_transition(previous, state, observation, now)
+                is_shared = isinstance(observation, Failed) and self.api.is_down_for_all(observation.failure)
+                self._emitter.emit_transition(previous, state, observation, now, is_shared=is_shared)
                 await self._save_state(state)
                 if self._commands and observation is self._commands[0]:
                     # Only now: the command was acknowledged and must survive the end of this worker.

@@ -47,6 +47,10 @@ class Event:
         """The level of this event; it may depend on the fields."""
         return self.level
 
+    def journal_level(self) -> Level:
+        """The level of this event in the journal of its office. It is that of the log, unless the log is quieter."""
+        return self.log_level()
+
     def log_fields(self) -> Mapping[str, object]:
         """The fields of the log line, as values of JSON."""
         return {field.name: _to_json_value(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass

@@ -16,6 +16,14 @@ class OfficeStarted(Event):
     """The office has a worker."""
 
     office: str
+    is_shared: bool = False
+    """Whether all offices start because the daemon does, which `daemon_ready` reports."""
+
+    def log_level(self) -> Level:
+        return Level.DEBUG if self.is_shared else self.level
+
+    def journal_level(self) -> Level:
+        return self.level
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,14 @@ class OfficeStopped(Event):
 
     office: str
     reason: str
+    is_shared: bool = False
+    """Whether all offices stop because the daemon does, which `daemon_stopped` reports."""
+
+    def log_level(self) -> Level:
+        return Level.DEBUG if self.is_shared else self.level
+
+    def journal_level(self) -> Level:
+        return self.level
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +59,15 @@ class ConditionChanged(Event):
     after: Condition
     reason: str
     owner: Owner | None
+    is_shared: bool = False
+    """Whether it only follows from an outage of the API's host, or from its end, which is reported for all offices."""
 
     def log_level(self) -> Level:
+        """What the host's outage does is quiet, and so is an office that was not contacted yet."""
+        is_news = not self.is_shared and (self.before, self.after) != (None, Condition.WAITING)
+        return self.journal_level() if is_news else Level.DEBUG
+
+    def journal_level(self) -> Level:
         return Level.WARNING if self.after in ALARMING_CONDITIONS else Level.INFO
 
 
@@ -113,8 +136,13 @@ class FailureSeen(Event):
     """1 is the first in a row."""
     retry_at: datetime | None
     """None: no automatic retry."""
+    is_shared: bool = False
+    """Whether it only follows from an outage of the API's host, which is reported for all offices."""
 
     def log_level(self) -> Level:
+        return Level.DEBUG if self.is_shared else self.journal_level()
+
+    def journal_level(self) -> Level:
         """The severity from the table of failures for the first in a row, then info."""
         kind = FailureKind(self.kind)  # type: ignore[call-arg]  # found by its value, not made
         return Level[kind.severity.name] if self.attempt <= 1 else Level.INFO

@@ -68,6 +68,12 @@ def test_news_stands_between_what_was_asked_before_and_after() -> None:
     ]
 
 
+def test_what_the_log_reports_for_all_offices_is_as_grave_in_the_journal_of_each() -> None:
+    down = FailureSeen("elm", "econnector_down", Owner.OFFICE, "Not running.", 1, NOW, is_shared=True)
+    [entry] = JournalBuffer("elm").add(down, NOW)
+    assert (down.log_level().name, entry.level) == ("DEBUG", "warning")
+
+
 def test_a_failure_is_recorded_with_its_request() -> None:
     ((event, fields),) = compact(make_request("econnector_down", 400), make_failure(1))
     assert event == "failure_seen"

@@ -8,6 +8,7 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
+from oddaemon.opendental.circuit_breaker import OFFICES_MIN
 from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
 from oddaemon.simulator.faults.faults import Fault, FaultWindow, GatewayError, ScheduledFault
 from oddaemon.simulator.model.spec import PracticeSpec
@@ -46,6 +47,21 @@ async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, 
         back = [each.arrived for each in world.headquarters.traffic if each.arrived >= UP]
         busiest = max(sum(one <= other < one + timedelta(seconds=1) for other in back) for one in back)
         assert busiest <= 8, "their turns are spread"
+
+
+async def test_an_outage_is_one_line_of_the_log_and_its_end_another(tmp_path: Path) -> None:
+    async with night(
+        tmp_path, FLEET, faults=[ScheduledFault(GatewayError(503), window=FaultWindow(DOWN, UP))]
+    ) as world:
+        await world.sleep_until(DOWN - timedelta(seconds=1))
+        before = len(world.lines)
+        await world.sleep_until(UP + timedelta(minutes=8))
+        lines = [line for line in world.lines[before:] if line["level"] != "debug"]
+        alone = {line["office"] for line in lines if line["event"] == "failure_seen"}
+        assert len(alone) <= OFFICES_MIN - 1, "those that failed before it was known to be an outage"
+        of_all = [line["event"] for line in lines if "office" not in line]
+        assert of_all == ["headquarters_down", "headquarters_recovered"]
+        assert [line for line in lines if line.get("office", "") not in {"", *alone}] == []
 
 
 async def test_unused_headquarters_are_not_down_for_ever(tmp_path: Path) -> None:

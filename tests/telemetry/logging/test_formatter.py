@@ -41,17 +41,18 @@ def test_the_line_of_a_failure() -> None:
         (
             STAMP + '"level": "warning", "event": "failure_seen", "office": "mesa", '
             '"kind": "econnector_down", "owner": "office", "message": "Their eConnector is down.", "attempt": 1, '
-            '"retry_at": "2026-03-08T07:00:00.250Z"}'
+            '"retry_at": "2026-03-08T07:00:00.250Z", "is_shared": false}'
         )
     ]
 
 
 def test_the_line_of_a_changed_condition() -> None:
-    event = events.ConditionChanged("mesa", None, Condition.WAITING, "Aging is due at 02:00.", None)
+    event = events.ConditionChanged("mesa", Condition.LATE, Condition.WAITING, "Aging is due at 02:00.", None)
     assert write_lines(event) == [
         (
             STAMP + '"level": "info", "event": "condition_changed", "office": "mesa", '
-            '"before": null, "after": "waiting", "reason": "Aging is due at 02:00.", "owner": null}'
+            '"before": "late", "after": "waiting", "reason": "Aging is due at 02:00.", "owner": null, '
+            '"is_shared": false}'
         )
     ]
 
