@@ -60,19 +60,21 @@ MIGRATIONS: tuple[str, ...] = (
 
 CREATE_STAGING = f"""
 CREATE TEMPORARY TABLE pg_temp.staging (
-    pat_num bigint PRIMARY KEY,
+    pat_num bigint,
     {", ".join(f"{name} bigint" for name in COLUMNS)}
 ) ON COMMIT DROP
 """
-"""Money in cents: COPY takes integers, and nothing is rounded on the way."""
+"""Money in cents: COPY takes integers, and nothing is rounded on the way. Without an index, which would take as long as
+the rows themselves and is never searched; a guarantor that came twice shows in the counts."""
 
 COPY_STAGING = f"COPY pg_temp.staging ({', '.join(Balance._fields)}) FROM STDIN"
 
 SET_LIMITS = """
 SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
-    set_config('client_min_messages', 'error', true)
+    set_config('client_min_messages', 'error', true), set_config('enable_nestloop', 'off', true)
 """
-"""For one transaction. oddaemon reads no notices, and a trigger may raise one for each row."""
+"""For one transaction. oddaemon reads no notices, and a trigger may raise one for each row. The planner knows nothing
+about the rows of a new table: where it guesses few, it would scan them once for each row of the other one."""
 
 IS_ROW_SECURITY_ACTIVE = """
 SELECT coalesce(bool_or(row_security_active(pg_class.oid)), false)
@@ -119,14 +121,22 @@ WHERE ({_BOTH.format("later", "earlier")}) IS DISTINCT FROM ({_BOTH.format("earl
 """  # noqa: S608 - our own names
 """A column that only one of the two has is not compared."""
 
-UPDATE_OPTIONAL_COLUMNS = f"""
+_SET_OPTIONAL_COLUMNS = f"""
 UPDATE {{schema}}.balance AS held SET {", ".join(f"{name} = later.{name}" for name in OPTIONAL_COLUMNS)}
 FROM (SELECT pat_num, {_NOW} FROM pg_temp.staging) AS later
 WHERE held.office = $1 AND held.pat_num = later.pat_num
+"""  # noqa: S608 - our own names
+
+UPDATE_OPTIONAL_COLUMNS = f"""{_SET_OPTIONAL_COLUMNS}
 AND ({", ".join(f"held.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
     IS DISTINCT FROM ({", ".join(f"later.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
-"""  # noqa: S608 - our own names
+"""
 """Updates the optional columns of unchanged guarantors, too, where one snapshot has them and the other has not."""
+
+FILL_OPTIONAL_COLUMNS = f"""{_SET_OPTIONAL_COLUMNS}
+AND ({" OR ".join(f"held.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
+"""
+"""The same for a snapshot that has all columns: only rows that lack one are joined, and there are hardly ever any."""
 
 DELETE_CHANGED = """
 DELETE FROM {schema}.balance WHERE office = $2
@@ -139,9 +149,9 @@ SELECT $2, pat_num, {_NAMES} FROM {{schema}}.change WHERE delivery_id = $1 AND c
 """  # noqa: S608 - our own names
 
 SUM_BALANCES = f"""
-SELECT (SELECT count(*) FROM {{schema}}.snapshot WHERE delivery_id = $2), count(*),
+SELECT (SELECT count(*) FROM {{schema}}.snapshot WHERE delivery_id = $2 AND guarantors = $3), count(*),
     {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
 FROM {{schema}}.balance WHERE office = $1
 """  # noqa: S608 - our own names
 """Compared with the snapshot's totals before the commit: the sums of the office's balances. The first column says
-whether the delivery itself can be read."""
+whether the delivery itself can be read, and has as many rows as the snapshot has guarantors."""

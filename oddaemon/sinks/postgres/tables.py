@@ -1,12 +1,11 @@
 """The transactions of a delivery. They run in the thread of a session; an error closes the connection."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.model import MONEY_COLUMNS, Balance
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.sinks.formats.columns import Row
 from oddaemon.sinks.payload import build_rows
@@ -14,6 +13,7 @@ from oddaemon.sinks.postgres.schema import (
     COPY_STAGING,
     CREATE_STAGING,
     DELETE_CHANGED,
+    FILL_OPTIONAL_COLUMNS,
     INSERT_BALANCES,
     INSERT_CHANGES,
     INSERT_SNAPSHOT,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_SHARE = 0.5
 """The share of the timeout to wait for a lock, which leaves time for the server's answer."""
 _BLOCK_ROWS = 1000
+_ROW_FORMAT = "\t".join(["%d"] * len(Balance._fields)) + "\n"
 _ROW_SECURITY = (
     "row-level security hides rows from this user or refuses them. "
     "Exempt the user (ALTER ROLE ... BYPASSRLS), or disable row-level security on the tables of oddaemon"
@@ -112,7 +113,7 @@ class Tables:
 
         execute(CREATE_STAGING)
         with cursor.copy(COPY_STAGING) as copy:
-            for block in _format_rows(build_rows(payload)):
+            for block in _format_rows(payload):
                 copy.write(block)
         execute(
             INSERT_SNAPSHOT,
@@ -127,20 +128,29 @@ class Tables:
         if cursor.rowcount == 0:
             return
         execute(INSERT_CHANGES, delivery_id, office, snapshot.aging_date)
-        execute(UPDATE_OPTIONAL_COLUMNS, office)
+        execute(UPDATE_OPTIONAL_COLUMNS if payload.missing_columns else FILL_OPTIONAL_COLUMNS, office)
         execute(DELETE_CHANGED, delivery_id, office)
         execute(INSERT_BALANCES, delivery_id, office)
         totals = snapshot.totals
         expected = (1, totals.guarantors, *(Decimal(getattr(totals, name)) / 100 for name in MONEY_COLUMNS))
-        if execute(SUM_BALANCES, office, delivery_id).fetchone() != expected:
+        if execute(SUM_BALANCES, office, delivery_id, totals.guarantors).fetchone() != expected:
             raise TablesUnusable(
                 "the balances do not add up to the snapshot, so nothing was committed. "
                 "Check whether a trigger or another program changes the tables"
             )
 
 
-def _format_rows(rows: Iterable[Row]) -> Iterator[str]:
+def _format_rows(payload: Payload) -> Iterator[str]:
     """The lines of COPY in its text format: integers and nulls, which nothing has to be escaped in."""
-    left = iter(rows)
-    while block := list(islice(left, _BLOCK_ROWS)):
-        yield "".join("\t".join(["\\N" if value is None else str(value) for value in row]) + "\n" for row in block)
+    rows = build_rows(payload)
+    format_row = _format_row_with_nulls if payload.missing_columns else _format_row
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        yield "".join(map(format_row, rows[start : start + _BLOCK_ROWS]))
+
+
+def _format_row(row: Row) -> str:
+    return _ROW_FORMAT % tuple(row)
+
+
+def _format_row_with_nulls(row: Row) -> str:
+    return "\t".join(["\\N" if value is None else str(value) for value in row]) + "\n"

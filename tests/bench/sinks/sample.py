@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.model import Balance, PublishedSnapshot, Reader, Snapshot
 from oddaemon.core.snapshot.payload import Payload
@@ -27,3 +28,19 @@ def make_payload(count: int) -> Payload:
     rows, now = make_balances(count), datetime.now(UTC)
     totals = compute_totals(rows)
     return Payload("One", PublishedSnapshot(1, "one", DAY, now, now, Reader.STATEMENT, 1, totals, count, 0, 0), rows)
+
+
+def make_later_payload(payload: Payload, changed_share: float) -> Payload:
+    """The snapshot of the night after, in which a share of the balances has changed."""
+    rng, rows = random.Random(len(payload.balances)), list(payload.balances)
+    for index in rng.sample(range(len(rows)), int(len(rows) * changed_share)):
+        rows[index] = rows[index]._replace(bal_total=1_000_000 + rng.randrange(1_000_000))
+    snapshot = payload.snapshot
+    later = replace(
+        snapshot,
+        id=snapshot.id + 1,
+        aging_date=snapshot.aging_date + timedelta(days=1),
+        published_at=snapshot.published_at + timedelta(days=1),
+        totals=compute_totals(rows),
+    )
+    return replace(payload, snapshot=later, balances=tuple(rows))

@@ -222,6 +222,17 @@ async def test_tables_changed_by_another_user_are_reported_and_nothing_is_commit
     await sink.aclose()
 
 
+async def test_a_guarantor_that_comes_twice_is_never_committed(running: PostgresServer, schema: str) -> None:
+    sink = make_sink(running, schema)
+    await sink.deliver(make_payload(1), "d1")
+    for payload in (make_payload(1), make_payload(2)):
+        with pytest.raises(DeliveryFailed):
+            await sink.deliver(replace(payload, balances=[payload.balances[0], *payload.balances]), "d2")
+    assert await fetch_balances(running, schema) == get_true_rows(1)
+    assert await fetch_rows(running, f"SELECT delivery_id FROM {schema}.snapshot") == [("d1",)]
+    await sink.aclose()
+
+
 async def test_a_user_without_rights_is_reported_with_the_grant(
     running: PostgresServer, schema: str, golden: GoldenTexts
 ) -> None:
