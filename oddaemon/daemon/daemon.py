@@ -39,7 +39,7 @@ from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.engine.tasks import BackgroundTasks
 from oddaemon.http_server.server import ListenError, serve
 from oddaemon.opendental.client import TransportFactory
-from oddaemon.settings import LoadResult, Settings
+from oddaemon.settings import LoadResult, OfficeFileCache, Settings, try_load
 from oddaemon.sftp.receiver import ReceiverError, SftpReceiver
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
@@ -82,6 +82,7 @@ class Daemon:
         listening: Whether to open the HTTP listener and the control socket.
         make_sink: Makes a sink of its settings; None: the real one.
         receiver: Receives what offices upload; None: the SFTP server of `[sftp]`, if it is configured.
+        cache: What the reading of the settings has left to the next one.
     """
 
     def __init__(
@@ -95,8 +96,9 @@ class Daemon:
         listening: bool = True,
         make_sink: SinkFactory | None = None,
         receiver: UploadReceiver | None = None,
+        cache: OfficeFileCache | None = None,
     ) -> None:
-        self.configuration = ActiveConfig(settings, telemetry)
+        self.configuration = ActiveConfig(settings, telemetry, partial(try_load, cache=cache or OfficeFileCache()))
         self._clock = SharedClock(now)
         now = self._clock.now
         self.fleet = FleetState(now)

@@ -19,7 +19,7 @@ from oddaemon.daemon.daemon import Daemon
 from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.engine.config.file_watcher import watch
 from oddaemon.engine.tasks import BackgroundTasks
-from oddaemon.settings import BadConfiguration, Settings
+from oddaemon.settings import BadConfiguration, OfficeFileCache, Settings
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.logging.formatter import LogFormat
@@ -27,8 +27,13 @@ from oddaemon.telemetry.setup import open_process_telemetry
 from oddaemon.telemetry.telemetry import Telemetry
 
 
-async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
+async def run_daemon(settings: Settings, warnings: Sequence[str] = (), cache: OfficeFileCache | None = None) -> None:
     """Run until a signal ends it.
+
+    Args:
+        settings: Checked settings.
+        warnings: About them, for the log.
+        cache: What their reading has left to the next one.
 
     Raises:
         StoreError: The database cannot be used.
@@ -45,7 +50,7 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
         ) as telemetry,
     ):
         tune_garbage_collector()
-        daemon = Daemon(settings, telemetry, now)
+        daemon = Daemon(settings, telemetry, now, cache=cache)
         # Room for one: a second reload that waits would bring nothing.
         hangup, hangups = anyio.create_memory_object_stream[None](1)
         async with hangup, hangups, anyio.create_task_group() as tasks:

@@ -6,6 +6,7 @@ from oddaemon.settings.files.problem import BadConfiguration, Problem
 from oddaemon.settings.files.writer import OfficeDraft, render_office_toml
 from oddaemon.settings.load import find_control_socket, load, render_redacted_files, try_load
 from oddaemon.settings.model import LoadResult, Settings
+from oddaemon.settings.office_cache import OfficeFileCache
 from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.settings.tables.offices import validate_partial
 from oddaemon.settings.tables.sections import (
@@ -33,6 +34,7 @@ __all__ = [
     "LogSettings",
     "MaintenanceSettings",
     "OfficeDraft",
+    "OfficeFileCache",
     "OfficeSettings",
     "Plausibility",
     "Problem",

@@ -18,9 +18,10 @@ from oddaemon.settings.files.problem import BadConfiguration, Diagnostics, Probl
 from oddaemon.settings.files.redacted import render_redacted
 from oddaemon.settings.files.writer import OfficeDraft
 from oddaemon.settings.model import LoadResult, Settings
+from oddaemon.settings.office_cache import OfficeFileCache
 from oddaemon.settings.tables.base import Table, read_table
-from oddaemon.settings.tables.office import OFFICE_FIELDS, make_office_settings
-from oddaemon.settings.tables.offices import OfficeEntry, check_duplicate_offices, read_offices, require_sftp_receiver
+from oddaemon.settings.tables.office import OFFICE_FIELDS
+from oddaemon.settings.tables.offices import OfficeEntry, check_duplicate_offices, require_sftp_receiver
 from oddaemon.settings.tables.sections import (
     HOST_KEY_FILE,
     SOCKET_PATH_BYTES_MAX,
@@ -83,24 +84,28 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     return loaded.settings
 
 
-def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: Iterable[OfficeDraft] = ()) -> LoadResult:
+def try_load(
+    path: Path,
+    environment: Mapping[str, str] = os.environ,
+    drafts: Iterable[OfficeDraft] = (),
+    *,
+    cache: OfficeFileCache | None = None,
+) -> LoadResult:
     """Load settings or problems, and warnings. Never raises because of what the files contain.
 
     Args:
         path: As for `load`.
         environment: As for `load`.
         drafts: Offices to check as if they were in files of the directory.
+        cache: What the last reading of this configuration has left; the result is the same without.
     """
+    cache = cache or OfficeFileCache(lasts=False)
     diagnostics = Diagnostics(files={path.absolute()})
-    main = read_document(path, _SAFE_NAMES, diagnostics)
-    settings = None
-    if main is not None:
-        _check_top_level_names(main, {*_SECTIONS, "office", "sink"})
-        sections, secrets = _read_sections(main, _SECTIONS, environment)
-        offices: OfficesDirectory | None = sections["offices"]
-        documents = [main, *_read_office_documents(main, offices)]
-        documents.extend(draft.to_document(_SAFE_NAMES, diagnostics) for draft in drafts)
-        settings = _build_settings(documents, sections, secrets.get("developer_key"), environment)
+    settings = _read_settings(path, environment, drafts, diagnostics, cache)
+    if cache.lacks(diagnostics):
+        cache.forget()
+        diagnostics = Diagnostics(files={path.absolute()})
+        settings = _read_settings(path, environment, drafts, diagnostics, cache)
 
     def sort_key(problem: Problem) -> tuple[bool, Path, int]:
         return problem.file != path, problem.file, problem.line or 0
@@ -108,6 +113,26 @@ def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: It
     problems = tuple(sorted(diagnostics.problems, key=sort_key))
     warnings = tuple(sorted(diagnostics.warnings, key=sort_key))
     return LoadResult(None if problems else settings, problems, warnings, frozenset(diagnostics.files))
+
+
+def _read_settings(
+    path: Path,
+    environment: Mapping[str, str],
+    drafts: Iterable[OfficeDraft],
+    diagnostics: Diagnostics,
+    cache: OfficeFileCache,
+) -> Settings | None:
+    """Read all files. Returns the settings, which count only if there are no problems."""
+    cache.begin()
+    main = read_document(path, _SAFE_NAMES, diagnostics)
+    if main is None:
+        return None
+    _check_top_level_names(main, {*_SECTIONS, "office", "sink"})
+    sections, secrets = _read_sections(main, _SECTIONS, environment)
+    offices: OfficesDirectory | None = sections["offices"]
+    documents = [main, *_read_office_documents(main, offices, cache)]
+    documents.extend(draft.to_document(_SAFE_NAMES, diagnostics) for draft in drafts)
+    return _build_settings(documents, sections, secrets.get("developer_key"), environment, cache)
 
 
 def find_control_socket(path: Path) -> Path | None:
@@ -135,7 +160,8 @@ def render_redacted_files(path: Path, redact: Callable[[str], str]) -> list[tupl
     main = read_document(path, _SAFE_NAMES, Diagnostics())
     if main is None:
         return []
-    documents = [main, *_read_office_documents(main, _read_sections(main, ("offices",), {})[0]["offices"])]
+    offices = _read_sections(main, ("offices",), {})[0]["offices"]
+    documents = [main, *_read_office_documents(main, offices, OfficeFileCache(lasts=False))]
     return [(document.path, render_redacted(document, _SAFE_NAMES, redact)) for document in documents]
 
 
@@ -165,9 +191,10 @@ def _build_settings(
     sections: dict[str, Any],
     developer_key: Secret | None,
     environment: Mapping[str, str],
+    cache: OfficeFileCache,
 ) -> Settings | None:
     main, api, sftp = documents[0], sections["api"], sections["sftp"]
-    entries = [entry for document in documents for entry in read_offices(document, environment)]
+    entries = [entry for document in documents for entry in cache.read_offices(document, environment)]
     check_duplicate_offices(entries, developer_key)
     sinks = list(read_sinks(main, _collect_labels(entries), environment))
     add_warnings(documents, entries, api)
@@ -180,11 +207,9 @@ def _build_settings(
     warn_shared_database(main, sections["state"], sections["fleet"].host, sinks, sections["maintenance"])
     cadence = Cadence(**sections["cadence"].model_dump())
     plausibility = Plausibility(**sections["plausibility"].model_dump())
-    offices = {
-        entry.table.id: make_office_settings(entry.table, api, entry.document.path.absolute(), cadence, plausibility)
-        for entry in entries
-        if entry.table is not None
-    }
+    offices = cache.make_settings(entries, api, cadence, plausibility)
+    if not main.diagnostics.problems:
+        cache.keep(entries, offices, main.diagnostics)
     return Settings(
         source=main.path.absolute(),
         offices_directory=sections["offices"].directory,
@@ -231,12 +256,20 @@ def _with_default_control_socket(main: TomlDocument, http: HttpSettings, state: 
     return http
 
 
-def _read_office_documents(main: TomlDocument, offices: OfficesDirectory | None) -> list[TomlDocument]:
+def _read_office_documents(
+    main: TomlDocument, offices: OfficesDirectory | None, cache: OfficeFileCache
+) -> list[TomlDocument]:
     if offices is None or offices.directory is None:
         return []
-    documents = read_directory(main, offices.directory, _SAFE_NAMES)
+
+    def read(path: Path) -> TomlDocument | None:
+        found = cache.find_document(path, main.diagnostics)
+        return found or read_document(path, _SAFE_NAMES, main.diagnostics)
+
+    documents = read_directory(main, offices.directory, read)
     for document in documents:
-        _check_top_level_names(document, {"office"})
+        if not cache.is_known(document):
+            _check_top_level_names(document, {"office"})
     return documents
 
 

@@ -26,15 +26,16 @@ def run(config: Config = None) -> None:
     from oddaemon.daemon.process import run_daemon
     from oddaemon.http_client.host_errors import find_host_failure
     from oddaemon.http_server.server import ListenError
-    from oddaemon.settings import try_load
+    from oddaemon.settings import OfficeFileCache, try_load
     from oddaemon.store.errors import StoreError
 
-    settings, warnings = require_settings(try_load(find_config(config)))
+    cache = OfficeFileCache()
+    settings, warnings = require_settings(try_load(find_config(config), cache=cache))
     errors: tuple[Exception, ...] = ()
     failure = None
     try:
         try:
-            anyio.run(run_daemon, settings, [str(warning) for warning in warnings])
+            anyio.run(run_daemon, settings, [str(warning) for warning in warnings], cache)
         except* (StoreError, ListenError) as group:
             errors = flatten_errors(group)
     except Exception as error:  # whatever is opened during the start may find no descriptor or memory left

@@ -4,11 +4,11 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, takewhile
 from pathlib import Path
 
-from oddaemon.settings.files.document import TomlDocument, read_document
+from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.problem import Diagnostics, Problem, format_path
 
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -19,13 +19,15 @@ _ALL_CHARACTERS_MAX = 8_388_608
 """Of all files together: about 50,000 offices."""
 
 
-def read_directory(main: TomlDocument, directory: Path, safe_names: frozenset[str]) -> list[TomlDocument]:
+def read_directory(
+    main: TomlDocument, directory: Path, read: Callable[[Path], TomlDocument | None]
+) -> list[TomlDocument]:
     """Read the office files of the directory and its groups, by name, without hidden files and editors' copies.
 
     Args:
         main: `oddaemon.toml`, which names the directory.
         directory: Its absolute path.
-        safe_names: Names whose values may be shown.
+        read: Reads one file, and reports its problems.
     """
     shown_directory = main.path.parent / main.table["offices"]["directory"]
     try:
@@ -33,7 +35,7 @@ def read_directory(main: TomlDocument, directory: Path, safe_names: frozenset[st
     except OSError as error:
         _report_unreadable(main, shown_directory, Path(error.filename or directory), error)
         return []
-    return _read_documents(paths, safe_names, main.diagnostics)
+    return _read_documents(paths, read, main.diagnostics)
 
 
 def _report_unreadable(main: TomlDocument, shown_directory: Path, path: Path, error: OSError) -> None:
@@ -53,19 +55,28 @@ def _list_office_files(shown_directory: Path, directory: Path, diagnostics: Diag
     diagnostics.files.add(directory)
     groups = list_office_groups(directory)
     diagnostics.files.update(groups)
-    files = (path for each in (directory, *groups) for path in each.iterdir() if is_office_file(path))
-    found = [shown_directory / path.relative_to(directory) for path in islice(files, _FILES_MAX + 1)]
+    found = list(islice(_iter_office_files(directory, groups), _FILES_MAX + 1))
     if len(found) > _FILES_MAX:
         raise OSError(errno.EFBIG, f"more than {_FILES_MAX} files")
-    return sorted(found)
+    return [shown_directory.joinpath(*parts) for parts in sorted(found)]
 
 
-def _read_documents(paths: Iterable[Path], safe_names: frozenset[str], diagnostics: Diagnostics) -> list[TomlDocument]:
+def _iter_office_files(directory: Path, groups: Iterable[Path]) -> Iterator[tuple[str, ...]]:
+    """The name of each office file, after that of its group. Not as paths: ten thousand of those take long to make."""
+    for place in ((), *((group.name,) for group in groups)):
+        for name in os.listdir(directory.joinpath(*place)):  # noqa: PTH208
+            if _is_office_file_name(name):
+                yield *place, name
+
+
+def _read_documents(
+    paths: Iterable[Path], read: Callable[[Path], TomlDocument | None], diagnostics: Diagnostics
+) -> list[TomlDocument]:
     """Read the files, up to a limit of characters over all of them."""
     documents: list[TomlDocument] = []
     characters_left = _ALL_CHARACTERS_MAX
     for path in takewhile(lambda _: not diagnostics.is_full, paths):
-        document = read_document(path, safe_names, diagnostics)
+        document = read(path)
         characters_left -= document.characters if document else 0
         if characters_left < 0:
             diagnostics.problems.append(
@@ -79,7 +90,11 @@ def _read_documents(paths: Iterable[Path], safe_names: frozenset[str], diagnosti
 
 def is_office_file(path: Path) -> bool:
     """Whether a file of this name in the directory of offices is read."""
-    return path.suffix == ".toml" and not path.name.startswith((".", "#"))
+    return _is_office_file_name(path.name)
+
+
+def _is_office_file_name(name: str) -> bool:
+    return name.endswith(".toml") and not name.startswith((".", "#"))
 
 
 def is_office_group(path: Path) -> bool:
@@ -96,7 +111,8 @@ def list_office_groups(directory: Path) -> list[Path]:
     Raises:
         OSError: The directory cannot be read.
     """
-    return sorted(path for path in directory.iterdir() if is_office_group(path) and _may_be_directory(path))
+    names = (name for name in os.listdir(directory) if _GROUP.fullmatch(name))  # noqa: PTH208 - as above
+    return sorted(path for name in names if _may_be_directory(path := directory / name))
 
 
 def _may_be_directory(path: Path) -> bool:

@@ -3,10 +3,10 @@
 Abbreviations are refused even if the IANA database has them: `EST` is five hours behind UTC all year.
 """
 
+import os
 import zoneinfo
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from oddaemon.core.suggestions import find_nearest
@@ -67,16 +67,17 @@ def find_zone(name: str) -> ZoneInfo:
 
 def _load_zone(name: str) -> ZoneInfo:
     """Load a zone; again if its file was replaced since: the system may have got new rules."""
-    version = next((found for folder in zoneinfo.TZPATH if (found := _stat_file(Path(folder, name))) is not None), None)
+    files = (os.path.join(folder, name) for folder in zoneinfo.TZPATH)  # noqa: PTH118 - once for each office
+    version = next((found for file in files if (found := _stat_file(file)) is not None), None)
     if _loaded_versions.setdefault(name, version) != version:
         ZoneInfo.clear_cache(only_keys=[name])
         _loaded_versions[name] = version
     return ZoneInfo(name)
 
 
-def _stat_file(path: Path) -> tuple[int, int, int] | None:
+def _stat_file(path: str) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
