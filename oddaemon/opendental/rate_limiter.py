@@ -1,7 +1,9 @@
 """Limits requests to the API: one in flight for each key, spaced apart, and two caps over all offices.
 
 The vendor suspends a network that sends too many requests, so the caps matter as much as the spacing of each key. The
-caps do not apply to an office on its own network (`base_url`).
+caps do not apply to an office on its own network (`base_url`). All of it holds where the requests arrive, however long
+each one's way is: a key rests from the end of one request to the start of the next, and `arrivals` counts what may
+still arrive.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -10,8 +12,10 @@ from typing import Protocol
 
 import anyio
 
-SPACING_SLACK = 1.03
-"""The API measures between arrivals; a little extra keeps network jitter from violating its limit."""
+from oddaemon.opendental.arrivals import WAY_SECONDS_MAX, ArrivalWindow, RequestOnItsWay
+
+LATE_SECONDS_MAX = 0.1
+"""What a busy event loop may lose of the common pace and make up for."""
 
 
 class ShuttingDown(Exception):
@@ -64,13 +68,20 @@ class RateLimiter:
         self.is_closed = False
         self._in_flight = anyio.CapacityLimiter(max_in_flight)
         self._start_lock = anyio.Lock()
-        self._pacer = _Pacer(1.0 / max_requests_per_second)
+        self._pace_seconds = 1.0 / max_requests_per_second
+        self._next_start = 0.0
+        self._window = ArrivalWindow(max_requests_per_second)
+        self._window_changed: anyio.Event | None = None
+        """None: there is no one to be woken up."""
         self._wait_scopes: set[anyio.CancelScope] = set()
 
     def set_caps(self, max_in_flight: int, max_requests_per_second: float) -> None:
         """Change the caps from now on. Requests in flight end, however few may be in flight now."""
         self._in_flight.total_tokens = max_in_flight
-        self._pacer.set_interval(1.0 / max_requests_per_second)
+        pace_seconds = 1.0 / max_requests_per_second
+        self._next_start += pace_seconds - self._pace_seconds
+        self._pace_seconds = pace_seconds
+        self._window.set_cap(max_requests_per_second)
 
     @property
     def max_in_flight(self) -> int:
@@ -124,21 +135,62 @@ class RateLimiter:
             resource.release()
 
     @asynccontextmanager
-    async def acquire(self, begin: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Hold one of the slots in flight; starts keep the common rate.
+    async def acquire(self, kind: str, begin: Callable[[], Awaitable[None]]) -> AsyncIterator[RequestOnItsWay]:
+        """Hold one of the slots in flight; starts keep the common rate. `record_sent` must follow.
 
         Args:
+            kind: Of the request.
             begin: Called when the turn has come: obtains the permit, if one is needed.
 
         Raises:
             PermitRefused, LeaseLost: As `begin` does.
         """
+        asked_at = anyio.current_time()
         async with self.hold(self._in_flight):
             async with self.hold(self._start_lock):
-                await self.sleep_until(self._pacer.next_start)
+                await self.sleep_until(self._next_start)
+                await self._wait_for_room()
                 await begin()
-                self._pacer.record_start()
-            yield
+                departure = self._record_start(kind, asked_at)
+            try:
+                yield departure
+            except anyio.get_cancelled_exc_class():
+                self._window.record_arrived(departure, anyio.current_time() + WAY_SECONDS_MAX)
+                raise
+            except BaseException:
+                self._window.record_arrived(departure, anyio.current_time())
+                raise
+            else:
+                self._window.record_answered(departure, anyio.current_time())
+            finally:
+                self._wake_up()
+
+    def record_sent(self, departure: RequestOnItsWay) -> None:
+        """A request leaves now."""
+        self._window.record_sent(departure, anyio.current_time())
+        self._wake_up()
+
+    async def _wait_for_room(self) -> None:
+        """Wait until one more may arrive within any second."""
+        while (at := self._window.find_room(now := anyio.current_time())) != now:
+            if at is not None:
+                await self.sleep_until(at)
+                continue
+            self._window_changed = anyio.Event()
+            with self.wait_unless_closed():
+                await self._window_changed.wait()
+
+    def _wake_up(self) -> None:
+        if self._window_changed is not None:
+            self._window_changed.set()
+            self._window_changed = None
+
+    def _record_start(self, kind: str, asked_at: float) -> RequestOnItsWay:
+        """A request starts now; it had its turn at `_next_start`, if it was waiting for it."""
+        now = anyio.current_time()
+        turn = max(self._next_start, now - LATE_SECONDS_MAX) if asked_at <= self._next_start else now
+        self._next_start = turn + self._pace_seconds
+        return self._window.begin(kind)
 
     @contextmanager
     def wait_unless_closed(self) -> Iterator[None]:
@@ -164,7 +216,8 @@ class KeyLimiter:
 
     Args:
         rate_limiter: The caps over all keys.
-        min_interval_seconds: From the start of one request to the start of the next.
+        min_interval_seconds: From the end of one request to the start of the next: it arrived before its end, and the
+            next one arrives after its start.
         capped: Whether the caps apply: False for an office on its own network.
         permit: Of a fleet; None: this daemon is the only one.
     """
@@ -179,9 +232,11 @@ class KeyLimiter:
         self._lock = anyio.Lock()
         self._is_asking = False
         self._is_capped = capped
+        self._departure: RequestOnItsWay | None = None
+        """Of the present request."""
+        self._interval_seconds = min_interval_seconds
         # The previous process may just have used this key, so the first request waits for one interval.
-        self._pacer = _Pacer(min_interval_seconds * SPACING_SLACK)
-        self._pacer.record_start()
+        self._next_start = anyio.current_time() + min_interval_seconds
 
     @property
     def is_idle(self) -> bool:
@@ -189,8 +244,12 @@ class KeyLimiter:
         return not self._is_asking
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[float]:
+    async def acquire(self, kind: str = "", *, opens_connection: bool = False) -> AsyncIterator[float]:
         """Hold the key for one request. Yields the seconds spent waiting.
+
+        Args:
+            kind: Of the request: the same takes at least about the same time.
+            opens_connection: Whether it leaves only when `record_sent` is called; otherwise it leaves at once.
 
         Raises:
             ShuttingDown: The daemon is stopping.
@@ -199,34 +258,41 @@ class KeyLimiter:
         requested_at = anyio.current_time()
         async with self._rate_limiter.hold(self._lock):
             while True:
-                await self._rate_limiter.sleep_until(self._pacer.next_start)
+                await self._rate_limiter.sleep_until(self._next_start)
                 async with AsyncExitStack() as slot:
                     slot.callback(self._end_asking)
                     try:
-                        await self._take_slot(slot)
+                        await self._take_slot(slot, kind)
                     except PermitRefused as refusal:
-                        self._pacer.delay(refusal.seconds)
+                        self._next_start = anyio.current_time() + refusal.seconds
                         continue
-                    self._pacer.record_start()
+                    if not opens_connection:
+                        self._record_departure()
                     yield anyio.current_time() - requested_at
                     return
 
     def record_sent(self) -> None:
-        """The request leaves now: the API counts from its arrival, and a connection may have taken long.
+        """The request leaves now.
 
         Raises:
             LeaseLost: As `Permit.record_sent` does.
         """
         if self.permit is not None:
             self.permit.record_sent()
-        self._pacer.record_start()
+        self._record_departure()
 
-    async def _take_slot(self, slot: AsyncExitStack) -> None:
+    def _record_departure(self) -> None:
+        if self._departure is not None and self._departure.sent_at is None:
+            self._rate_limiter.record_sent(self._departure)
+
+    async def _take_slot(self, slot: AsyncExitStack, kind: str) -> None:
+        self._departure = None
         if self._is_capped:
-            await slot.enter_async_context(self._rate_limiter.acquire(self._begin_asking))
+            self._departure = await slot.enter_async_context(self._rate_limiter.acquire(kind, self._begin_asking))
         else:
             await self._begin_asking()
         self.retry_after_seconds = None
+        slot.push(self._rest)
         if self.permit is not None:
             slot.push_async_exit(self._close_permit)
 
@@ -238,29 +304,16 @@ class KeyLimiter:
     def _end_asking(self) -> None:
         self._is_asking = False
 
+    def _rest(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Have no request start too soon after this one, which ends now; one that was cut off may still arrive."""
+        rest_seconds = self._interval_seconds + (WAY_SECONDS_MAX if _is_cut(kind) else 0.0)
+        self._next_start = anyio.current_time() + rest_seconds
+
     async def _close_permit(self, kind: type[BaseException] | None, *_: object) -> None:
         """Give the permit back after the request; one that was cut off may still be under way at the other side."""
         assert self.permit is not None, "it was opened"
-        is_cut = kind is not None and issubclass(kind, anyio.get_cancelled_exc_class())
-        await self.permit.close(self.retry_after_seconds, is_cut=is_cut)
+        await self.permit.close(self.retry_after_seconds, is_cut=_is_cut(kind))
 
 
-class _Pacer:
-    """Spaces starts at least `interval_seconds` apart. Nothing is reserved, so abandoned waits delay no other start."""
-
-    def __init__(self, interval_seconds: float) -> None:
-        self._interval_seconds = interval_seconds
-        self.next_start = 0.0
-
-    def record_start(self) -> None:
-        """A start happens now."""
-        self.next_start = anyio.current_time() + self._interval_seconds
-
-    def delay(self, seconds: float) -> None:
-        """No start for so long from now on."""
-        self.next_start = max(self.next_start, anyio.current_time() + seconds)
-
-    def set_interval(self, seconds: float) -> None:
-        """Space starts so far apart from now on, the next one included."""
-        self.next_start += seconds - self._interval_seconds
-        self._interval_seconds = seconds
+def _is_cut(kind: type[BaseException] | None) -> bool:
+    return kind is not None and issubclass(kind, anyio.get_cancelled_exc_class())

@@ -136,6 +136,8 @@ class RequestRunner:
         """Of the client's requests."""
         self._is_accepted = False
         """Whether the API accepted these keys; all later requests then use them."""
+        self._is_connected = False
+        """Whether a response came over the connection, so that the next request finds it open."""
         self.requests = 0
         """The requests sent for this action, those of an interrupted attempt included."""
         self.response_seconds = 0.0
@@ -193,7 +195,7 @@ class RequestRunner:
         """Wait until the rate limiter and the circuit breaker allow a request, and report the request in the block."""
         breaker = self._circuit_breaker
         self._require_closed_circuit()
-        async with self._context.key_limiter.acquire() as waited:
+        async with self._context.key_limiter.acquire(kind, opens_connection=not self._is_connected) as waited:
             self._require_closed_circuit()
             breaker.record_start(self._office_id, anyio.current_time())
             self.requests += 1
@@ -223,6 +225,7 @@ class RequestRunner:
                 self._choose_callback(),
                 self._context.proxy,
             )
+            self._is_connected = True
             exchange.status, exchange.size = response.status, len(response.body)
             secrets, is_query = self._auth.secrets, request.kind in _QUERY_KINDS
             if not httpx.codes.is_success(response.status):
@@ -250,7 +253,7 @@ class RequestRunner:
         Without a permit only the first one matters: the later ones find the connection open, and leave at once.
         """
         key_limiter = self._context.key_limiter
-        return key_limiter.record_sent if self.requests == 1 or key_limiter.permit is not None else None
+        return key_limiter.record_sent if not self._is_connected or key_limiter.permit is not None else None
 
     @contextmanager
     def _observe(self, kind: str, waited: float) -> Iterator[_Exchange]:

@@ -7,7 +7,7 @@ has no timeouts and cannot lose a connection.
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import count
 
 import anyio
@@ -26,11 +26,18 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
     """Passes each request of an `httpx.AsyncClient` to headquarters and returns the response as a stream.
 
     Planted faults raise `httpx.ConnectTimeout`, `ConnectError`, `ReadTimeout`, `ReadError` and `RemoteProtocolError`.
-    The timeouts are those of the request (`httpx.Timeout`); None waits for ever.
+    The timeouts are those of the request (`httpx.Timeout`); None waits for ever. The `trace` extension of a request is
+    called before its first byte, as httpcore does.
+
+    Args:
+        handler: Answers the requests.
+        draw_way_seconds: How long the next way takes, there or back; a connection takes one of each. None: no time.
     """
 
-    def __init__(self, handler: RequestHandler) -> None:
+    def __init__(self, handler: RequestHandler, draw_way_seconds: Callable[[], float] | None = None) -> None:
         self._handler = handler
+        self._draw_way_seconds = draw_way_seconds
+        self._is_connected = False
         self._connection = f"in-process {next(_connection_numbers)}"
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -44,15 +51,27 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
             body=await request.aread(),
             remote=self._connection,
         )
+        if not self._is_connected:
+            await self._travel()
+            await self._travel()
+            self._is_connected = True
+        if (trace := request.extensions.get("trace")) is not None:
+            await trace("http11.send_request_headers.started", {})
         try:
             with anyio.fail_after(timeouts.get("read")):
+                await self._travel()
                 response = await self._handler.handle(api_request)
+                await self._travel()
         except TimeoutError as error:
             raise httpx.ReadTimeout("No answer in time.", request=request) from error
         if response.transport_fault is not None and response.transport_fault.after_bytes is None:
             raise await _make_error(response.transport_fault, timeouts, sent=0, announced=0)
         headers = [*response.headers, ("content-length", str(len(response.body)))]
         return httpx.Response(response.status, headers=headers, stream=_Body(response, timeouts))
+
+    async def _travel(self) -> None:
+        if self._draw_way_seconds is not None:
+            await anyio.sleep(self._draw_way_seconds())
 
 
 class _Body(httpx.AsyncByteStream):

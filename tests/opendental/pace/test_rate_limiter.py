@@ -1,11 +1,13 @@
 import random
 from collections.abc import Iterable
+from functools import partial
 from itertools import pairwise
 
 import anyio
 import pytest
 
-from oddaemon.opendental.rate_limiter import SPACING_SLACK, KeyLimiter, RateLimiter, ShuttingDown
+from oddaemon.opendental.arrivals import RESPONSES_MIN, WAY_SECONDS_MAX
+from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter, ShuttingDown
 from oddaemon.simulator.virtual_time import make_virtual_loop
 
 pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)
@@ -68,25 +70,27 @@ async def test_one_key_has_one_request_in_flight_however_many_ask() -> None:
     assert anyio.current_time() == pytest.approx(60)
 
 
-async def test_spacing_counts_from_start_to_start_with_some_slack() -> None:
+async def test_spacing_counts_from_the_end_of_a_request_to_the_next_start() -> None:
     key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 5.0, capped=True), LimiterTraffic()
     await traffic.send_requests(key_limiter, 5, seconds=2.0)
-    assert traffic.compute_gaps() == pytest.approx([5 * SPACING_SLACK] * 4)
-    assert SPACING_SLACK > 1
+    assert traffic.compute_gaps() == pytest.approx([7.0] * 4)
 
 
-async def test_a_request_longer_than_the_spacing_is_followed_at_once() -> None:
-    key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 1.0, capped=True), LimiterTraffic()
-    await traffic.send_requests(key_limiter, 4, seconds=7.0)
-    assert traffic.compute_gaps() == pytest.approx([7.0] * 3)
+async def test_a_request_that_was_cut_off_may_still_arrive_so_the_next_one_waits_for_longer() -> None:
+    key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 5.0, capped=True), LimiterTraffic()
+    await anyio.sleep(5)
+    with anyio.move_on_after(2.0):
+        await traffic.send_request(key_limiter, 60.0)
+    await traffic.send_request(key_limiter)
+    assert traffic.compute_gaps() == pytest.approx([2.0 + WAY_SECONDS_MAX + 5.0])
 
 
 async def test_the_first_request_waits_out_what_a_predecessor_may_have_asked() -> None:
     await anyio.sleep(100)
     key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 5.0, capped=True), LimiterTraffic()
     await traffic.send_request(key_limiter)
-    assert traffic.starts == pytest.approx([100 + 5 * SPACING_SLACK])
-    assert traffic.waits == pytest.approx([5 * SPACING_SLACK])
+    assert traffic.starts == pytest.approx([100 + 5])
+    assert traffic.waits == pytest.approx([5])
 
 
 async def test_an_idle_key_does_not_wait() -> None:
@@ -101,7 +105,7 @@ async def test_keys_do_not_wait_for_each_other_below_the_caps() -> None:
     key_limiters = [KeyLimiter(rate_limiter, 1.0, capped=True) for _ in range(100)]
     await traffic.send_at_once(key_limiters, 30.0)
     assert traffic.inside_max == 100
-    assert anyio.current_time() == pytest.approx(30 + SPACING_SLACK)
+    assert anyio.current_time() == pytest.approx(31)
 
 
 async def test_no_more_are_in_flight_together_than_agreed() -> None:
@@ -118,10 +122,25 @@ async def test_no_second_holds_more_starts_than_agreed(rate: float) -> None:
     rate_limiter, traffic = RateLimiter(8, rate), LimiterTraffic()
     key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(30)]
     await anyio.sleep(HOUR)
-    await traffic.send_at_once(key_limiters, 0.3)
+    await traffic.send_at_once(key_limiters * 5, 0.3)
     assert count_starts_per_second_max(traffic.starts) == rate
-    assert min(traffic.compute_gaps()) == pytest.approx(1 / rate)
-    assert traffic.starts[-1] - traffic.starts[0] == pytest.approx(29 / rate), "and the pace is used up fully"
+    known = RESPONSES_MIN + int(rate)
+    took = traffic.starts[-1] - traffic.starts[known]
+    assert took <= (149 - known) / rate + TICK, "the pace is used up fully once all take the same time"
+
+
+async def test_pace_that_a_delay_took_is_made_up_for_and_no_rest_is_saved_up() -> None:
+    rate_limiter, starts = RateLimiter(100, 10.0), list[float]()
+
+    async def send(begin_seconds: float) -> None:
+        async with rate_limiter.acquire("", partial(anyio.sleep, begin_seconds)):
+            starts.append(anyio.current_time())
+
+    await anyio.sleep(HOUR)
+    async with anyio.create_task_group() as group:
+        for begin_seconds in (0.0, 0.05, 0.0, 0.0):
+            group.start_soon(send, begin_seconds)
+    assert starts == pytest.approx([HOUR, HOUR + 0.15, HOUR + 0.2, HOUR + 0.3])
 
 
 async def test_who_came_first_is_served_first() -> None:
@@ -252,10 +271,10 @@ async def test_three_hundred_random_cancellations_leave_the_rate_limiter_at_full
     assert count_starts_per_second_max(traffic.starts) <= 10
 
     began, fresh = anyio.current_time(), LimiterTraffic()
-    await anyio.sleep(2 * SPACING_SLACK)
+    await anyio.sleep(2)
     await fresh.send_at_once(key_limiters)
     assert fresh.finished == len(key_limiters)
-    assert anyio.current_time() == pytest.approx(began + 2 * SPACING_SLACK + (len(key_limiters) - 1) / 10)
+    assert anyio.current_time() == pytest.approx(began + 2 + (len(key_limiters) - 1) / 10)
 
 
 async def test_who_gives_up_waiting_for_the_pace_costs_the_next_one_nothing() -> None:
@@ -281,16 +300,6 @@ async def test_closing_among_random_cancellations_leaves_no_request_waiting(seed
         assert traffic.inside == 0
     assert len(traffic.starts) == started
     assert all(at >= closed_at for at in traffic.closed)
-
-
-async def test_the_spacing_counts_from_the_moment_at_which_a_request_leaves() -> None:
-    key_limiter = KeyLimiter(RateLimiter(4, 100.0), 1.0, capped=True)
-    async with key_limiter.acquire():
-        await anyio.sleep(5.0)
-        key_limiter.record_sent()
-        left_at = anyio.current_time()
-    async with key_limiter.acquire():
-        assert anyio.current_time() - left_at == pytest.approx(SPACING_SLACK)
 
 
 async def test_a_key_is_idle_while_its_request_waits_for_its_turn() -> None:
