@@ -13,9 +13,6 @@ from datetime import datetime, timedelta
 from oddaemon.core.fleet.lease import PERMIT_SECONDS, Lease
 from oddaemon.core.fleet.member import Member, Stage
 
-PACE_SLACK = 1.05
-"""The members' clocks and event loops are not in step, so together they keep a little below the cap."""
-
 
 @dataclass(frozen=True, slots=True)
 class Caps:
@@ -36,21 +33,34 @@ def compute_share(caps: Caps, members: Collection[Member], leases: Iterable[Leas
         return Caps(0, caps.max_requests_per_second)
     abandoned = _count_abandoned(members, leases, now)
     sharers = [each for each in members if each.network == me.network and (each.is_alive or abandoned[each.number])]
-    whole, rest = divmod(caps.max_in_flight, len(sharers))
-    parts = {number: whole + (place < rest) for place, number in enumerate(sorted(each.number for each in sharers))}
+    parts = _divide(caps.max_in_flight, [each.number for each in sharers])
     excess = sum(
         max(0, abandoned[each.number] - parts[each.number]) for each in sharers if each.knows < me.number != each.number
     )
     just_gone = now - timedelta(seconds=PERMIT_SECONDS + 1.0)
-    pacing = len(sharers) + sum(
-        each.network == me.network
+    recent = [
+        each.number
+        for each in members
+        if each.network == me.network
         and each.number not in parts
         and each.gone_at is not None
         and each.gone_at > just_gone
-        for each in members
-    )
-    pace = caps.max_requests_per_second / (1.0 if pacing == 1 else pacing * PACE_SLACK)
+    ]
+    pace = _divide_pace(caps.max_requests_per_second, [*parts, *recent])[me.number]
     return Caps(max(0, parts[me.number] - excess), pace)
+
+
+def _divide_pace(cap: float, numbers: Collection[int]) -> dict[int, float]:
+    """Whole requests a second, as each member counts those that may arrive within one; parts of one if they are few."""
+    if int(cap) < len(numbers) or len(numbers) == 1:
+        return dict.fromkeys(numbers, cap / len(numbers))
+    return {number: float(part) for number, part in _divide(int(cap), numbers).items()}
+
+
+def _divide(total: int, numbers: Collection[int]) -> dict[int, int]:
+    """The part of each member."""
+    whole, rest = divmod(total, len(numbers))
+    return {number: whole + (place < rest) for place, number in enumerate(sorted(numbers))}
 
 
 def _count_abandoned(members: Iterable[Member], leases: Iterable[Lease], now: datetime) -> Counter[int]:

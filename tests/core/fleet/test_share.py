@@ -1,8 +1,8 @@
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oddaemon.core.fleet.member import Stage
 from oddaemon.core.fleet.share import (
-    PACE_SLACK,
     Caps,
     compute_share,
     find_known_number,
@@ -21,9 +21,26 @@ def test_a_member_alone_has_the_caps_whole() -> None:
 
 def test_the_rest_of_a_division_goes_to_the_first_members() -> None:
     members = [make_member(number) for number in (1, 2, 3, 4)]
-    shares = [compute_share(CAPS, members, [], each, NOW) for each in members]
+    shares = [compute_share(Caps(10, 22.5), members, [], each, NOW) for each in members]
     assert [each.max_in_flight for each in shares] == [3, 3, 2, 2]
-    assert shares[0].max_requests_per_second == pytest.approx(20.0 / 4 / PACE_SLACK)
+    assert [each.max_requests_per_second for each in shares] == [6.0, 6.0, 5.0, 5.0]
+
+
+@given(st.integers(1, 40), st.floats(0.2, 100.0))
+def test_a_newcomer_makes_no_part_larger_and_all_parts_are_no_more_than_the_cap(count: int, pace: float) -> None:
+    members = [make_member(number) for number in range(1, count + 2)]
+    before = [compute_share(Caps(10, pace), members[:-1], [], each, NOW) for each in members[:-1]]
+    after = [compute_share(Caps(10, pace), members, [], each, NOW) for each in members]
+    assert sum(each.max_requests_per_second for each in after) <= pace * 1.000001
+    for one, other in zip(before, after, strict=False):
+        assert other.max_requests_per_second <= one.max_requests_per_second
+        assert other.max_in_flight <= one.max_in_flight
+
+
+def test_a_pace_of_fewer_requests_than_members_is_divided_all_the_same() -> None:
+    members = [make_member(number) for number in (1, 2, 3, 4)]
+    shares = [compute_share(Caps(10, 3.2), members, [], each, NOW) for each in members]
+    assert [each.max_requests_per_second for each in shares] == [0.8] * 4
 
 
 def test_another_network_has_caps_of_its_own() -> None:
@@ -53,7 +70,7 @@ def test_a_newcomer_waits_for_what_a_member_left_that_died_before_it_made_room()
 
 def test_a_member_that_has_just_died_may_have_sent_a_request_a_moment_ago() -> None:
     me, dead = make_member(1), make_member(2, gone_seconds_ago=1)
-    assert compute_share(CAPS, [me, dead], [], me, NOW) == Caps(10, 20.0 / 2 / PACE_SLACK)
+    assert compute_share(CAPS, [me, dead], [], me, NOW) == Caps(10, 10.0)
 
 
 def test_a_newcomer_begins_when_every_other_has_made_room() -> None:
