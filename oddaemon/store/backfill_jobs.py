@@ -30,6 +30,8 @@ _INSERT_JOB = make_statement(
     as_of=Date(),
     ordered_at=Instant(),
 )
+DROP_PAGES = make_statement("DELETE FROM backfill_page WHERE backfill = :number")
+"""Deletes what a job has read."""
 _INSERT_PAGE = make_statement(
     "INSERT INTO backfill_page (backfill, balances, progress) "
     "SELECT number, :balances, :progress FROM backfill WHERE number = :number AND stage = 'open'"
@@ -170,7 +172,7 @@ async def load_data(db: Database, number: int, scope: str) -> JobData:
 
 async def drop_pages(connection: AsyncConnection, number: int) -> None:
     """Delete what a job has read, as part of a larger transaction."""
-    await connection.execute(delete(schema.backfill_page).where(_page.backfill == number))
+    await connection.execute(DROP_PAGES, {"number": number})
 
 
 def _select_jobs() -> Select[Any]:

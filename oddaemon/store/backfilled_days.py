@@ -6,14 +6,13 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Date
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillResult, JobState
 from oddaemon.core.model import ControlTotals
 from oddaemon.store import backfill_jobs, schema
-from oddaemon.store.column_types import parse_date, parse_instant
-from oddaemon.store.database import Database
+from oddaemon.store.column_types import Instant, parse_date, parse_instant
+from oddaemon.store.database import Database, Transaction
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors
 
@@ -27,6 +26,24 @@ _OUTCOMES = make_statement(
     f"({' OR '.join(f'row.{name} <> 0' for name in _OWED_COLUMNS)})) AS owes_nothing "
     "FROM historical_snapshot AS snapshot JOIN office ON office.key = snapshot.office"
 )
+
+
+_OFFICE_KEY = make_statement("SELECT key FROM office WHERE id = :office")
+_STAGE = make_statement("SELECT stage FROM backfill WHERE number = :number")
+_DELETE_BALANCES = make_statement(
+    "DELETE FROM historical_balance WHERE snapshot IN "
+    "(SELECT id FROM historical_snapshot WHERE office = :office AND as_of = :as_of)",
+    as_of=Date(),
+)
+_DELETE_DAY = make_statement("DELETE FROM historical_snapshot WHERE office = :office AND as_of = :as_of", as_of=Date())
+_COLUMNS = [column.name for column in schema.historical_snapshot.c if column.name != "id"]
+_INSERT = make_statement(
+    f"INSERT INTO historical_snapshot ({', '.join(_COLUMNS)}) "  # noqa: S608 - our own column names
+    f"VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id",
+    as_of=Date(),
+    published_at=Instant(),
+)
+_END_JOB = make_statement("UPDATE backfill SET stage = :stage, not_before = NULL, why = '' WHERE number = :number")
 
 
 BACKFILLED_DAY_COLUMNS = ("id", "as_of", "published_at", "via", *ControlTotals._fields)
@@ -67,35 +84,35 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
     Raises:
         OfficeNotRegistered: no such office.
     """
-    async with db.transaction() as connection:
-        day = job.target
-        office = await connection.scalar(select(schema.office.c.key).where(schema.office.c.id == day.office_id))
-        if office is None:
+    day = job.target
+    header = {
+        "as_of": day.as_of,
+        "via": day.via.value,
+        "published_at": now,
+        "requests": result.requests,
+        **result.totals._asdict(),
+    }
+    where = db.where
+
+    def write(transaction: Transaction) -> bool:
+        found = transaction.execute(_OFFICE_KEY, {"office": day.office_id})
+        if not found:
             raise OfficeNotRegistered(day.office_id)
-        stage = await connection.scalar(select(schema.backfill.c.stage).where(schema.backfill.c.number == job.number))
-        if stage != JobState.OPEN.value:
+        if transaction.execute(_STAGE, {"number": job.number}) != [(JobState.OPEN.value,)]:
             return False
-        await _delete_day(connection, office, day.as_of)
-        header = {
-            "office": office,
-            "as_of": day.as_of,
-            "via": day.via.value,
-            "published_at": now,
-            "requests": result.requests,
-            **result.totals._asdict(),
-        }
-        table = schema.historical_snapshot
-        with constraint_errors(db.where):
-            snapshot = await connection.scalar(insert(table).returning(table.c.id), header)
+        ((office_key,),) = found
+        for statement in (_DELETE_BALANCES, _DELETE_DAY):
+            transaction.execute(statement, {"office": office_key, "as_of": day.as_of})
+        with constraint_errors(where):
+            ((snapshot,),) = transaction.execute(_INSERT, {"office": office_key, **header})
             rows = iter(result.balances)
             while batch := list(islice(rows, _ROWS_AT_ONCE)):
-                await db.dialect.insert_balances(connection, schema.historical_balance, {"snapshot": snapshot}, batch)
-        await connection.execute(
-            schema.backfill.update().where(schema.backfill.c.number == job.number),
-            {"stage": JobState.DONE.value, "not_before": None, "why": ""},
-        )
-        await backfill_jobs.drop_pages(connection, job.number)
-    return True
+                transaction.insert_balances(schema.historical_balance, {"snapshot": snapshot}, batch)
+        transaction.execute(_END_JOB, {"number": job.number, "stage": JobState.DONE.value})
+        transaction.execute(backfill_jobs.DROP_PAGES, {"number": job.number})
+        return True
+
+    return await db.run(write)
 
 
 async def load_outcomes(db: Database) -> dict[tuple[str, date], BackfillOutcome]:
@@ -106,13 +123,6 @@ async def load_outcomes(db: Database) -> dict[tuple[str, date], BackfillOutcome]
 def _parse_outcome(row: Sequence[Any]) -> tuple[tuple[str, date], BackfillOutcome]:
     office_id, as_of, guarantors, requests, owes_nothing = row
     return (office_id, parse_date(as_of)), BackfillOutcome(guarantors, requests, bool(owes_nothing))
-
-
-async def _delete_day(connection: AsyncConnection, office: int, as_of: date) -> None:
-    snapshot, balance = schema.historical_snapshot, schema.historical_balance
-    previous = select(snapshot.c.id).where(snapshot.c.office == office, snapshot.c.as_of == as_of)
-    await connection.execute(delete(balance).where(balance.c.snapshot.in_(previous)))
-    await connection.execute(delete(snapshot).where(snapshot.c.office == office, snapshot.c.as_of == as_of))
 
 
 def parse_backfilled_day(office_id: str, values: Sequence[Any]) -> BackfilledDay:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import anyio
-from sqlalchemy import Executable, Row, TextClause
+from sqlalchemy import Connection, Executable, Row, Table, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from oddaemon.core.model import Balance
 from oddaemon.store.dialect import Dialect
 from oddaemon.store.errors import DatabaseUnusable
 
@@ -37,6 +38,46 @@ class OpenResult:
     """Whether it was not closed and its log is missing: transactions may be missing."""
     exposed_mode: int | None = None
     """The mode of the file before it was made private; None: it was private."""
+
+
+class Statements(Protocol):
+    """Statements of one transaction."""
+
+    def execute(self, statement: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a statement. Returns its rows, with the driver's own values.
+
+        Raises:
+            IntegrityError: SQLAlchemy's: it violates a constraint.
+        """
+        ...
+
+    def execute_many(self, statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement that returns nothing once for each of these. Raises as `execute` does."""
+        ...
+
+
+class Transaction(Statements, Protocol):
+    """One transaction: it commits when its function returns, and leaves nothing when that raises."""
+
+    def insert_balances(self, table: Table, keys: Mapping[str, int], balances: Sequence[Balance]) -> None:
+        """Insert many balances, each with these values of the table's other columns. Raises as `execute` does."""
+        ...
+
+
+class ConnectionStatements:
+    """Statements of a transaction that SQLAlchemy has begun, of any database: in `AsyncConnection.run_sync`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """As `Statements.execute`."""
+        result = self._connection.execute(statement, values)
+        return list(map(tuple, result.all())) if result.returns_rows else []
+
+    def execute_many(self, statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
+        """As `Statements.execute_many`."""
+        self._connection.execute(statement, list(rows))
 
 
 class Database(Protocol):
@@ -75,6 +116,19 @@ class Database(Protocol):
 
         Raises:
             DatabaseUnusable: the database fails; nothing was written.
+        """
+        ...
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run a synchronous function in a transaction: all or nothing.
+
+        As with `transaction`, only waiting for the connection can be cancelled. In SQLite it runs in the thread that
+        has the connection, so it must not touch what belongs to the event loop: a publish is one hop to that thread
+        instead of thirty, and comparing a whole office does not stop the loop. With PostgreSQL it runs on the event
+        loop, which goes on while the server works.
+
+        Raises:
+            DatabaseUnusable: the database fails; nothing was written. Whatever `work` raises does the same.
         """
         ...
 

@@ -3,14 +3,11 @@
 A statement is SQLAlchemy's own, or a text with named parameters. One that a dialect completes is a `DialectStatement`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from sqlalchemy import Table, TextClause, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.types import TypeEngine
-
-from oddaemon.core.model import Balance
 
 
 class Dialect(Protocol):
@@ -30,12 +27,6 @@ class Dialect(Protocol):
 
     def is_listed(self, column: str, parameter: str) -> str:
         """A condition: the column is one of a list, which is bound as `ListOf` to this parameter."""
-        ...
-
-    async def insert_balances(
-        self, connection: AsyncConnection, table: Table, keys: Mapping[str, int], balances: Sequence[Balance]
-    ) -> None:
-        """Insert many balances, each with these values of the table's other columns."""
         ...
 
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, bindparam, select
+from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
-from oddaemon.store.column_types import PeerText, parse_optional_instant
-from oddaemon.store.database import Database
+from oddaemon.store.column_types import Instant, PeerText, parse_optional_instant
+from oddaemon.store.database import Database, Statements
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.outbox import delete_unwanted, write_sinks
@@ -34,7 +34,13 @@ _REGISTER = make_statement(
     name=PeerText(),
 )
 _STATE = make_statement("SELECT state FROM office WHERE id = :office")
-_SAVE_STATE = schema.office.update().where(schema.office.c.id == bindparam("office_id"))
+_SAVE_STATE = make_statement(
+    "UPDATE office SET condition = :condition, since = :since, reason = :reason, owner = :owner, "
+    "not_before = :not_before, state = :state WHERE id = :office RETURNING key",
+    since=Instant(),
+    reason=PeerText(),
+    not_before=Instant(),
+)
 _OFFICES = make_statement(
     f"""
 SELECT office.id, office.name, office.wanted, office.state,
@@ -137,31 +143,31 @@ async def save_state(db: Database, office_id: str, state: OfficeState) -> None:
     Raises:
         OfficeNotRegistered: no such office.
     """
-    async with db.transaction() as connection:
-        await write_state(connection, office_id, state)
+    if not await db.execute_one(_SAVE_STATE, _build_state_row(office_id, state)):
+        raise OfficeNotRegistered(office_id)
 
 
-async def write_state(connection: AsyncConnection, office_id: str, state: OfficeState) -> None:
+def write_state(statements: Statements, office_id: str, state: OfficeState) -> None:
     """Save the state, as part of a larger transaction.
 
     Raises:
         OfficeNotRegistered: no such office.
     """
-    status = state.standing
-    result = await connection.execute(
-        _SAVE_STATE,
-        {
-            "office_id": office_id,
-            "condition": status.condition.value,
-            "since": status.since,
-            "reason": status.reason,
-            "owner": None if status.owner is None else status.owner.value,
-            "not_before": state.not_before,
-            "state": encode_json(state),
-        },
-    )
-    if not result.rowcount:
+    if not statements.execute(_SAVE_STATE, _build_state_row(office_id, state)):
         raise OfficeNotRegistered(office_id)
+
+
+def _build_state_row(office_id: str, state: OfficeState) -> dict[str, object]:
+    status = state.standing
+    return {
+        "office": office_id,
+        "condition": status.condition.value,
+        "since": status.since,
+        "reason": status.reason,
+        "owner": None if status.owner is None else status.owner.value,
+        "not_before": state.not_before,
+        "state": encode_json(state),
+    }
 
 
 async def list_all(db: Database) -> list[OfficeRow]:

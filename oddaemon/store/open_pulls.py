@@ -8,11 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Balance, Checkpoint
 from oddaemon.core.snapshot.balance_rows import BalanceRows
-from oddaemon.store.database import Database
+from oddaemon.store.database import Database, Statements
 from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.values import decode_balances, encode_json, encode_rows
@@ -56,11 +55,14 @@ async def begin(db: Database, office_id: str, page: Collection[Balance], checkpo
     Raises:
         OfficeNotRegistered: no such office.
     """
-    async with db.transaction() as connection:
-        await drop_pages(connection, office_id)
-        added = await connection.execute(_ADD, _build_row(office_id, page, checkpoint))
-        if not added.all():
-            raise OfficeNotRegistered(office_id)
+    row = _build_row(office_id, page, checkpoint)
+
+    def replace_pages(statements: Statements) -> bool:
+        drop_pages(statements, office_id)
+        return bool(statements.execute(_ADD, row))
+
+    if not await db.run(replace_pages):
+        raise OfficeNotRegistered(office_id)
 
 
 async def add_page(db: Database, office_id: str, page: Collection[Balance], checkpoint: Checkpoint) -> None:
@@ -78,9 +80,9 @@ async def discard(db: Database, office_id: str) -> None:
     await db.execute_one(_DISCARD, {"office": office_id})
 
 
-async def drop_pages(connection: AsyncConnection, office_id: str) -> None:
+def drop_pages(statements: Statements, office_id: str) -> None:
     """Delete the open pull, as part of a larger transaction."""
-    await connection.execute(_DISCARD, {"office": office_id})
+    statements.execute(_DISCARD, {"office": office_id})
 
 
 def _build_row(office_id: str, page: Collection[Balance], checkpoint: Checkpoint) -> dict[str, str]:

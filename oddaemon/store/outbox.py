@@ -16,12 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, SinkState
 from oddaemon.store import schema
 from oddaemon.store.column_types import Instant, ListOf, parse_instant, parse_optional_instant
-from oddaemon.store.database import Database
+from oddaemon.store.database import ConnectionStatements, Database, Statements
 from oddaemon.store.dialect import DialectStatement, make_statement
 
 RETENTION = timedelta(days=30)
 """How long the outcome of a delivery is kept."""
-_ENQUEUE = insert(schema.delivery)
+_ENQUEUE = make_statement(
+    "INSERT INTO delivery (delivery_id, sink, office, snapshot, state, queued_at, attempts, not_before) "
+    "VALUES (:delivery_id, :sink, :office, :snapshot, :state, :at, 0, :at)",
+    at=Instant(),
+)
 _DELETE_OLD = make_statement(
     "DELETE FROM delivery WHERE office = :office AND sink = :sink AND state <> 'due' AND ended_at < :expired_before "
     "AND snapshot < :snapshot "
@@ -32,9 +36,7 @@ _DELETE_OLD = make_statement(
 """The last delivery of each office that ended stays: the next one's content depends on it."""
 
 
-async def enqueue(
-    connection: AsyncConnection, office_key: int, snapshot_id: int, sinks: Sequence[str], at: datetime
-) -> None:
+def enqueue(statements: Statements, office_key: int, snapshot_id: int, sinks: Sequence[str], at: datetime) -> None:
     """Queue a snapshot for each of these sinks, as part of the publish transaction.
 
     The ids are random, not derived: a new database counts its snapshots from one again, and a consumer must not take
@@ -49,15 +51,13 @@ async def enqueue(
             "office": office_key,
             "snapshot": snapshot_id,
             "state": DeliveryState.DUE.value,
-            "queued_at": at,
-            "attempts": 0,
-            "not_before": at,
+            "at": at,
         }
         for sink in sinks
     ]
-    await connection.execute(_ENQUEUE, rows)
+    statements.execute_many(_ENQUEUE, rows)
     expired = {"office": office_key, "snapshot": snapshot_id, "expired_before": at - RETENTION}
-    await connection.execute(_DELETE_OLD, [{**expired, "sink": sink} for sink in sinks])
+    statements.execute_many(_DELETE_OLD, [{**expired, "sink": sink} for sink in sinks])
 
 
 SKIPPED_BY_COMMAND = "Skipped by a command."
@@ -157,7 +157,9 @@ async def start_offices(connection: AsyncConnection, sink: str, offices: Collect
     """Enqueue the current snapshot of each office that is new to the sink, as part of a larger transaction."""
     names = {"sink": sink, "offices": list(offices)}
     for office_key, snapshot_id in (await connection.execute(_NEVER_DELIVERED, names)).all():
-        await enqueue(connection, office_key, snapshot_id, [sink], now)
+        await connection.run_sync(
+            lambda inner, *values: enqueue(ConnectionStatements(inner), *values), office_key, snapshot_id, [sink], now
+        )
 
 
 async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -> SinkQueue:

@@ -4,16 +4,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BigInteger, Date
 
 from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot, get_pat_num
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.store import open_pulls, outbox, schema
 from oddaemon.store.column_types import Instant, ListOf
-from oddaemon.store.database import Database
+from oddaemon.store.database import Database, Transaction
 from oddaemon.store.dialect import Dialect, DialectStatement, make_statement
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
 from oddaemon.store.offices import write_state
@@ -56,7 +56,14 @@ _END_VERSIONS = DialectStatement(
     ),
     pat_nums=ListOf(BigInteger()),
 )
-_INSERT = insert(schema.snapshot).returning(schema.snapshot.c.id)
+_COLUMNS = [column.name for column in schema.snapshot.c if column.name != "id"]
+_INSERT = make_statement(
+    f"INSERT INTO snapshot ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id",  # noqa: S608 - our own column names
+    aging_date=Date(),
+    observed_at=Instant(),
+    published_at=Instant(),
+    late_at=Instant(),
+)
 _LATEST = make_statement(
     f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - our own column names
     " WHERE office.id = :office ORDER BY snapshot.id DESC LIMIT :limit"
@@ -70,6 +77,15 @@ _PUBLISHED = DialectStatement(
     since=Instant(),
     known=ListOf(BigInteger()),
 )
+
+
+class _Versions(NamedTuple):
+    """How a snapshot differs from the one before."""
+
+    started: list[Balance]
+    """New or changed."""
+    changed: set[int]
+    cleared: set[int]
 
 
 async def publish(
@@ -101,36 +117,27 @@ async def publish(
     """
     if len(snapshot.balances) != snapshot.totals.guarantors:
         raise ValueError("The number of guarantors in the snapshot differs from its control totals.")
-    async with db.transaction() as connection:
-        found = (await connection.execute(_OFFICE.render(db.dialect), {"office": office_id})).one_or_none()
-        if found is None:
+    rows, dialect, where = BalanceRows.of(snapshot.balances), db.dialect, db.where
+
+    def write(transaction: Transaction) -> PublishedSnapshot:
+        found = transaction.execute(_OFFICE.render(dialect), {"office": office_id})
+        if not found:
             raise OfficeNotRegistered(office_id)
-        office_key, is_staged, current = tuple(found)
-        with decoding_errors(db.where):
-            started, changed, cleared = _compare_versions(split_rows(current), BalanceRows.of(snapshot.balances))
-        published = PublishedSnapshot(
-            id=0,
-            office_id=office_id,
-            aging_date=snapshot.aging_date,
-            observed_at=snapshot.observed_at,
-            published_at=published_at,
-            reader=snapshot.reader,
-            requests=snapshot.requests,
-            totals=snapshot.totals,
-            new=len(started) - len(changed),
-            changed=len(changed),
-            cleared=len(cleared),
-            pull_seconds=pull_seconds,
-            late_at=late_at,
-        )
-        with constraint_errors(db.where):
-            snapshot_id = await _insert_snapshot(connection, office_key, published)
-            await _write_versions(db, connection, (office_key, snapshot_id), [*changed, *cleared], started)
-            await outbox.enqueue(connection, office_key, snapshot_id, sinks, published_at)
+        ((office_key, is_staged, current),) = found
+        with decoding_errors(where):
+            versions = _compare_versions(split_rows(current), rows)
+        published = _make_published(office_id, snapshot, versions, published_at)
+        published = replace(published, pull_seconds=pull_seconds, late_at=late_at)
+        with constraint_errors(where):
+            snapshot_id = _insert_snapshot(transaction, office_key, published)
+            _write_versions(transaction, dialect, (office_key, snapshot_id), versions)
+            outbox.enqueue(transaction, office_key, snapshot_id, sinks, published_at)
         if is_staged:
-            await open_pulls.drop_pages(connection, office_id)
-        await write_state(connection, office_id, state)
-    return replace(published, id=snapshot_id)
+            open_pulls.drop_pages(transaction, office_id)
+        write_state(transaction, office_id, state)
+        return replace(published, id=snapshot_id)
+
+    return await db.run(write)
 
 
 async def list_latest(db: Database, office_id: str, limit: int) -> list[PublishedSnapshot]:
@@ -157,7 +164,25 @@ async def load_balances(db: Database, office_id: str, snapshot_id: int | None = 
     return balances
 
 
-async def _insert_snapshot(connection: AsyncConnection, office_key: int, published: PublishedSnapshot) -> int:
+def _make_published(
+    office_id: str, snapshot: Snapshot, versions: _Versions, published_at: datetime
+) -> PublishedSnapshot:
+    return PublishedSnapshot(
+        id=0,
+        office_id=office_id,
+        aging_date=snapshot.aging_date,
+        observed_at=snapshot.observed_at,
+        published_at=published_at,
+        reader=snapshot.reader,
+        requests=snapshot.requests,
+        totals=snapshot.totals,
+        new=len(versions.started) - len(versions.changed),
+        changed=len(versions.changed),
+        cleared=len(versions.cleared),
+    )
+
+
+def _insert_snapshot(transaction: Transaction, office_key: int, published: PublishedSnapshot) -> int:
     row = {
         "office": office_key,
         "aging_date": published.aging_date,
@@ -172,33 +197,24 @@ async def _insert_snapshot(connection: AsyncConnection, office_key: int, publish
         "pull_seconds": published.pull_seconds,
         "late_at": published.late_at,
     }
-    snapshot_id: int = await connection.scalar(_INSERT, row)
-    return snapshot_id
+    ((snapshot_id,),) = transaction.execute(_INSERT, row)
+    return int(snapshot_id)
 
 
-def _compare_versions(
-    before: Sequence[bytes], after: BalanceRows
-) -> tuple[list[Balance], Collection[int], Collection[int]]:
-    """The balances that are new or changed, and the PatNums of those that are changed and cleared."""
+def _compare_versions(before: Sequence[bytes], after: BalanceRows) -> _Versions:
     # Few passes in C over the texts of whole rows: most of them did not change.
     known = set(before)
     started = decode_balances(encode_rows([text for text in after.texts.values() if text not in known]))
     ended = set(map(get_pat_num, decode_balances(encode_rows(known.difference(after.texts.values())))))
     changed = ended.intersection(map(get_pat_num, started))
-    return started, changed, ended - changed
+    return _Versions(started, changed, ended - changed)
 
 
-async def _write_versions(
-    db: Database,
-    connection: AsyncConnection,
-    keys: tuple[int, int],
-    ended: Sequence[int],
-    started: Sequence[Balance],
-) -> None:
-    """End the versions of these guarantors, and write those that start; `keys` are the office's and the snapshot's."""
+def _write_versions(transaction: Transaction, dialect: Dialect, keys: tuple[int, int], versions: _Versions) -> None:
+    """End versions, and write those that start; `keys` are the office's and the snapshot's."""
     office_key, snapshot_id = keys
-    if ended:
+    if ended := versions.changed | versions.cleared:
         values = {"snapshot": snapshot_id, "office": office_key, "pat_nums": ended}
-        await connection.execute(_END_VERSIONS.render(db.dialect), values)
+        transaction.execute(_END_VERSIONS.render(dialect), values)
     columns = {"office": office_key, "valid_from": snapshot_id}
-    await db.dialect.insert_balances(connection, schema.balance, columns, started)
+    transaction.insert_balances(schema.balance, columns, versions.started)

@@ -12,7 +12,7 @@ from sqlalchemy import Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.fleet.lease import Lease, LeaseLost
-from oddaemon.store.database import Database
+from oddaemon.store.database import Database, Transaction
 from oddaemon.store.dialect import Dialect, make_statement
 from oddaemon.store.fleet.leases import FENCE
 
@@ -77,6 +77,17 @@ class FencedDatabase:
             if (await connection.execute(self._fence, self._values)).first() is None:
                 raise LeaseLost
             yield connection
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """As `Database.run`. Raises as `transaction` does."""
+        self._require_member()
+
+        def work_fenced(transaction: Transaction) -> T:
+            if not transaction.execute(self._fence, self._values):
+                raise LeaseLost
+            return work(transaction)
+
+        return await self.unfenced.run(work_fenced)
 
     async def execute_one(self, statement: TextClause, values: Mapping[str, Any]) -> list[Any]:
         """As `Database.execute_one`, as a transaction."""

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from oddaemon.core.dsn import Dsn
-from oddaemon.store.database import ErrorCallback, OpenResult
+from oddaemon.store.database import ErrorCallback, OpenResult, Transaction
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.postgresql.connecting import (
     MAINTENANCE_SETTINGS,
@@ -44,6 +44,7 @@ from oddaemon.store.postgresql.statement_connection import (
     fetch_rows,
     has_failed,
 )
+from oddaemon.store.postgresql.transaction import PostgresTransaction
 
 APPLICATION_NAME = "oddaemon"
 """Under which the server lists the connections; one that writes has a number of its own behind it."""
@@ -209,6 +210,11 @@ class PostgresDatabase:
                     yield writer.connection
                     if has_failed(driver):
                         raise RuntimeError("A statement of this transaction failed, and its error was ignored.")
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """As `Database.run`: on the event loop, which goes on while the server works."""
+        async with self.transaction() as connection:
+            return await connection.run_sync(lambda inner: work(PostgresTransaction(inner, connection)))
 
     async def execute_one(self, statement: TextClause | str, values: Mapping[str, Any] | None = None) -> list[Any]:
         """As `Database.execute_one`."""

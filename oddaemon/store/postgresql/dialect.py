@@ -47,7 +47,7 @@ class PostgresDialect:
     async def insert_balances(
         self, connection: AsyncConnection, table: Table, keys: Mapping[str, int], balances: Sequence[Balance]
     ) -> None:
-        """As `Dialect.insert_balances`."""
+        """As `Transaction.insert_balances`, on the connection of a transaction."""
         driver = (await connection.get_raw_connection()).driver_connection
         assert isinstance(driver, psycopg.AsyncConnection)
         copy = f"COPY {table.name} ({', '.join(keys)}, {BALANCE_COLUMNS}) FROM STDIN (FORMAT BINARY)"

@@ -5,7 +5,7 @@ between BEGIN and COMMIT would lock out every other writer. Therefore a transact
 where it can be cancelled, and is then shielded from BEGIN to COMMIT. Keep the block short: no network, no sleeping.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ import anyio.to_thread
 from sqlalchemy import URL, Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from oddaemon.store.database import ErrorCallback, OpenResult
+from oddaemon.store.database import ErrorCallback, OpenResult, Transaction
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.sqlite.database_file import make_directory, make_file, resolve_path
 from oddaemon.store.sqlite.dialect import DIALECT, SqliteDialect, bind_values
@@ -30,6 +30,7 @@ from oddaemon.store.sqlite.location import (
 from oddaemon.store.sqlite.lock import hold_lock
 from oddaemon.store.sqlite.open_files import FileGuard
 from oddaemon.store.sqlite.open_mark import MARK_CLOSED, MARK_IN_FILE, MARK_OPEN
+from oddaemon.store.sqlite.transaction import run_transaction
 from oddaemon.store.sqlite.version import prepare, require_newest
 
 BUSY_TIMEOUT_SECONDS = 5.0
@@ -147,6 +148,15 @@ class SqliteDatabase:
                     # SQLAlchemy's begin() sends nothing to SQLite.
                     await writer.driver.execute_fetchall("BEGIN IMMEDIATE")
                     yield writer.connection
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """As `Database.run`: in the connection's thread."""
+        writer = self._require_writer()
+        async with writer.lock:
+            with self._guard_write():
+                # aiosqlite offers single calls only, each of which is a hop.
+                execute: Callable[..., Awaitable[T]] = writer.driver._execute  # noqa: SLF001
+                return await execute(run_transaction, writer.driver._conn, work)  # noqa: SLF001
 
     async def execute_one(
         self, statement: TextClause | str, values: Mapping[str, Any] | Sequence[Any] = ()

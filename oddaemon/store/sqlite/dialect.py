@@ -6,20 +6,18 @@ a busy thread: one by one 11 and 25 ms, from one JSON text 13 and 47 ms, many to
 rows beside a busy thread: one by one 384 ms, as one text 39 ms.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
-from itertools import chain
 from typing import Any
 
-from sqlalchemy import Table, TextClause
+from sqlalchemy import TextClause
 from sqlalchemy.dialects.sqlite import aiosqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Balance
 from oddaemon.store.values import BALANCE_COLUMNS
 
-_ROWS_PER_STATEMENT = (512, 32, 1)
-"""Few sizes, so that each is prepared once and needs one call of the thread for all its statements."""
+ROWS_PER_STATEMENT = (512, 32, 1)
+"""Few sizes, so that each is prepared once."""
 _DRIVER_DIALECT = aiosqlite.dialect()
 
 
@@ -41,22 +39,6 @@ class SqliteDialect:
     def is_listed(self, column: str, parameter: str) -> str:
         """As `Dialect.is_listed`."""
         return f"{column} IN (SELECT value FROM json_each(:{parameter}))"  # noqa: S608 - our own text
-
-    async def insert_balances(
-        self, connection: AsyncConnection, table: Table, keys: Mapping[str, int], balances: Sequence[Balance]
-    ) -> None:
-        """As `Dialect.insert_balances`."""
-        key_values = tuple(keys.values())
-        written = 0
-        for rows in _ROWS_PER_STATEMENT:
-            whole = written + (len(balances) - written) // rows * rows
-            statements = [
-                (*key_values, *chain.from_iterable(balances[first : first + rows]))
-                for first in range(written, whole, rows)
-            ]
-            if statements:
-                await connection.exec_driver_sql(_write_insert(table.name, tuple(keys), rows), statements)
-            written = whole
 
 
 DIALECT = SqliteDialect()
@@ -82,7 +64,8 @@ def _compile(statement: TextClause) -> tuple[str, list[tuple[str, Callable[[Any]
 
 
 @cache
-def _write_insert(table: str, keys: tuple[str, ...], rows: int) -> str:
+def write_insert(table: str, keys: tuple[str, ...], rows: int) -> str:
+    """A statement that inserts this number of balances. The values of the other columns, `keys`, come first, once."""
     numbered = ", ".join(f"?{number}" for number in range(1, len(keys) + 1))
     row = f"({numbered}, {', '.join('?' for _ in Balance._fields)})"
     return f"INSERT INTO {table} ({', '.join(keys)}, {BALANCE_COLUMNS}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names

@@ -20,7 +20,7 @@ from oddaemon.store.fleet.fence import fence_lease
 from oddaemon.store.fleet.members import NewMember
 from oddaemon.store.fleet.sink_start import start_sink
 from tests.engine.fleet.hosts import running_host, wait_until
-from tests.store.configured import register_offices
+from tests.store.configured import enqueue, register_offices
 from tests.store.postgresql.database import open_database
 from tests.store.postgresql.engines import needs_postgresql
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
@@ -69,7 +69,7 @@ async def test_a_sink_that_begins_waits_for_a_snapshot_that_is_being_published(p
             with anyio.fail_after(10):
                 while not await database.turns.execute(WAITING):  # noqa: ASYNC110 - it is the server that knows
                     await anyio.sleep(0.02)
-            await outbox.enqueue(connection, 1, first.id, ["hook"], NOW)
+            await enqueue(connection, 1, first.id, "hook", NOW)
         assert [row.office_id for row in await outbox.list_deliveries(database)] == [ELM]
 
 

@@ -2,12 +2,15 @@ import random
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.balance_rows import BalanceRows
 from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.database import Transaction
 from oddaemon.store.postgresql.statement_connection import StatementConnection
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import write_state
 from tests.store.postgresql.engines import AnyDatabase
 from tests.store.samples import ELM, HARBOR, NOW, make_checkpoint, make_snapshot, make_state
 
@@ -77,8 +80,20 @@ async def test_from_begin_to_commit_nothing_can_be_cancelled(database: AnyDataba
         async with database.transaction() as connection:
             scope.cancel()
             await anyio.lowlevel.checkpoint()
-            await offices.write_state(connection, ELM, make_state(attempts=7))
+            await write_state(connection, ELM, make_state(attempts=7))
     assert await offices.load_state(database, ELM) == make_state(attempts=7)
+
+
+async def test_a_function_that_raises_leaves_nothing(database: AnyDatabase) -> None:
+    def write_and_fail(transaction: Transaction) -> None:
+        offices.write_state(transaction, ELM, make_state(attempts=7))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.run(write_and_fail)
+    assert await offices.load_state(database, ELM) is None
+    await database.run(lambda transaction: offices.write_state(transaction, ELM, make_state(attempts=8)))
+    assert await offices.load_state(database, ELM) == make_state(attempts=8)
 
 
 async def _save_in_another_task(database: AnyDatabase) -> None:

@@ -1,5 +1,6 @@
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import anyio
@@ -7,10 +8,12 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from oddaemon.store import offices, snapshots
+from oddaemon.store.database import Transaction
+from oddaemon.store.dialect import make_statement
 from oddaemon.store.errors import DatabaseMissing, DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.golden import GoldenTexts
-from tests.store.configured import register_offices
+from tests.store.configured import register_offices, write_state
 from tests.store.samples import ELM, NOW, OFFICES, get_latest_snapshot, make_balances, make_snapshot, make_state
 
 
@@ -75,11 +78,31 @@ async def test_errors_carry_no_values(database: SqliteDatabase) -> None:
     assert ELM not in str(caught.value)
 
 
+async def test_a_function_that_breaks_a_constraint_leaves_nothing_and_shows_no_value(database: SqliteDatabase) -> None:
+    twice = make_statement("INSERT INTO sink (name, failures) VALUES (:name, 1), (:name, 2)")
+
+    def write(transaction: Transaction) -> None:
+        offices.write_state(transaction, ELM, make_state(attempts=7))
+        transaction.execute(twice, {"name": "Mrs Secret"})
+
+    with pytest.raises(IntegrityError) as caught:
+        await database.run(write)
+    assert "Secret" not in str(caught.value)
+    assert await offices.load_state(database, ELM) is None
+    await offices.save_state(database, ELM, make_state())
+
+
+async def test_a_function_runs_in_the_thread_that_has_the_connection(database: SqliteDatabase) -> None:
+    threads = {await database.run(lambda _: threading.get_ident()) for _ in range(2)}
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
 async def test_a_reader_sees_the_state_before_while_a_writer_writes(database: SqliteDatabase) -> None:
     await offices.save_state(database, ELM, make_state(attempts=1))
     with anyio.fail_after(120):
         async with database.transaction() as connection:
-            await offices.write_state(connection, ELM, make_state(attempts=2))
+            await write_state(connection, ELM, make_state(attempts=2))
             assert await offices.load_state(database, ELM) == make_state(attempts=1)
     assert await offices.load_state(database, ELM) == make_state(attempts=2)
 

@@ -25,7 +25,7 @@ from oddaemon.store.postgresql.connection import PostgresDatabase
 from oddaemon.store.postgresql.statement_connection import StatementConnection
 from tests.golden import GoldenTexts
 from tests.postgres_server import PostgresServer, running_server
-from tests.store.configured import register_offices
+from tests.store.configured import register_offices, write_state
 from tests.store.postgresql.engines import needs_postgresql
 from tests.store.samples import ELM, NOW, OFFICES, make_balances, make_snapshot, make_state
 
@@ -227,7 +227,7 @@ async def test_a_host_that_stands_still_in_a_transaction_locks_no_one_out(
 
     async def stand_still() -> None:
         async with database.transaction() as connection:
-            await offices.write_state(connection, ELM, make_state(attempts=77))
+            await write_state(connection, ELM, make_state(attempts=77))
             await anyio.sleep(0.5)
 
     with pytest.raises(DatabaseLost) as caught:
@@ -277,7 +277,7 @@ async def test_a_transaction_whose_error_was_ignored_is_not_committed(database: 
 
     async def ignore_error() -> None:
         async with database.transaction() as connection:
-            await offices.write_state(connection, ELM, make_state(attempts=9))
+            await write_state(connection, ELM, make_state(attempts=9))
             with suppress(ProgrammingError):
                 await connection.execute(make_statement("SELECT missing"))
 

@@ -16,7 +16,6 @@ from oddaemon.store import backfill_jobs, backfilled_days, journal, offices, ope
 from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable, OfficeUnknown
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.offices import list_office_tables
-from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import get_size_bytes
@@ -24,7 +23,7 @@ from oddaemon.store.sqlite.maintenance import erase, vacuum
 from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.golden import GoldenTexts
-from tests.store.configured import register_offices
+from tests.store.configured import enqueue, register_offices
 from tests.store.filled_database import dump_database, make_true_snapshot
 from tests.store.samples import HARBOR, NOW, make_checkpoint, make_state
 
@@ -55,7 +54,7 @@ async def fill_two_offices(path: Path, nights: int = 4) -> list[list[Balance]]:
                 published = await snapshots.publish(database, office.id, snapshot, make_state(), NOW)
                 async with database.transaction() as connection:
                     key = 1 if office is LEAVING else 2
-                    await enqueue(connection, key, published.id, ["files"], NOW)
+                    await enqueue(connection, key, published.id, "files", NOW)
                 if office is LEAVING:
                     planted_rows.append(rows)
         await open_pulls.begin(database, LEAVING.id, make_planted_balances(50, 50), make_checkpoint(112))
