@@ -14,6 +14,8 @@ from oddaemon.core.secret import MASK
 
 CHARACTERS_MIN = 4
 """Shorter values are not replaced: they occur in ordinary words."""
+SHORT_CHARACTERS_MAX = 400
+"""Of a shorter text, nearly every field of an event, its prefixes are compared one by one."""
 
 _URL_SECRETS = re.compile(
     r"(?P<scheme>[A-Za-z][\w+.-]*://)(?:[^\s/?#'\"@]*@)?(?P<place>[^\s?#'\"]*)(?P<query>\?[^\s#'\"]*)?"
@@ -47,6 +49,8 @@ class Redactor:
 
     def redact_value(self, value: object) -> object:
         """The same for every string inside lists and mappings."""
+        if not isinstance(value, list | tuple | Mapping):
+            return self.redact_text(value) if isinstance(value, str) else value
         # The documents of large fleets repeat most of their strings.
         redact = cache(self.redact_text)
 
@@ -67,12 +71,14 @@ class Redactor:
         return {name: self.redact_value(value) for name, value in fields.items()}
 
     def _redact_registered(self, text: str) -> str:
-        # With thousands of customer keys and a status document of a million characters, one pass in C finds which
-        # prefixes occur; only the secrets with these prefixes are searched for.
-        prefixes = set(map("".join, zip(*(text[start:] for start in range(CHARACTERS_MIN)), strict=False)))
-        possible = [
-            form for prefix in self._forms_by_prefix.keys() & prefixes for form in self._forms_by_prefix[prefix]
-        ]
+        # With thousands of customer keys and a status document of a million characters, one pass finds which prefixes
+        # occur; only the secrets with these prefixes are searched for.
+        if len(text) <= SHORT_CHARACTERS_MAX:
+            prefixes = [text[start : start + CHARACTERS_MIN] for start in range(len(text) - CHARACTERS_MIN + 1)]
+            if self._forms_by_prefix.keys().isdisjoint(prefixes):
+                return text
+        found = set(map("".join, zip(*(text[start:] for start in range(CHARACTERS_MIN)), strict=False)))
+        possible = [form for prefix in self._forms_by_prefix.keys() & found for form in self._forms_by_prefix[prefix]]
         if not possible:
             return text
         longest_first = sorted(possible, key=len, reverse=True)
