@@ -139,6 +139,12 @@ async def _get_fleet_changes(rendered: RenderedFleet, since: int) -> Mapping[str
     parts, offices = rendered.get_changed_parts(since), rendered.get_changed_offices(since)
     if not parts and not offices:
         return {}
+    if rendered.is_large:
+        # The page fetches its part of the list again: thousands of rows take seconds to render.
+        return {
+            "parts": parts,
+            "offices": [{"id": each.office.id, "condition": each.office.status.condition} for each in offices],
+        }
     return {"parts": parts, "offices": [office.shown for office in offices]}
 
 

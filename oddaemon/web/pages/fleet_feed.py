@@ -10,7 +10,7 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 
-from oddaemon.web.pages.rendered import RenderedFleet, RenderedOffice
+from oddaemon.web.pages.rendered import LARGE_MIN, RenderedFleet, RenderedOffice
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.view_models import FleetPageView, OfficeView, PageViewSource
 
@@ -59,8 +59,9 @@ class FleetFeed:
 def render_fleet(renderer: Renderer, previous: RenderedFleet, view: FleetPageView) -> RenderedFleet:
     """The next revision: only what changed is rendered. Slow: run it in a thread."""
     revision = previous.revision + 1
+    is_large = len(view.offices) > LARGE_MIN
     offices = {
-        office.id: _render_office(renderer, previous.offices.get(office.id), office, revision)
+        office.id: _render_office(renderer, previous.offices.get(office.id), office, revision, is_large=is_large)
         for office in view.offices
     }
     parts = renderer.render_fleet_parts(view)
@@ -84,13 +85,13 @@ def render_fleet(renderer: Renderer, previous: RenderedFleet, view: FleetPageVie
 
 
 def _render_office(
-    renderer: Renderer, previous: RenderedOffice | None, office: OfficeView, revision: int
+    renderer: Renderer, previous: RenderedOffice | None, office: OfficeView, revision: int, *, is_large: bool
 ) -> RenderedOffice:
     # Most views are the very same object as before: comparing thousands of them takes no time.
     if previous is not None and (previous.office is office or previous.office == office):
         return previous
-    rendered = renderer.render_office(office)
-    looks_same = previous is not None and previous.shown == rendered.shown
+    rendered = RenderedOffice(office, renderer.render_office)
+    looks_same = previous is not None and not is_large and previous.shown == rendered.shown
     return replace(
         rendered, revision=previous.revision if previous and looks_same else revision, view_revision=revision
     )

@@ -1,7 +1,8 @@
 """The fleet as pieces of HTML, each with the revision of its last change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from oddaemon.web.pages.view_models import FleetPageView, OfficeView
 
@@ -9,19 +10,25 @@ Parts = Mapping[str, str]
 """The contents of elements, by their id."""
 
 EMPTY_VIEW = FleetPageView(())
+LARGE_MIN = 1000
+"""The page of a fleet with more offices has a compact grid and a list in pages, and the server searches in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RenderedOffice:
     """One office on the fleet page."""
 
     office: OfficeView
-    shown: Mapping[str, str] = field(repr=False)
-    """Everything of the office on the fleet page, as `page.js` receives it."""
+    render: Callable[[OfficeView], Mapping[str, str]] = field(repr=False)
     revision: int = 0
     """When it last looked different on the fleet page."""
     view_revision: int = 0
     """When anything of the office last changed, on the fleet page or only on its own."""
+
+    @cached_property
+    def shown(self) -> Mapping[str, str]:
+        """Everything of the office on the fleet page, as `page.js` receives it. Slow the first time."""
+        return self.render(self.office)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,11 @@ class RenderedFleet:
     """The last change of each part."""
     offices: Mapping[str, RenderedOffice] = field(default_factory=dict)
     """By id, in the order of the view."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the page shows the list in pages."""
+        return len(self.offices) > LARGE_MIN
 
     def get_changed_parts(self, since: int) -> Parts:
         """The parts that changed after revision `since`."""

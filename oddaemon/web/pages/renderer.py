@@ -5,7 +5,7 @@ thread.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,7 +18,8 @@ from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.reporting.status_document import SUMMED_GUARANTORS_MIN, describe_key_rotation, may_show_sums
 from oddaemon.web.pages import formatting, summaries
 from oddaemon.web.pages.chart import make_bucket_chart
-from oddaemon.web.pages.rendered import Parts, RenderedFleet, RenderedOffice
+from oddaemon.web.pages.large_fleet import make_pager, render_compact_grid
+from oddaemon.web.pages.rendered import Parts, RenderedFleet
 from oddaemon.web.pages.runbook import load_runbook
 from oddaemon.web.pages.search import Search, build_search_text, count_labels, format_labels
 from oddaemon.web.pages.view_models import FleetPageView, OfficeView
@@ -74,10 +75,10 @@ class Renderer:
             "utc_text": lambda at: f"{at:%Y-%m-%d %H:%M} UTC",
         }
 
-    def render_office(self, office: OfficeView) -> RenderedOffice:
-        """One office for the fleet page."""
+    def render_office(self, office: OfficeView) -> Mapping[str, str]:
+        """Everything of one office on the fleet page, as `page.js` receives it."""
         outlook_suffix = _OUTLOOK_SUFFIXES.get(office.forecast.outlook, "")
-        shown = {
+        return {
             "id": office.id,
             "condition": office.status.condition,
             "outlook": office.forecast.outlook,
@@ -86,7 +87,6 @@ class Renderer:
             "cell": self._render_template("cell.html", office=office, outlook_suffix=outlook_suffix),
             "row": self._render_template("row.html", office=office, labels=format_labels(office)),
         }
-        return RenderedOffice(office, shown)
 
     def render_fleet_parts(self, view: FleetPageView) -> Parts:
         """The parts of the fleet page about all offices together."""
@@ -111,24 +111,36 @@ class Renderer:
 
         Args:
             rendered: All offices.
-            search: Selects the offices to show; the others are on the page, but hidden.
+            search: Selects the offices to show. The others are on the page, but hidden, unless the fleet is large.
             token: The page's revision, for the stream of changes.
             at: Now.
         """
         offices = tuple(rendered.offices.values())
+        by_name = sorted(offices, key=lambda each: (each.office.name.casefold(), each.office.id))
         worst_first = sorted(offices, key=lambda each: summaries.get_severity_key(each.office))
         found = [each.office.id for each in worst_first if search.matches(each.office)]
         all_of_them = format_count(len(offices), "office")
+        listed, pager, grid = set(found if search.all_rows else found[:ROWS_MAX]), None, None
+        if rendered.is_large:
+            wanted, pager = set(found), make_pager(search, len(found), ROWS_MAX)
+            by_name = [each for each in by_name if each.office.id in wanted]
+            matching = by_name if search.by_name else [rendered.offices[each] for each in found]
+            worst_first = matching[pager.start : pager.end]
+            listed = {each.office.id for each in worst_first}
+            grid = render_compact_grid([each.office for each in by_name], self._redact)
         return self._environment.get_template("fleet.html").render(
             here="fleet",
             title=rendered.parts["title"],
             parts=rendered.parts,
-            by_name=sorted(offices, key=lambda each: (each.office.name.casefold(), each.office.id)),
+            is_empty=not offices,
+            by_name=by_name,
+            grid=grid,
+            pager=pager,
             worst_first=worst_first,
             hidden={each.office.id for each in offices} - set(found),
-            listed=set(found if search.all_rows else found[:ROWS_MAX]),
+            listed=listed,
             rows_max=ROWS_MAX,
-            unlisted=len(found) > ROWS_MAX and not search.all_rows,
+            unlisted=pager is None and len(found) > ROWS_MAX and not search.all_rows,
             all_rows=search.to_query(all_rows=True),
             shown=len(found),
             nothing=not found,

@@ -8,6 +8,7 @@ from oddaemon.core.model import Condition
 from oddaemon.core.reporting.forecast import Outlook
 from oddaemon.web.pages.view_models import OfficeView
 
+PAGE_DIGITS_MAX = 6
 LABELS_MAX = 200
 """Choices in the form; the text search finds further labels."""
 
@@ -26,6 +27,10 @@ class Search:
     """The search as typed."""
     all_rows: bool = False
     """Whether the list shows all matches."""
+    by_name: bool = False
+    """Whether the list of a large fleet is sorted by name, and not the worst first."""
+    page: int = 1
+    """Of the list of a large fleet, from 1."""
 
     @classmethod
     def from_query(cls, query: Iterable[tuple[str, str]]) -> "Search":
@@ -39,6 +44,8 @@ class Search:
             label=next((value for name, value in pairs if name == "label"), ""),
             text=text,
             all_rows=("rows", "all") in pairs,
+            by_name=("sort", "name") in pairs,
+            page=_parse_page(next((value for name, value in pairs if name == "page"), "")),
         )
 
     def matches(self, office: OfficeView) -> bool:
@@ -50,9 +57,10 @@ class Search:
             and (not self.terms or all(term in build_search_text(office) for term in self.terms))
         )
 
-    def to_query(self, *, all_rows: bool) -> str:
+    def to_query(self, *, all_rows: bool = False, page: int = 1) -> str:
         """The same search as a query string."""
         pairs = [("q", self.text), ("label", self.label), ("rows", "all" if all_rows else "")]
+        pairs += [("sort", "name" if self.by_name else ""), ("page", str(page) if page > 1 else "")]
         pairs += [("condition", each) for each in sorted(self.conditions)]
         pairs += [("outlook", each) for each in sorted(self.outlooks)]
         return urlencode([(name, value) for name, value in pairs if value])
@@ -61,6 +69,12 @@ class Search:
     def is_any(self) -> bool:
         """Whether there is any criterion."""
         return bool(self.terms or self.conditions or self.outlooks or self.label)
+
+
+def _parse_page(text: str) -> int:
+    """The number of a page; 1 for what is none."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= PAGE_DIGITS_MAX
+    return max(1, int(text)) if is_number else 1
 
 
 def format_labels(office: OfficeView) -> tuple[str, ...]:

@@ -30,13 +30,16 @@ function updateTimes() {
   }
 }
 
-// --- the search: the same rules as in search.py --------------------------------------------------------------------
+// --- the search: the same rules as in search.py, which searches in a large fleet itself --------------------------------------------------------------------
 
 const form = byId("search");
 let allRows = new URLSearchParams(location.search).get("rows") === "all";
 
+const PAUSE = 0.3 * SECOND, REFRESH_EVERY = 10 * SECOND;
+const isLarge = Boolean(byId("rows")?.dataset.paged);
+
 function filter() {
-  if (!form) return;
+  if (!form || isLarge) return;
   const query = new FormData(form);
   const words = (query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const label = query.get("label") ?? "";
@@ -75,6 +78,7 @@ function enableSearch() {
   form.addEventListener("input", () => {
     filter();
     updateAddress();
+    if (isLarge) refreshSoon(PAUSE);
     clearTimeout(announcing);
     announcing = setTimeout(() => { announcer.textContent = `${byId("found").textContent} shown`; }, SECOND);
   });
@@ -96,6 +100,18 @@ function replaceContents(element, html) {
   [...element.querySelectorAll("details")].forEach((each, index) => { each.open = open[index] ?? false; });
   if (focused >= 0) element.querySelectorAll("a, button, summary, [tabindex]")[focused]?.focus({ preventScroll: true });
   addCopyButtons(element);
+}
+
+let compactCells;
+
+function paintCompactCell({ id, condition }) {
+  compactCells ??= new Map([...byId("grid").children].map((link) => [link.textContent, link]));
+  const link = compactCells.get(id);
+  if (link) link.className = `t-${condition}`;
+}
+
+function describeCompactCell({ target }) {
+  if (target.matches(".compact a")) target.title = `${target.textContent}: ${/t-(\w+)/.exec(target.className || byId("grid").className)[1]}`;
 }
 
 function changeOffice(office, changes) {
@@ -143,8 +159,9 @@ function applyChange({ parts = {}, offices = [] }) {
     else if (byId(id)) replaceContents(byId(id), html);
   }
   if (parts.status) changes.push(document.title);
-  offices.forEach((office) => changeOffice(office, changes));
-  if (offices.length) {
+  offices.forEach((office) => (isLarge ? paintCompactCell(office) : changeOffice(office, changes)));
+  if (offices.length && isLarge) refreshSoon(REFRESH_EVERY);
+  else if (offices.length) {
     filter();
     sortRows();
   }
@@ -152,13 +169,40 @@ function applyChange({ parts = {}, offices = [] }) {
   announce(changes);
 }
 
+// A large fleet: the list, and which offices match, come from the server.
+let refreshTimer, refreshAt = Infinity;
+
+function refreshSoon(wait) {
+  if (Date.now() + wait >= refreshAt) return;
+  clearTimeout(refreshTimer);
+  refreshAt = Date.now() + wait;
+  refreshTimer = setTimeout(async () => {
+    refreshAt = Infinity;
+    const response = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (response.ok) showPage(new DOMParser().parseFromString(await response.text(), "text/html"));
+  }, wait);
+}
+
+function showPage(page) {
+  const list = byId("rows"), hasFocus = list.contains(document.activeElement);
+  for (const id of ["found", "grid", "pager", "rows-title", ...(hasFocus ? [] : ["rows"])]) {
+    byId(id).innerHTML = page.getElementById(id).innerHTML;
+  }
+  byId("grid").className = page.getElementById("grid").className;
+  byId("nothing").hidden = page.getElementById("nothing").hidden;
+  compactCells = undefined;
+  updateTimes();
+}
+
 async function loadAgain() {
   const response = await fetch(location.href, { headers: { accept: "text/html" } });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (form && page.getElementById("rows") && !byId("hosts") === !page.getElementById("hosts")) {
+  const isStillLarge = Boolean(page.getElementById("rows")?.dataset.paged) === isLarge;
+  if (form && page.getElementById("rows") && isStillLarge && !byId("hosts") === !page.getElementById("hosts")) {
     // The search form stays as it is; everything around it is replaced.
     for (const id of ["not-ready", "headline", "figures", "at-risk", "grid", "rows", "hosts"]) if (byId(id)) replaceContents(byId(id), page.getElementById(id)?.innerHTML ?? "");
     for (const count of form.querySelectorAll("b[id]")) count.textContent = page.getElementById(count.id).textContent;
+    if (isLarge) showPage(page);
     filter();
   } else {
     location.reload();
@@ -250,6 +294,7 @@ async function copy(message) {
 }
 
 enableSearch();
+if (isLarge) byId("grid").addEventListener("pointerover", describeCompactCell);
 filter();
 addCopyButtons(document);
 updateTimes();
