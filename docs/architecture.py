@@ -24,7 +24,7 @@ from oddaemon.opendental.response import send_request
 from oddaemon.opendental.session import Session
 from oddaemon.sinks.payload import build_rows
 from oddaemon.sinks.webhook import Webhook, make_signature_headers, render_body
-from oddaemon.store.outbox import enqueue, load_queue
+from oddaemon.store.outbox import enqueue, load_next
 from oddaemon.store.payloads import load_payload
 from oddaemon.store.snapshots import publish
 
@@ -61,7 +61,7 @@ BALANCE_PATH: Mapping[Callable[..., Any], str] = {
     next_action: "decides to publish",
     publish: "writes snapshot, changes, deliveries and state in one transaction",
     enqueue: "queues a delivery for each sink, in that transaction",
-    load_queue: "finds the next delivery of a sink",
+    load_next: "finds the next deliveries of a sink",
     load_payload: "reads the snapshot, or its changes since the last delivery",
     Webhook.deliver: "splits it into parts",
     build_rows: "rows in the columns of the contract",

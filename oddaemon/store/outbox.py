@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, Text, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import BigInteger, Row, Text, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, SinkState
@@ -88,7 +88,7 @@ LEFT JOIN delivery AS previous ON previous.number = (
     WHERE earlier.sink = delivery.sink AND earlier.office = delivery.office AND earlier.number < delivery.number)
 WHERE delivery.sink = :sink AND delivery.state = 'due' AND {_IS_FIRST_DUE.text}
     AND NOT {dialect.is_listed("office.id", "in_flight")}
-ORDER BY delivery.not_before, delivery.number LIMIT 1
+ORDER BY delivery.not_before, delivery.number LIMIT :count
 """  # noqa: S608 - our own text
     ),
     in_flight=ListOf(Text()),
@@ -100,19 +100,20 @@ _NEVER_DELIVERED = text(
     "(SELECT 1 FROM delivery WHERE delivery.sink = :sink AND delivery.office = office.key) GROUP BY office.key"
 ).bindparams(bindparam("offices", expanding=True, type_=Text()))
 """Offices of which a sink has no delivery yet, with their current snapshots."""
-_MARK_DONE = make_statement(
-    "UPDATE delivery SET state = 'done', error = NULL, ended_at = :now WHERE number = :number AND state = 'due'",
+_MARK_DONE = DialectStatement(
+    lambda dialect: (
+        "UPDATE delivery SET state = 'done', error = NULL, ended_at = :now "  # noqa: S608 - our own text
+        f"WHERE {dialect.is_listed('number', 'numbers')} AND state = 'due'"
+    ),
     now=Instant(),
+    numbers=ListOf(BigInteger()),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class SinkQueue:
+class SinkBacklog:
     """What waits for a sink."""
 
-    next_attempt: DeliveryAttempt | None
-    """What to try next: of the first due delivery of each office the one that may be tried soonest. Offices with a
-    delivery in flight are left out."""
     pending: int
     oldest_at: datetime | None
     """Since when the oldest of them waits."""
@@ -162,24 +163,34 @@ async def start_offices(connection: AsyncConnection, sink: str, offices: Collect
         )
 
 
-async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -> SinkQueue:
-    """What waits for a sink, and what comes first, without offices that have a delivery `in_flight`."""
-    # Two of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
-    (backlog,) = await db.fetch(_BACKLOG, {"sink": sink}, lambda row: (row[0], parse_optional_instant(row[1])))
-    values = {"sink": sink, "in_flight": in_flight}
-    next_due = await db.fetch(_NEXT_DUE.render(db.dialect), values, _parse_next_due)
-    return SinkQueue(next_due[0] if next_due else None, *backlog)
+async def load_next(db: Database, sink: str, in_flight: Collection[str] = (), count: int = 1) -> list[DeliveryAttempt]:
+    """What to try next: of the first due delivery of each office those that may be tried soonest, at most `count`.
+
+    Offices with a delivery `in_flight` are left out.
+    """
+    # One of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
+    values = {"sink": sink, "in_flight": in_flight, "count": count}
+    return await db.fetch(_NEXT_DUE.render(db.dialect), values, _parse_next_due)
 
 
-async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: datetime) -> None:
-    """The sink has acknowledged it. A delivery that was skipped or deleted in the meantime stays so."""
-    delivery = attempt.delivery
-    if not attempt.sink_state.failures:
+async def load_backlog(db: Database, sink: str) -> SinkBacklog:
+    """What waits for a sink. It takes the longer the more there is."""
+    (backlog,) = await db.fetch(
+        _BACKLOG, {"sink": sink}, lambda row: SinkBacklog(row[0], parse_optional_instant(row[1]))
+    )
+    return backlog
+
+
+async def mark_done(db: Database, sink: str, attempts: Sequence[DeliveryAttempt], now: datetime) -> None:
+    """The sink has acknowledged them; one commit records all. One that was skipped or deleted meanwhile stays so."""
+    numbers = [attempt.delivery.number for attempt in attempts]
+    done = {"now": now, "numbers": numbers}
+    if not any(attempt.sink_state.failures for attempt in attempts):
         # The usual case takes one call of the thread.
-        await db.execute_one(_MARK_DONE, {"now": now, "number": delivery.number})
+        await db.execute_one(_MARK_DONE.render(db.dialect), done)
         return
     async with db.transaction() as connection:
-        await _end_delivery(connection, delivery, DeliveryState.DONE, None, now)
+        await connection.execute(_MARK_DONE.render(db.dialect), done)
         await _save_sink_state(connection, sink, SinkState())
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -27,10 +27,16 @@ async def publish_night(database: AnyDatabase, day: int, *sinks: str, office: st
     return done.id
 
 
-async def get_first_attempt(database: AnyDatabase, sink: str = "lake") -> DeliveryAttempt:
-    queue = await outbox.load_queue(database, sink)
-    assert queue.next_attempt is not None
-    return queue.next_attempt
+async def get_first_attempt(
+    database: AnyDatabase, sink: str = "lake", in_flight: Collection[str] = ()
+) -> DeliveryAttempt:
+    (attempt,) = await outbox.load_next(database, sink, in_flight)
+    return attempt
+
+
+async def require_nothing_due(database: AnyDatabase, sink: str) -> None:
+    assert await outbox.load_next(database, sink) == []
+    assert await outbox.load_backlog(database, sink) == outbox.SinkBacklog(0, None)
 
 
 async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(
@@ -61,29 +67,30 @@ async def test_the_soonest_of_each_office_s_first_comes_first(database: AnyDatab
     harbor = await get_first_attempt(database)
     assert harbor.delivery.office_id == HARBOR
     assert harbor.sink_state == SinkState(1, LATER)
-    queue = await outbox.load_queue(database, "lake")
-    assert (queue.pending, queue.oldest_at) == (3, NOW + timedelta(days=1))
+    assert await outbox.load_backlog(database, "lake") == outbox.SinkBacklog(3, NOW + timedelta(days=1))
+    assert await outbox.load_next(database, "lake", count=9) == [
+        harbor,
+        await get_first_attempt(database, "lake", {HARBOR}),
+    ]
     assert harbor.previous_snapshot_id is None
 
 
 async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: AnyDatabase) -> None:
     for day, office in ((1, ELM), (2, ELM), (3, HARBOR)):
         await publish_night(database, day, "lake", office=office)
-    queue = await outbox.load_queue(database, "lake", {ELM})
-    assert queue.next_attempt is not None
-    assert (queue.next_attempt.delivery.office_id, queue.pending) == (HARBOR, 3)
-    queue = await outbox.load_queue(database, "lake", {ELM, HARBOR})
-    assert (queue.next_attempt, queue.pending, queue.oldest_at) == (None, 3, NOW + timedelta(days=1))
+    (attempt,) = await outbox.load_next(database, "lake", {ELM}, 9)
+    assert attempt.delivery.office_id == HARBOR
+    assert await outbox.load_next(database, "lake", {ELM, HARBOR}, 9) == []
+    assert await outbox.load_backlog(database, "lake") == outbox.SinkBacklog(3, NOW + timedelta(days=1))
 
 
 async def test_changes_start_from_the_previous_delivery_only_if_it_is_done(database: AnyDatabase) -> None:
     one = await publish_night(database, 1, "lake")
     two = await publish_night(database, 2, "lake", seed=2)
-    await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
-    queue = await outbox.load_queue(database, "lake")
-    assert queue.next_attempt is not None
-    assert (queue.next_attempt.previous_snapshot_id, queue.next_attempt.delivery.snapshot_id) == (one, two)
-    payload = await load_payload(database, queue.next_attempt.delivery, one)
+    await outbox.mark_done(database, "lake", [await get_first_attempt(database)], LATER)
+    attempt = await get_first_attempt(database)
+    assert (attempt.previous_snapshot_id, attempt.delivery.snapshot_id) == (one, two)
+    payload = await load_payload(database, attempt.delivery, one)
     assert payload is not None
     before, after = ({each.pat_num: each for each in make_balances(9, seed)} for seed in (1, 2))
     assert payload.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
@@ -108,7 +115,7 @@ async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(da
     one = await publish_night(database, 1, "lake")
     await publish_night(database, 2, "lake", seed=2)
     previous = await get_first_attempt(database)
-    await outbox.mark_done(database, "lake", previous, LATER)
+    await outbox.mark_done(database, "lake", [previous], LATER)
     await database.execute_one("DELETE FROM snapshot WHERE id = :id", {"id": one})
     assert await load_payload(database, previous.delivery, None) is None
     payload = await load_payload(database, (await get_first_attempt(database)).delivery, one)
@@ -123,7 +130,7 @@ async def deliver_nights(database: AnyDatabase, *nights: tuple[Reader, Sequence[
         night = replace(make_snapshot(balances, day), reader=reader)
         ids.append((await snapshots.publish(database, ELM, night, make_state(), NOW, sinks=("lake",))).id)
         if day < len(nights):
-            await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
+            await outbox.mark_done(database, "lake", [await get_first_attempt(database)], LATER)
     payload = await load_payload(database, (await get_first_attempt(database)).delivery, ids[0])
     assert payload is not None
     return payload
@@ -165,7 +172,7 @@ async def test_what_another_reader_gave_is_carried_whole(database: AnyDatabase) 
 async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(database: AnyDatabase) -> None:
     for day in (1, 2, 3):
         await publish_night(database, day, "lake", seed=day)
-        await outbox.mark_done(database, "lake", await get_first_attempt(database), NOW + timedelta(days=day))
+        await outbox.mark_done(database, "lake", [await get_first_attempt(database)], NOW + timedelta(days=day))
     await publish_night(database, 3 + RETENTION.days + 1, "lake", seed=9)
     assert await database.fetch("SELECT snapshot FROM delivery ORDER BY number", {}, tuple) == [(3,), (4,)]
     assert (await get_first_attempt(database)).previous_snapshot_id == 3
@@ -186,7 +193,7 @@ async def test_a_sink_s_outbox_follows_the_configuration(database: AnyDatabase) 
 
 async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: AnyDatabase) -> None:
     await reconcile_sinks(database, {"push": [ELM]}, LATER)
-    assert await outbox.load_queue(database, "push") == outbox.SinkQueue(None, 0, None)
+    await require_nothing_due(database, "push")
 
 
 async def test_a_sink_that_no_office_uses_has_an_empty_queue(database: AnyDatabase) -> None:
@@ -195,4 +202,4 @@ async def test_a_sink_that_no_office_uses_has_an_empty_queue(database: AnyDataba
     no_offices: list[str] = []
     for wanted in ({"lake": no_offices}, {}):
         await reconcile_sinks(database, wanted, NOW)
-        assert await outbox.load_queue(database, "lake") == outbox.SinkQueue(None, 0, None)
+        await require_nothing_due(database, "lake")

@@ -6,9 +6,9 @@ Deliveries of different offices run in parallel, up to the sink's limit; those o
 delivery that was not acknowledged is delivered again under the same id. Couriers do not wait for each other.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 import anyio
@@ -29,13 +29,14 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.failures.origin import EXHAUSTED
 from oddaemon.core.office.status import to_sentence
 from oddaemon.engine.context import EngineContext
+from oddaemon.engine.delivery.acknowledgements import Acknowledgements
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.http_client.host_errors import find_host_failure
 from oddaemon.settings import SinkSettings
 from oddaemon.sinks.payload import DeliveryFailed, Sink
 from oddaemon.store import outbox
 from oddaemon.store.errors import StoreError
-from oddaemon.store.outbox import SinkQueue
+from oddaemon.store.outbox import SinkBacklog
 from oddaemon.store.payloads import load_payload
 from oddaemon.telemetry.events import (
     DeliveryAbandoned,
@@ -54,6 +55,8 @@ SHARED_SLEEP_SECONDS_MAX = 2.0
 """Another host may publish at any moment, and has no way to wake this courier."""
 STORE_PAUSE_SECONDS = 5.0
 """After a failure of the database, which `StoreHealth` reports."""
+BACKLOG_SECONDS = 1.0
+"""How often the backlog is counted while deliveries start: it takes the longer the more there is."""
 NOT_RETAINED = "The snapshot is no longer retained."
 
 
@@ -69,8 +72,11 @@ class Courier:
         self._draining = False
         self._in_flight = set[str]()
         """Offices."""
-        self._last_size: tuple[int, datetime | None] | None = None
-        self._sleep_seconds_max = SHARED_SLEEP_SECONDS_MAX if context.holder.is_shared else SLEEP_SECONDS_MAX
+        self._backlog: SinkBacklog | None = None
+        self._counted_at = -math.inf
+        """By the monotonic clock."""
+        self._acknowledgements = Acknowledgements(context, settings.name)
+        self._is_shared = context.holder.is_shared
 
     @property
     def is_idle(self) -> bool:
@@ -93,7 +99,7 @@ class Courier:
                 while not self._draining:
                     self._wakeup = anyio.Event()
                     try:
-                        await self._start_next(tasks)
+                        await self._start_due(tasks)
                     except StoreError:
                         await self._sleep(STORE_PAUSE_SECONDS)
         except ExceptionGroup as group:  # a crashed delivery cancels the others: report its own exception
@@ -104,22 +110,26 @@ class Courier:
                 if (error := await run_guarded(self._sink.aclose)) is not None:
                     self._report_unforeseen(error)
 
-    async def _start_next(self, tasks: anyio.abc.TaskGroup) -> None:
-        queue = await outbox.load_queue(self._context.database, self._name, self._in_flight)
-        self._emit_queue_size(queue)
-        first = queue.next_attempt
-        if first is None or len(self._in_flight) >= get_max_in_flight(
-            first.sink_state, self._settings.get_in_flight_max()
-        ):
-            await (self._sleep(self._sleep_seconds_max) if self._context.holder.is_shared else self._wakeup.wait())
-            return
-        now = self._context.now()
-        seconds = (compute_attempt_at(first, now, self._settings.retry_policy) - now).total_seconds()
-        if seconds > 0:
-            await self._sleep(min(seconds, self._sleep_seconds_max))
-        else:
-            self._in_flight.add(first.delivery.office_id)
-            tasks.start_soon(self._run_attempt, first)
+    async def _start_due(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Start what is due, as far as there is room; if nothing is, wait until there may be."""
+        in_flight_max = self._settings.get_in_flight_max()
+        room = in_flight_max - len(self._in_flight)
+        attempts = await outbox.load_next(self._context.database, self._name, self._in_flight, room) if room > 0 else []
+        now, wait_seconds, started = self._context.now(), SHARED_SLEEP_SECONDS_MAX if self._is_shared else math.inf, 0
+        for attempt in attempts:
+            if len(self._in_flight) >= get_max_in_flight(attempt.sink_state, in_flight_max):
+                break
+            seconds = (compute_attempt_at(attempt, now, self._settings.retry_policy) - now).total_seconds()
+            if seconds > 0:
+                wait_seconds = min(seconds, wait_seconds, SLEEP_SECONDS_MAX)
+                break
+            self._in_flight.add(attempt.delivery.office_id)
+            tasks.start_soon(self._run_attempt, attempt)
+            started += 1
+        if anyio.current_time() - self._counted_at >= BACKLOG_SECONDS or not (started or room <= 0):
+            await self._count_backlog()
+        if not started:
+            await self._sleep(wait_seconds)
 
     async def _run_attempt(self, attempt: DeliveryAttempt) -> None:
         try:
@@ -147,7 +157,7 @@ class Courier:
         if error is not None:
             await self._record_failure(attempt, self._describe_failure(error))
             return
-        await outbox.mark_done(database, self._name, attempt, self._context.now())
+        await self._acknowledgements.record(attempt)
         self._emit_event(
             DeliverySucceeded,
             delivery,
@@ -190,10 +200,12 @@ class Courier:
                 DeliveryAttemptFailed, after.delivery, attempt=attempts, reason=failure.reason, retry_at=retry_at
             )
 
-    def _emit_queue_size(self, queue: SinkQueue) -> None:
-        if (counted := (queue.pending, queue.oldest_at)) != self._last_size:
-            self._last_size = counted
-            self._context.emit(OutboxSize(self._name, *counted))
+    async def _count_backlog(self) -> None:
+        backlog = await outbox.load_backlog(self._context.database, self._name)
+        self._counted_at = anyio.current_time()
+        if backlog != self._backlog:
+            self._backlog = backlog
+            self._context.emit(OutboxSize(self._name, backlog.pending, backlog.oldest_at))
 
     def _emit_event(self, event: Callable[..., Event], delivery: Delivery, **fields: object) -> None:
         self._context.emit(

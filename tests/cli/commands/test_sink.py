@@ -46,12 +46,9 @@ async def _record_failed_attempt(path: Path, *, retry_policy: RetryPolicy) -> No
     now = datetime.now(UTC)
     async with SqliteDatabase.open(str(path)) as database:
         await reconcile_sinks(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
-        queue = await outbox.load_queue(database, "lake")
-        assert queue.next_attempt is not None
+        (attempt,) = await outbox.load_next(database, "lake")
         what = DeliveryFailure(REFUSAL)
-        after = fail_attempt(
-            DeliveryAttempt(queue.next_attempt.delivery, queue.next_attempt.sink_state), what, now, 1.0, retry_policy
-        )
+        after = fail_attempt(DeliveryAttempt(attempt.delivery, attempt.sink_state), what, now, 1.0, retry_policy)
         await outbox.record_failure(database, "lake", after, what.reason, now)
 
 
@@ -140,9 +137,8 @@ def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(
 
 async def _record_delivery(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        queue = await outbox.load_queue(database, "lake")
-        assert queue.next_attempt is not None
-        await outbox.mark_done(database, "lake", queue.next_attempt, datetime.now(UTC))
+        attempts = await outbox.load_next(database, "lake")
+        await outbox.mark_done(database, "lake", attempts, datetime.now(UTC))
 
 
 def test_a_failure_that_was_recovered_is_not_shown_any_more(permanently_failed: SampleFleet) -> None:

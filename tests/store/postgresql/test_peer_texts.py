@@ -28,8 +28,7 @@ async def test_a_name_and_a_reason(database: AnyDatabase) -> None:
 async def test_the_error_of_a_delivery(database: AnyDatabase) -> None:
     await reconcile_sinks(database, {"lake": [ELM]}, NOW)
     await snapshots.publish(database, ELM, make_snapshot(make_balances(1)), make_state(), NOW, sinks=["lake"])
-    attempt = (await outbox.load_queue(database, "lake")).next_attempt
-    assert attempt is not None
+    (attempt,) = await outbox.load_next(database, "lake")
     failed = FailedAttempt(DeliveryState.DEAD, attempt.delivery, SinkState())
     await outbox.record_failure(database, "lake", failed, WRITTEN, NOW)
     assert [row.error for row in await outbox.list_deliveries(database)] == [STORED]

@@ -49,11 +49,11 @@ async def work(database: Database) -> list[object]:
             database, ELM, make_true_snapshot(rows, day), make_state(), at, late_at=at, sinks=["lake", "hook"]
         )
     read: list[object] = []
-    while (attempt := (await outbox.load_queue(database, "lake", [HARBOR])).next_attempt) is not None:
+    while attempts := await outbox.load_next(database, "lake", [HARBOR]):
+        (attempt,) = attempts
         read.append(await payloads.load_payload(database, attempt.delivery, attempt.previous_snapshot_id))
-        await outbox.mark_done(database, "lake", attempt, NOW)
-    first = (await outbox.load_queue(database, "hook")).next_attempt
-    assert first is not None
+        await outbox.mark_done(database, "lake", attempts, NOW)
+    (first,) = await outbox.load_next(database, "hook")
     failed = FailedAttempt(DeliveryState.DUE, first.delivery, SinkState(3, NOW + timedelta(minutes=1)))
     await outbox.record_failure(database, "hook", failed, "No.", NOW)
     await open_pulls.begin(database, HARBOR, LARGE[:5], make_checkpoint(112))
