@@ -77,7 +77,8 @@ class Row:
 
     def get_integer(self, name: str) -> int:
         """A 64-bit integer, sent as an integer, a double or a text: `5`, `5.0`, `"5.00"`, `"1e2"`."""
-        value = self._get_number(name)
+        cell = self.get_cell(name)
+        value = cell if type(cell) is int else self._get_number(name)
         # A number without a fraction equals its integer; infinity is outside the range.
         if value is not None and INTEGER_MIN <= value <= INTEGER_MAX and value == int(value):
             return int(value)

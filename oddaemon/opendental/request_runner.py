@@ -53,8 +53,8 @@ from oddaemon.telemetry.logging.traceback import format_traceback
 Observer = Callable[[Event], None]
 _QUERY_KINDS = {"short_query", "query_upload"}
 _WITHOUT_ROWS = {"query_upload"}
-THREAD_BYTES_MIN = 262_144
-"""A body of this size is decoded in a few milliseconds; a larger one in a thread."""
+THREAD_BYTES_MIN = 65_536
+"""A body of this size is decoded in a millisecond; a larger one in a thread: a whole office never stops the loop."""
 URLS_MAX = 1024
 """Remembered: an office is asked for the same few preferences all day long."""
 DECODER_THREADS = 2
@@ -240,7 +240,8 @@ class RequestRunner:
             try:
                 if len(response.body) <= THREAD_BYTES_MIN:
                     return call()
-                return await anyio.to_thread.run_sync(call, limiter=self._context.decoder_limiter)
+                async with self._context.decoder_limiter:
+                    return await anyio.to_thread.run_sync(call)
             except ApiError as error:
                 reported = find_error_in_success(response, secrets, is_query=is_query)
                 if reported is None or error.failure.kind is not FailureKind.MALFORMED:

@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+import anyio.to_thread
+
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot
 from oddaemon.core.office.clock import compute_skew
@@ -35,6 +37,8 @@ CHANGED_PAGES_MAX = 20
 
 NEW_GUARANTORS_MAX = 1_000
 """That an office may add between the control query and its upload."""
+THREAD_GUARANTORS_MIN = 1_500
+"""The packing of fewer is planned in a millisecond; of more in a thread, as large responses are decoded."""
 UploadFunction = Callable[[str, int], Awaitable[Collection[Balance]]]
 """Reads the result of a query from an upload; the number is the most rows that it may have."""
 T = TypeVar("T")
@@ -168,15 +172,17 @@ class _PullReader:
             self._balances,
         )
         skew = compute_skew(self._office.zone, control.office_now, control.utc_now, self._observed_at)
-        packing = self._plan_next()
+        packing = await self._plan_next()
         return Pulled(snapshot.aging_date, snapshot.requests, control, packing, skew.total_seconds()), snapshot
 
-    def _plan_next(self) -> Packing | None:
+    async def _plan_next(self) -> Packing | None:
         """The packing of the office's next statement: planned from all of its rows, unless one statement was enough."""
         action = self._action
         if action.reader is Reader.SFTP or (action.packing != FIRST_PACKING and self._is_one_instant()):
             return action.packing
-        return plan_packing(self._balances)
+        if len(self._balances) < THREAD_GUARANTORS_MIN:
+            return plan_packing(self._balances)
+        return await anyio.to_thread.run_sync(plan_packing, self._balances)
 
     def _find_difference(self) -> str | None:
         return find_difference(self._balances.totals, self._require(self._last_control).totals)
