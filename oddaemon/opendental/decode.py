@@ -26,7 +26,7 @@ from oddaemon.core.snapshot.packing import (
     format_row,
     unpack,
 )
-from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, MalformedValue, Row
+from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, MalformedValue, Row, get_texts
 
 _NUMBERS_DECODER = msgspec.json.Decoder(list[int])
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
@@ -246,7 +246,7 @@ def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) ->
     """The rows of a page, strictly ascending and all after `after_pat_num`."""
     if len(rows) > rows_max:
         raise MalformedValue(f"a page of at most {rows_max} rows has {len(rows)}")
-    balances = _parse_balances([row.get_text("Balance") for row in rows])
+    balances = _parse_balances(get_texts(rows, "Balance"))
     _require_ascending(list(balances.texts), len(rows), after_pat_num)
     return balances
 

@@ -5,7 +5,7 @@ value.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -132,6 +132,16 @@ class Row:
         if value.year not in _CLOCK_YEARS:
             raise MalformedValue(f"column {name} is not a plausible date and time of a clock")
         return value
+
+
+def get_texts(rows: Sequence[Row], name: str) -> list[str]:
+    """A text of each row, as `Row.get_text` does. A page of ordinary texts needs no look at each of them."""
+    texts = [row.cells.get(name) for row in rows]
+    if all(type(text) is str for text in texts):
+        plain = cast(list[str], texts)
+        if max(map(len, plain), default=0) <= TEXT_CHARACTERS_MAX and "".join(plain).isprintable():
+            return plain
+    return [row.get_text(name) for row in rows]
 
 
 def _parse_decimal(text: str) -> Decimal | None:

@@ -5,10 +5,11 @@ import json
 from typing import Any
 from zlib import crc32
 
+import msgspec
 import pytest
 
 from oddaemon.opendental import decode
-from oddaemon.opendental.decode_values import MalformedValue, Row
+from oddaemon.opendental.decode_values import TEXT_CHARACTERS_MAX, MalformedValue, Row, get_texts
 from oddaemon.opendental.document import SLICE_BYTES, decode_rows, to_utf8
 from tests.golden import GoldenTexts
 from tests.opendental.response_bodies import GOOD, READERS, encode_rows, make_control_row, make_preference_rows
@@ -137,6 +138,20 @@ def test_a_row_is_kept_in_one_form_and_its_checksum_is_that_of_the_servers_text(
     rows = decode.parse_balance_rows(sent)
     assert dict(rows.texts) == {1: b"1,0,-5,0,0,0,0,0,-5"}
     assert rows.totals.checksum == crc32(checksum_of.encode())
+
+
+@pytest.mark.parametrize("cells", [[], ["a", "b"], ["a", "b\u0085"], ["a", 5], ["a", True], ["a", msgspec.Raw(b'"b"')]])
+def test_texts_of_a_column_are_those_of_its_rows(cells: list[object]) -> None:
+    rows = [Row({"One": cell}) for cell in cells]
+    assert get_texts(rows, "One") == [row.get_text("One") for row in rows]
+
+
+@pytest.mark.parametrize("cells", [["a", "x" * (TEXT_CHARACTERS_MAX + 1)], ["a", None], ["a", msgspec.Raw(b"[]")]])
+def test_a_column_with_one_text_that_is_none_is_refused(cells: list[object]) -> None:
+    with pytest.raises(MalformedValue, match="column One"):
+        get_texts([Row({"One": cell}) for cell in cells], "One")
+    with pytest.raises(MalformedValue, match="column Two is missing"):
+        get_texts([Row({"One": cell}) for cell in cells], "Two")
 
 
 def test_the_message_names_the_encoding() -> None:
