@@ -14,11 +14,6 @@ from oddaemon.core.model import Balance, OfficeSpec
 from oddaemon.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
-STRICT_TOLERANCE_SECONDS = 0.001
-JITTER_TOLERANCE_SECONDS = 0.1
-"""Jitter between two arrivals on a busy machine; half of the spacing."""
-PACING_VIOLATIONS = frozenset({"TooSoon", "TooFast"})
-"""Violations that depend on arrival times, so jitter can cause them."""
 
 Runs = Mapping[date, datetime]
 """When each aging run of an office was completed, by its aging date."""
@@ -30,9 +25,7 @@ class TrafficStats:
 
     requests: int
     violations: int
-    """Two in flight on a key, a Retry-After ignored, or too many in flight: jitter cannot cause these."""
-    early: int
-    """Requests earlier than the pace allows by more than jitter."""
+    """Of a rule of a key, or of the caps over all keys, by the simulator's clock and without a tolerance."""
     first_violation: str
     """The first of them, as text."""
 
@@ -71,26 +64,14 @@ class SimulatorClient:
 
     async def fetch_traffic(self, settings: Settings) -> TrafficStats:
         """All requests so far, and their violations of the limits in these settings."""
-        strict = await self._fetch_traffic(settings, STRICT_TOLERANCE_SECONDS)
-        lenient = await self._fetch_traffic(settings, JITTER_TOLERANCE_SECONDS)
-        return TrafficStats(
-            requests=strict["requests"],
-            violations=sum(
-                count for kind, count in strict["violations_by_kind"].items() if kind not in PACING_VIOLATIONS
-            ),
-            early=sum(count for kind, count in lenient["violations_by_kind"].items() if kind in PACING_VIOLATIONS),
-            first_violation=next(iter([*lenient["first_violations"], *strict["first_violations"]]), ""),
-        )
-
-    async def _fetch_traffic(self, settings: Settings, tolerance_seconds: float) -> dict[str, Any]:
         limits = {
             "max_in_flight": settings.api.max_in_flight,
             "max_requests_per_second": settings.api.max_requests_per_second,
             "retry_after_max_seconds": next(iter(settings.offices.values())).spec.cadence.retry_after_max_seconds,
-            "tolerance_seconds": tolerance_seconds,
+            "tolerance_seconds": 0.0,
         }
-        found: dict[str, Any] = await self._request("GET", f"/-/traffic?{urlencode(limits)}")
-        return found
+        found = await self._request("GET", f"/-/traffic?{urlencode(limits)}")
+        return TrafficStats(found["requests"], found["violations"], next(iter(found["first_violations"]), ""))
 
     async def _request(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON of any shape
         status, text = await fetch(self._address, method, path, None if body is None else json.dumps(body))

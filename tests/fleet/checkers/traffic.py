@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from oddaemon.simulator.headquarters.traffic_log import RecordedRequest, ViolationKind, find_violations
+from oddaemon.simulator.headquarters.traffic_log import RecordedRequest, find_violations
 from tests.fleet.evidence import HostDeath, Violation
 
 ONE_IN_FLIGHT = "I3"
@@ -15,8 +15,6 @@ AFTER_OPEN_SECONDS = 5.0
 """After the mark of a request that was under way."""
 TOLERANCE_SECONDS = 0.05
 """How far a busy machine may move two arrivals."""
-SPACING_TOLERANCE_SECONDS = 0.3
-"""The same between two requests of a key: with more processes than cores, a request may leave so much late."""
 INVARIANTS = {
     "TwoInFlight": ONE_IN_FLIGHT,
     "TooSoon": ONE_IN_FLIGHT,
@@ -40,17 +38,12 @@ def find_impolite_requests(
         max_in_flight: Agreed for all keys together.
         max_requests_per_second: The same.
     """
-    exact = find_violations(
+    for found in find_violations(
         requests,
         max_in_flight=max_in_flight,
         max_requests_per_second=max_requests_per_second,
         tolerance_seconds=TOLERANCE_SECONDS,
-    )
-    spaced = find_violations(requests, tolerance_seconds=SPACING_TOLERANCE_SECONDS)
-    for found in [
-        *(each for each in exact if each.kind is not ViolationKind.TOO_SOON),
-        *(each for each in spaced if each.kind is ViolationKind.TOO_SOON),
-    ]:
+    ):
         yield Violation(INVARIANTS[found.kind], found.request.key, f"{found.request.client}: {found}")
     yield from _find_requests_beside_abandoned_ones(requests)
 
