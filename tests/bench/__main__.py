@@ -23,7 +23,10 @@ def main() -> int:
     except UnknownSection as error:
         parser.error(str(error))
     if arguments.list:
-        lines = [f"{each.name:<14}{each.minutes:>5g} min  {each.title}" for each in sections]
+        lines = [
+            f"{each.name:<14}{each.minutes:>5g} min  {each.title}{' (only when named)' if each.is_long else ''}"
+            for each in SECTIONS
+        ]
         sys.stdout.write("\n".join([*lines, ""]))
         return 0
     figures: list[Figure] = []

@@ -32,7 +32,7 @@ def read_cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_SECOND
 
 
-def read_resident_bytes(pid: int) -> int:
+def read_resident_bytes(pid: int | str) -> int:
     """The memory that a process has now."""
     return _read_status_bytes(pid, "VmRSS")
 

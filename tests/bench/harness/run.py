@@ -22,21 +22,25 @@ class Section:
         title: What it measures.
         module: Below `tests.bench`; has `measure`, and is imported when the section runs.
         minutes: How long it takes on two quiet cores.
+        function: The generator of that module.
+        is_long: It runs only when it is named.
     """
 
     name: str
     title: str
     module: str
     minutes: float
+    function: str = "measure"
+    is_long: bool = False
 
     def measure(self) -> Measurement:
         """Its figures, each as it is measured."""
-        measure: Callable[[], Measurement] = import_module(f"tests.bench.{self.module}").measure
+        measure: Callable[[], Measurement] = getattr(import_module(f"tests.bench.{self.module}"), self.function)
         return measure()
 
 
 def select_sections(sections: Sequence[Section], names: Sequence[str]) -> list[Section]:
-    """The named sections in the order of the bench; without names, all.
+    """The named sections in the order of the bench; without names, all but the long ones.
 
     Raises:
         UnknownSection: A name is wrong.
@@ -45,7 +49,7 @@ def select_sections(sections: Sequence[Section], names: Sequence[str]) -> list[S
     for name in names:
         if name not in known:
             raise UnknownSection(f"no section {name}; there are: {' '.join(section.name for section in sections)}")
-    return [section for section in sections if not names or section.name in names]
+    return [section for section in sections if (section.name in names if names else not section.is_long)]
 
 
 def run_sections(sections: Sequence[Section], display: Display, keep: Callable[[Figure], None]) -> bool:

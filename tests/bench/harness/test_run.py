@@ -25,6 +25,12 @@ def test_named_sections_run_in_the_order_of_the_bench() -> None:
     assert select_sections(SECTIONS, ["cost", "reading"]) == list(SECTIONS[:2])
 
 
+def test_long_sections_run_only_when_they_are_named() -> None:
+    assert {section.is_long for section in SECTIONS} == {False, True}
+    assert not any(section.is_long for section in select_sections(SECTIONS, []))
+    assert [section.name for section in select_sections(SECTIONS, ["night-many"])] == ["night-many"]
+
+
 def test_a_wrong_name_lists_the_sections() -> None:
     with pytest.raises(UnknownSection) as raised:
         select_sections(SECTIONS, ["raeding"])
