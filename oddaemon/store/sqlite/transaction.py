@@ -54,10 +54,9 @@ def run_transaction(connection: sqlite3.Connection, work: Callable[[Transaction]
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = work(SqliteTransaction(connection))
-        connection.execute("COMMIT")
+        connection.commit()
     except BaseException:
-        if connection.in_transaction:  # a full disk may have ended it
-            connection.execute("ROLLBACK")
+        connection.rollback()  # nothing, where a full disk has ended it
         raise
     return result
 
