@@ -52,7 +52,7 @@ def pair_figures(old: Sequence[Figure], new: Sequence[Figure]) -> list[Pair]:
 
 
 def judge(pair: Pair) -> Verdict:
-    """Worse or better only beyond the spread of both runs; a count has none, and any difference of it is one."""
+    """Worse or better only beyond the spread of both runs; a count has none, but its tolerance."""
     old, new = pair.old, pair.new
     if old is None or new is None:
         return Verdict.ADDED if old is None else Verdict.REMOVED
@@ -61,7 +61,8 @@ def judge(pair: Pair) -> Verdict:
     if not new.is_exact and (old.spread is None or new.spread is None):
         return Verdict.UNJUDGED
     (old_low, old_high), (new_low, new_high) = (each.spread or (each.value, each.value) for each in (old, new))
-    if new_low <= old_high and old_low <= new_high:
+    allowed = 1 + new.tolerance
+    if new_low <= old_high * allowed and old_low <= new_high * allowed:
         return Verdict.SAME
     return Verdict.BETTER if (new.value < old.value) is (new.better is Better.LESS) else Verdict.WORSE
 

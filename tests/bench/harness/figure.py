@@ -27,6 +27,7 @@ class Figure:
         spread: The lower and upper quartile of the measurements; None: it was measured once.
         goal: The bound that it should keep, in the same unit; None: no goal.
         is_exact: It counts (requests, bytes, instructions), so it does not depend on what else the machine does.
+        tolerance: The share by which two counts of the same program may differ.
         section: The section of the bench; the harness fills it in.
     """
 
@@ -37,6 +38,7 @@ class Figure:
     spread: tuple[float, float] | None = None
     goal: float | None = None
     is_exact: bool = False
+    tolerance: float = 0.0
     section: str = ""
 
     @property
@@ -76,11 +78,16 @@ def make_figure(
     *,
     goal: float | None = None,
     is_exact: bool = False,
+    tolerance: float = 0.0,
 ) -> Figure:
     """A figure from one measurement, or the median and the quartiles of several."""
     if isinstance(values, int | float):
-        return Figure(name=name, value=values, unit=unit, better=better, goal=goal, is_exact=is_exact)
-    figure = Figure(name=name, value=statistics.median(values), unit=unit, better=better, goal=goal, is_exact=is_exact)
+        return Figure(
+            name=name, value=values, unit=unit, better=better, goal=goal, is_exact=is_exact, tolerance=tolerance
+        )
+    figure = make_figure(
+        name, statistics.median(values), unit, better, goal=goal, is_exact=is_exact, tolerance=tolerance
+    )
     return replace(figure, spread=find_quartiles(values)) if len(values) > 1 else figure
 
 

@@ -13,6 +13,7 @@ from tests.bench.harness.figure import Better, Figure, make_figure
 from tests.bench.harness.record import make_record, write_record
 
 REQUESTS = make_figure("requests", 42, "requests", is_exact=True)
+INSTRUCTIONS = make_figure("instructions", 600.0, "M instructions", is_exact=True, tolerance=0.01)
 TIME = make_figure("time", [9.0, 10.0, 11.0], "ms")
 RATE = make_figure("rate", [9.0, 10.0, 11.0], "x", Better.MORE)
 
@@ -28,6 +29,9 @@ def scale(figure: Figure, factor: float) -> Figure:
         (REQUESTS, 1.0, Verdict.SAME),
         (REQUESTS, 43 / 42, Verdict.WORSE),
         (REQUESTS, 41 / 42, Verdict.BETTER),
+        (INSTRUCTIONS, 1.009, Verdict.SAME),
+        (INSTRUCTIONS, 1.011, Verdict.WORSE),
+        (INSTRUCTIONS, 0.98, Verdict.BETTER),
         (TIME, 1.05, Verdict.SAME),
         (TIME, 1.3, Verdict.WORSE),
         (TIME, 0.7, Verdict.BETTER),

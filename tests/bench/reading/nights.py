@@ -7,8 +7,8 @@ have changed. Waiting for aging and its probes are left out.
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ from tests.store.configured import register_offices
 
 WARM_UP = "warm-up"
 LIMITS = Limits(10, 75, 2**26)
+Counting = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,11 @@ class _Pulled:
 
 
 async def run_two_nights(
-    base_url: str, office_ids: Sequence[str], reader: Reader, meter: ByteMeter | None = None
+    base_url: str,
+    office_ids: Sequence[str],
+    reader: Reader,
+    meter: ByteMeter | None = None,
+    counting: Counting = nullcontext,
 ) -> tuple[NightCost, NightCost]:
     """Read and publish all offices, and again as they are a night later.
 
@@ -85,6 +90,7 @@ async def run_two_nights(
         office_ids: The offices.
         reader: How they are read.
         meter: Counts what passes through `base_url`, if that is a relay.
+        counting: Surrounds each of the two nights, without what is prepared for them.
     """
     telemetry = Telemetry(write=lambda _line: None, now=_get_now, version="bench")
     api = Api(RateLimiter(4096, 1e6), LIMITS, telemetry.emit, _get_now)
@@ -102,7 +108,9 @@ async def run_two_nights(
                 offices = {each: make_office_api(api, base_url, each, is_later=is_later) for each in office_ids}
                 for office_id, office in offices.items():
                     pulls[office_id] = await _plan_pull(office, reader, pulls.get(office_id))
-                costs.append(await _run_night(database, telemetry, offices, pulls, meter or ByteMeter()))
+                costs.append(
+                    await _run_night(database, telemetry, offices, pulls, meter=meter or ByteMeter(), counting=counting)
+                )
             keeping.cancel_scope.cancel()
     first, second = costs
     return first, second
@@ -137,7 +145,9 @@ async def _run_night(
     telemetry: Telemetry,
     offices: dict[str, OfficeApi],
     pulls: dict[str, Pull],
+    *,
     meter: ByteMeter,
+    counting: Counting,
 ) -> NightCost:
     found: dict[str, _Pulled] = {}
 
@@ -145,7 +155,7 @@ async def _run_night(
         found[office_id] = await _pull_and_publish(offices[office_id], office_id, database, telemetry, pulls[office_id])
 
     sent, received = meter.sent, meter.received
-    with _measuring_stretches() as stretches:
+    with counting(), _measuring_stretches() as stretches:
         started, cpu, main_cpu = time.perf_counter(), time.process_time(), time.thread_time()
         async with anyio.create_task_group() as tasks:
             for office_id in offices:
