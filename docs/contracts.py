@@ -268,7 +268,9 @@ def _render_values() -> str:
 
 def _render_office_metrics() -> str:
     families = collect_office_metrics((), SAMPLE_INSTANT)
-    return _render_metrics((each.name, each.type, each._labelnames, each.documentation) for each in families)  # type: ignore[attr-defined]  # noqa: SLF001 - the library shows it nowhere else
+    return _render_metrics(
+        (each.name, "counter" if each.is_counter else "gauge", each.labels, each.documentation) for each in families
+    )
 
 
 def _render_host_metrics() -> str:

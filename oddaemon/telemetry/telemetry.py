@@ -18,7 +18,10 @@ from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
 from oddaemon.telemetry.logging.redaction import Redactor
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 from oddaemon.telemetry.metrics.hosts import collect_host_metrics
-from oddaemon.telemetry.metrics.office import collect_office_metrics
+from oddaemon.telemetry.metrics.office import render_office_metrics
+
+_END = b"# EOF\n"
+"""The last line of OpenMetrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,13 @@ class Telemetry:
             offices: the present values, read on the event loop.
             accept: the request's Accept header; decides between OpenMetrics and the plain text format.
         """
-        families = _MetricFamilies(self._registry, offices, self._get_overview(), self._now())
-        if "application/openmetrics-text" in accept:
-            body = openmetrics.generate_latest(families)  # type: ignore[no-untyped-call]  # the library ships no type for it
-            return Scrape(body, openmetrics.CONTENT_TYPE_LATEST)
-        return Scrape(generate_latest(families), CONTENT_TYPE_PLAIN_0_0_4)
+        families = _MetricFamilies(self._registry, self._get_overview())
+        is_openmetrics = "application/openmetrics-text" in accept
+        own = render_office_metrics(offices, self._now(), is_openmetrics=is_openmetrics).encode()
+        if is_openmetrics:
+            body: bytes = openmetrics.generate_latest(families)  # type: ignore[no-untyped-call]  # the library ships no type for it
+            return Scrape(body.removesuffix(_END) + own + _END, openmetrics.CONTENT_TYPE_LATEST)
+        return Scrape(generate_latest(families) + own, CONTENT_TYPE_PLAIN_0_0_4)
 
     def _record(self, event: Event) -> None:
         self._metrics.events.labels(event.name).inc()
@@ -124,16 +129,13 @@ class _MetricFamilies:
     """The families of one scrape, in the shape that prometheus_client expects."""
 
     registry: CollectorRegistry
-    offices: Sequence[OfficeStatus]
     overview: FleetOverview | None
-    now: datetime
 
     def collect(self) -> Iterator[Metric]:
         for family in self.registry.collect():
             # The creation time of a series says no more than the start of the process, and doubles the text.
             family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
             yield family
-        yield from collect_office_metrics(self.offices, self.now)
         if self.overview is not None:
             yield from collect_host_metrics(self.overview)
 

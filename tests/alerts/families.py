@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from oddaemon.core.fleet.overview import FleetOverview
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 from oddaemon.telemetry.metrics.hosts import collect_host_metrics
-from oddaemon.telemetry.metrics.office import collect_office_metrics
+from oddaemon.telemetry.metrics.office import render_office_metrics
 from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
@@ -48,7 +49,7 @@ class Family:
 
 def collect_families() -> dict[str, Family]:
     """All that are ours, by name; those of the process and the interpreter are the client library's."""
-    found = [*_collect_fleet_metrics(), *_collect_families(collect_office_metrics((OFFICE,), NOW))]
+    found = [*_collect_fleet_metrics(), *_collect_families(_parse_office_metrics())]
     found += _collect_families(collect_host_metrics(OVERVIEW))
     return {family.name: family for family in found}
 
@@ -59,6 +60,11 @@ def _collect_fleet_metrics() -> list[Family]:
     metrics = [each for each in vars(instruments).values() if isinstance(each, MetricWrapperBase)]
     assert len(metrics) == len(list(registry.collect())), "a family that no attribute holds"
     return [_make_family(each._name, str(each._type), each._documentation, each._labelnames) for each in metrics]
+
+
+def _parse_office_metrics() -> Iterable[Metric]:
+    text = render_office_metrics((OFFICE,), NOW, is_openmetrics=True)
+    return text_string_to_metric_families(f"{text}# EOF\n")  # type: ignore[no-any-return,no-untyped-call]  # the library ships no type
 
 
 def _collect_families(families: Iterable[Metric]) -> list[Family]:

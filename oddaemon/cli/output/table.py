@@ -36,8 +36,8 @@ def print_table(text_table: TextTable, console: Console) -> None:
     if console.is_terminal:
         console.print(make_rich_table(text_table))
         return
-    for line in format_plain(text_table):
-        typer.echo(line)
+    # In one go: each call flushes, and a large fleet has ten thousand lines.
+    typer.echo("\n".join(format_plain(text_table)))
 
 
 def print_pairs(pairs: Iterable[tuple[Cell, Cell]], console: Console, width: int = 0) -> None:

@@ -3,6 +3,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -116,3 +118,20 @@ def test_two_thousand_offices_render_in_less_than_a_second_of_work(telemetry: Te
     offices = [replace(MESA, id=f"office-{number}") for number in range(2000)]
     assert measure_cpu_seconds(lambda: telemetry.render(offices), budget=1) <= 1
     assert telemetry.render(offices).body.count(b'office="office-') == 16_000
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
+def test_the_text_is_that_of_the_library(telemetry: Telemetry, accept: str) -> None:
+    odd = replace(MESA, id='a"b\\c\nd', requests=12_345_678)
+    lines = telemetry.render((odd, NEW, SLOW), accept).body.decode().splitlines()
+    own = [line for line in lines if "oddaemon_office" in line]
+    registry = CollectorRegistry()
+    counter = Counter("oddaemon_office_requests", "Requests sent to the office.", ["office"], registry=registry)
+    for office in (odd, NEW, SLOW):
+        counter.labels(office.id).inc(office.requests)
+    rendered = (generate_openmetrics if accept else generate_latest)(registry).decode().splitlines()
+    expected = [line for line in rendered if "_created" not in line and line != "# EOF"]
+    assert expected
+    assert set(expected) <= set(own)
+    assert (lines[-1] == "# EOF") is bool(accept)
+    assert lines.count("# EOF") == bool(accept)
