@@ -120,7 +120,9 @@ def diff_configs(
     """
     changed: list[ConfigChange] = []
     for office, config in after.items():
-        effects = list(_iter_changes(before[office], config)) if office in before else []
+        old_config = before.get(office)
+        # Those of an unchanged file are the very same object.
+        effects = [] if old_config is None or old_config is config else list(_iter_changes(old_config, config))
         if effects:
             restarts_worker = any(effect is Effect.RESTARTS_WORKER for _, effect in effects)
             changed.append(ConfigChange(office, tuple(sorted({name for name, _ in effects})), restarts_worker))

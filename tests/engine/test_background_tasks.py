@@ -8,12 +8,21 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import pytest
 
 import oddaemon
-from oddaemon.engine.tasks import BackgroundTasks, CrashBudget, CrashCounter, Restart
+from oddaemon.engine.tasks import (
+    STARTS_PER_SLICE,
+    BackgroundTasks,
+    CrashBudget,
+    CrashCounter,
+    Restart,
+    TaskEvents,
+    TaskSupervisor,
+)
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from oddaemon.telemetry.events import BackgroundTaskCrashed
+from oddaemon.telemetry.events import BackgroundTaskCrashed, OfficeStarted, OfficeStopped
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.metrics.fleet import BACKGROUND_TASKS
 
@@ -117,3 +126,27 @@ def test_every_task_that_the_daemon_starts_has_a_counter_from_the_beginning() ->
         for name in re.findall(r"background\.start(?:_soon)?\(\s*\"([a-z ]+)\"", file.read_text())
     }
     assert started == set(BACKGROUND_TASKS)
+
+
+async def test_many_tasks_start_in_slices_between_which_all_others_get_their_turn() -> None:
+    keys, started, most_at_once = [f"office-{number}" for number in range(20 * STARTS_PER_SLICE)], list[str](), 0
+
+    async def work(key: str) -> None:
+        started.append(key)
+        await anyio.sleep_forever()
+
+    events = TaskEvents(
+        OfficeStarted, lambda key, why, _: OfficeStopped(key, why), lambda key, *_: OfficeStopped(key, "")
+    )
+    async with anyio.create_task_group() as tasks:
+        supervisor = TaskSupervisor(
+            tasks, "office", work, events=events, emit=lambda _: None, budget=CrashBudget(1, 60.0)
+        )
+        tasks.start_soon(supervisor.apply, keys, ())
+        while len(started) < len(keys):
+            before = len(started)
+            await anyio.lowlevel.checkpoint()
+            most_at_once = max(most_at_once, len(started) - before)
+        tasks.cancel_scope.cancel()
+    assert started == keys
+    assert most_at_once <= 2 * STARTS_PER_SLICE

@@ -1,6 +1,5 @@
 """The present state of one office in a running daemon: the source of its status, its deadlines and its pages."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,7 +19,7 @@ class OfficeRuntime:
     snapshot: PublishedSnapshot | None = None
     requests: int = 0
     failures: int = 0
-    commands: deque[OfficeCommand] = field(default_factory=deque)
+    commands: list[OfficeCommand] = field(default_factory=list)
     """Commands that were not executed yet. They survive the office's workers."""
     is_quarantined: bool = False
     """Its worker crashed too often and rests."""

@@ -168,7 +168,7 @@ class ActiveConfig:
         async with self._apply_lock:
             if self._is_closed:
                 return
-            register_secrets(self._telemetry, settings)
+            register_secrets(self._telemetry, settings, self.settings)
             names = {office_id: each.spec.name for office_id, each in settings.offices.items()}
             with self._couriers.switch_routes(settings) as offices_by_sink:
                 # The last step that can fail: one transaction.
@@ -216,12 +216,12 @@ def _make_removal_problem(active: Settings, diff: ConfigDiff) -> Problem:
     return Problem(active.source, "", None, what, hint)
 
 
-def register_secrets(telemetry: Telemetry, settings: Settings) -> None:
-    """Redact every secret of these settings from log lines."""
+def register_secrets(telemetry: Telemetry, settings: Settings, registered: Settings | None = None) -> None:
+    """Redact every secret of these settings from log lines; those of the other ones are registered already."""
     secrets = find_secrets((settings.api, settings.state, settings.alerts, settings.sinks))
-    telemetry.add_secrets(
-        map(Secret.reveal, [*secrets, *(office.credentials.customer_key for office in settings.offices.values())])
-    )
+    known = {} if registered is None else registered.offices
+    offices = [each for office_id, each in settings.offices.items() if known.get(office_id) is not each]
+    telemetry.add_secrets(map(Secret.reveal, [*secrets, *(each.credentials.customer_key for each in offices)]))
 
 
 def _make_loaded_event(

@@ -141,8 +141,11 @@ class FreshnessMonitor:
         self._reported = {
             office_id: reported for office_id, reported in self._reported.items() if office_id in self._fleet.offices
         }
-        for monitored in offices:
-            self._check_office(monitored, now)
+        for number, monitored in enumerate(offices, 1):
+            if number % OFFICES_PER_SLICE == 0:
+                await anyio.lowlevel.checkpoint()
+            if monitored.spec.id in self._fleet.offices:
+                self._check_office(monitored, now)
         # Some time zones still have yesterday, others already tomorrow.
         nights = []
         for days in (-1, 0, 1):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from oddaemon.core.fleet.lease import LeaseKind, LeaseLost
 from oddaemon.core.model import OfficeSpec
@@ -38,6 +39,9 @@ from oddaemon.telemetry.events import (
 )
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
+
+OFFICES_PER_SLICE = 500
+"""Between two of them all other tasks get their turn: the states of thousands at once would stop the event loop."""
 
 
 class Registry:
@@ -127,7 +131,9 @@ class Registry:
         runtimes: dict[str, OfficeRuntime] = {}
         if not self._wanted:
             self._starting_with_daemon = {each for each in wanted if self._holds(each)}
-        for office_id, settings in wanted.items():
+        for number, (office_id, settings) in enumerate(wanted.items(), start=1):
+            if number % OFFICES_PER_SLICE == 0:
+                await anyio.lowlevel.checkpoint()
             known = self._fleet.offices.get(office_id)
             runtimes[office_id] = known or self._make_runtime(settings.spec, rows.get(office_id))
             runtimes[office_id].spec = settings.spec

@@ -129,7 +129,7 @@ class Worker:
                 await self._save_state(state)
                 if self._commands and observation is self._commands[0]:
                     # Only now: the command was acknowledged and must survive the end of this worker.
-                    self._commands.popleft()
+                    self._commands.pop(0)
                 if isinstance(observation, Pulled):
                     # Implausible. A second reading must be independent of the first.
                     self._snapshot = None

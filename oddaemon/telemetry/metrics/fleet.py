@@ -19,8 +19,19 @@ PULL_BUCKETS_SECONDS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 """One statement to several hundred pages at five seconds each."""
 
 BACKGROUND_TASKS = (
-    *("backfill", "control socket", "file watcher", "fleet membership", "freshness monitor", "heartbeat pings"),
-    *("journal", "listener", "maintenance", "receiver", "reloads", "signals", "store health", "watchdog"),
+    *("backfill", "control socket", "file watcher", "fleet membership", "freshness monitor"),
+    *(
+        "garbage collector",
+        "heartbeat pings",
+        "journal",
+        "listener",
+        "maintenance",
+        "receiver",
+        "reloads",
+        "signals",
+        "store health",
+        "watchdog",
+    ),
 )
 """The daemon's own tasks, each with a counter of its crashes."""
 
