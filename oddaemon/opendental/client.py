@@ -187,8 +187,12 @@ class OfficeApi:
             configured_only: Use the configured key only, even while the previous one would still work.
 
         Raises:
-            ApiError: No host can have this address.
+            ApiError: No host can have this address, or it is down and another office tests it.
         """
+        # Before a client is made: in an outage it would only be thrown away, ten thousand times.
+        refusal = self.context.circuit_breaker.refuse(self.context.credentials.office_id, anyio.current_time())
+        if refusal is not None:
+            raise ApiError(refusal)
         try:
             client = self._make_client(self.context.credentials.base_url, self.context.proxy)
         except (httpx.InvalidURL, UnicodeError):  # a name such as xn--a.com

@@ -22,7 +22,7 @@ from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.crash_groups import CrashGroups
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
-from oddaemon.engine.offices.worker import Worker
+from oddaemon.engine.offices.worker import ReadState, Worker
 from oddaemon.engine.tasks import CANCELLED, STOPPING, CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.settings import OfficeSettings
@@ -80,6 +80,8 @@ class Registry:
         self._apply_lock = anyio.Lock()
         self._starting_with_daemon: set[str] = set()
         """The offices of the daemon's start whose worker has not started yet."""
+        self._just_read: dict[str, ReadState] = {}
+        """What is stored of each office that has had no worker since that was read, and that no other host may have."""
         self._crash_groups = CrashGroups(emit)
         events = TaskEvents(
             started=self._make_start_event,
@@ -136,10 +138,14 @@ class Registry:
                 await anyio.lowlevel.checkpoint()
             known = self._fleet.offices.get(office_id)
             runtimes[office_id] = known or self._make_runtime(settings.spec, rows.get(office_id))
+            if known is None and not self._context.holder.is_shared:
+                row = rows.get(office_id)
+                self._just_read[office_id] = ReadState(None if row is None else row.state)
             runtimes[office_id].spec = settings.spec
         self._fleet.offices, self._wanted = runtimes, wanted
         await self._run_held(changed)
         self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in wanted}
+        self._just_read = {office_id: read for office_id, read in self._just_read.items() if office_id in wanted}
         self._api.retain_circuit_breakers(
             {each.credentials.base_url for each in wanted.values() if each.credentials.remote}
         )
@@ -218,7 +224,8 @@ class Registry:
         self._apis[office_id] = api = self._api.make_office_api(credentials, self._apis.get(office_id), permit)
         emitter = OfficeEventEmitter(runtime, self._emit)
         context = replace(self._context, database=holder.get_database(LeaseKind.OFFICE, office_id))
-        self._workers[office_id] = worker = Worker(api, emitter, context, self._couriers)
+        just_read = self._just_read.pop(office_id, None)
+        self._workers[office_id] = worker = Worker(api, emitter, context, self._couriers, just_read)
         if api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(OfficeCommand.SYNC)
