@@ -51,7 +51,6 @@ def collect_office_metrics(offices: Sequence[OfficeStatus], now: datetime) -> It
     statuses = [office.status.evaluate_at(now) for office in offices]
     labels = [f'office="{_escape(office.id)}"' for office in offices]
     named = list(zip(labels, offices, strict=True))
-    snapshots = [(label, office.snapshot) for label, office in named if office.snapshot is not None]
     counted = Counter(status.condition for status in statuses)
     yield OfficeFamily(
         "oddaemon_offices",
@@ -69,21 +68,7 @@ def collect_office_metrics(offices: Sequence[OfficeStatus], now: datetime) -> It
         ],
         labels=("office", "condition", "owner"),
     )
-    yield OfficeFamily(
-        "oddaemon_office_aging_date_timestamp_seconds",
-        "Aging date of the last published snapshot, as midnight UTC of that calendar day.",
-        [(label, _to_midnight_timestamp(snapshot.aging_date)) for label, snapshot in snapshots],
-    )
-    yield OfficeFamily(
-        "oddaemon_office_snapshot_published_timestamp_seconds",
-        "Time at which the last snapshot was published.",
-        [(label, snapshot.published_at.timestamp()) for label, snapshot in snapshots],
-    )
-    yield OfficeFamily(
-        "oddaemon_office_guarantors",
-        "Guarantors in the last published snapshot.",
-        [(label, snapshot.totals.guarantors) for label, snapshot in snapshots],
-    )
+    yield from _collect_snapshot_metrics(named)
     yield OfficeFamily(
         "oddaemon_office_next_action_timestamp_seconds",
         "Time of the next scheduled action for the office. No series: paused, or quarantined after crashes.",
@@ -109,6 +94,25 @@ def collect_office_metrics(offices: Sequence[OfficeStatus], now: datetime) -> It
         "Failures at the office.",
         [(label, office.failures) for label, office in named],
         is_counter=True,
+    )
+
+
+def _collect_snapshot_metrics(named: Sequence[tuple[str, OfficeStatus]]) -> Iterator[OfficeFamily]:
+    snapshots = [(label, office.snapshot) for label, office in named if office.snapshot is not None]
+    yield OfficeFamily(
+        "oddaemon_office_aging_date_timestamp_seconds",
+        "Aging date of the last published snapshot, as midnight UTC of that calendar day.",
+        [(label, _to_midnight_timestamp(snapshot.aging_date)) for label, snapshot in snapshots],
+    )
+    yield OfficeFamily(
+        "oddaemon_office_snapshot_published_timestamp_seconds",
+        "Time at which the last snapshot was published.",
+        [(label, snapshot.published_at.timestamp()) for label, snapshot in snapshots],
+    )
+    yield OfficeFamily(
+        "oddaemon_office_guarantors",
+        "Guarantors in the last published snapshot.",
+        [(label, snapshot.totals.guarantors) for label, snapshot in snapshots],
     )
 
 

@@ -1,4 +1,4 @@
-"""10,000 offices: what a core needs to read their files, and to show all of them, in seconds of CPU: wall time is noisy.
+"""10,000 offices: what a core needs to read their files and to show all of them. CPU, as wall time is noisy.
 
 python -m tests.bench.large.documents
 """
