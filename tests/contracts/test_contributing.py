@@ -16,7 +16,7 @@ PATHS = sorted(set(re.findall(r"`((?:config|docs|oddaemon|tests)/[^`\s]+|[A-Z]+\
 
 
 def test_there_is_a_recipe_for_each_usual_addition() -> None:
-    additions = ("command", "setting", "sink", "failure kind", "statement", "migration")
+    additions = ("figure to the bench", "command", "setting", "sink", "failure kind", "statement", "migration")
     assert list(RECIPES) == [f"Add a {what}" for what in additions]
 
 
