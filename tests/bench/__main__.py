@@ -24,7 +24,7 @@ def main() -> int:
         parser.error(str(error))
     if arguments.list:
         lines = [
-            f"{each.name:<14}{each.minutes:>5g} min  {each.title}{' (only when named)' if each.is_long else ''}"
+            f"{each.name:<17}{each.minutes:>5g} min  {each.title}{' (only when named)' if each.is_long else ''}"
             for each in SECTIONS
         ]
         sys.stdout.write("\n".join([*lines, ""]))

@@ -13,6 +13,7 @@ SECTIONS = (
     Section("night", "2,000 offices due in the same minute, over real HTTP", "load", 6),
     Section("night-many", "10,000 offices due in the same minute", "load", 30, function="measure_many", is_long=True),
     Section("large-fleet", "10,000 offices in 10,000 files", "large.fleet", 2),
+    Section("large-documents", "10,000 offices: CPU of their files and of what shows them", "large.documents", 0.5),
     Section("large-office", "one office of 150,000 guarantors", "large.office", 7, is_long=True),
     Section("fleets", "several hosts on PostgreSQL", "fleets", 16),
     Section("believing", "correct nights that are held back", "false_holds", 0.5),
