@@ -7,6 +7,7 @@ SECTIONS = (
     Section("cost", "what one verified snapshot of 4,000 guarantors costs", "reading.cost", 1),
     Section("instructions", "the same, counted by valgrind", "reading.instructions", 3, is_long=True),
     Section("in-flight", "many offices in flight", "in_flight", 0.5),
+    Section("cadence", "what watching a night costs, and how soon its end is noticed", "reading.cadence", 2),
     Section("idle", "watching 2,000 offices", "idle", 1.5),
     Section("idle-many", "watching 10,000 offices", "idle", 4, function="measure_many", is_long=True),
     Section("memory", "memory of what others send", "memory", 1),

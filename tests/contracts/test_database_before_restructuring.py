@@ -24,7 +24,13 @@ from tests.contracts.make_database import (
 )
 from tests.engine.delivery.fake_consumer import SinkBehavior
 
-ADDED_TO_STATE = {"stale": None, "awaits_api": False, "statement_not_before": None}
+ADDED_TO_STATE: dict[str, object] = {
+    "stale": None,
+    "awaits_api": False,
+    "statement_not_before": None,
+    "completions": [],
+    "incomplete_at": None,
+}
 """Fields that are new since then, with their defaults."""
 
 pytestmark = pytest.mark.event_loop(factory=make_virtual_loop)

@@ -1,6 +1,7 @@
 """When to ask an office again: spread evenly over the fleet, the same for an office each time."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
 from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
@@ -9,6 +10,7 @@ from oddaemon.core.failures.recovery import Recovery
 from oddaemon.core.model import Cadence, OfficeSpec
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.clock import OfficeClock
+from oddaemon.core.office.completion import Completion, compute_probe_seconds
 
 SOON_SECONDS = 45.0
 """Between two attempts that reach no one while something fails on this side of the API."""
@@ -32,12 +34,18 @@ def compute_next_slot(office_id: str, interval_seconds: float, after: datetime) 
 
 
 def compute_next_probe(
-    office_id: str, aging: Aging, cadence: Cadence, run_seconds: float | None, now: datetime
+    office_id: str,
+    aging: Aging,
+    cadence: Cadence,
+    run_seconds: float | None,
+    now: datetime,
+    *,
+    nights: Sequence[Completion] = (),
 ) -> datetime:
     """When to ask again how aging stands.
 
-    Often while a run is due or running, but not before most of its usual length has passed; rarely otherwise, and in
-    any case as soon as the next run may be over.
+    While a run is due or running, when the last nights' runs were complete, or often, but not before most of its usual
+    length has passed; rarely otherwise, and in any case as soon as the next run may be over.
 
     Args:
         office_id: Gives the office its own place in each interval.
@@ -45,6 +53,7 @@ def compute_next_probe(
         cadence: The intervals.
         run_seconds: From the due time to completion, last time; None: not known.
         now: This instant.
+        nights: When the last nights' runs were complete.
     """
     interval_seconds = cadence.idle_probe_seconds
     if aging.status is AgingStatus.MISSED:
@@ -57,6 +66,10 @@ def compute_next_probe(
     due_at = aging.due_at if aging.status in (AgingStatus.DUE, AgingStatus.RUNNING) else aging.next_due_at
     if due_at is None:
         return slot
+    if nights:
+        elapsed_seconds = (now - due_at).total_seconds()
+        probe_seconds = compute_probe_seconds(nights, elapsed_seconds, cadence.probe_seconds)
+        return min(slot, due_at + timedelta(seconds=probe_seconds))
     expected_at = max(now, due_at + timedelta(seconds=FIRST_PROBE_SHARE * (run_seconds or 0.0)))
     return min(slot, compute_next_slot(office_id, cadence.probe_seconds, expected_at))
 

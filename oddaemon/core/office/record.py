@@ -14,6 +14,7 @@ from oddaemon.core.office.aging import (
     make_broken_off_aging,
 )
 from oddaemon.core.office.clock import make_office_clock
+from oddaemon.core.office.completion import Completion, add_completion
 from oddaemon.core.office.state import IllegalObservationError, OfficeState, Published, Pulled
 from oddaemon.core.snapshot.plausibility import merge_identity
 
@@ -49,14 +50,15 @@ def record_preferences(state: OfficeState, preferences: Preferences, now: dateti
     """
     previous, published = state.preferences, state.published
     state = replace(state, preferences=preferences)
-    if (
-        previous is None
-        or state.skew_seconds is None
-        or state.standing.evaluate_at(now).condition is not Condition.AGING
-    ):
+    if previous is None or state.skew_seconds is None:
         return state
     clock = make_office_clock(state, spec)
     aging = evaluate_aging(preferences, clock, now, spec.cadence)
+    state = _record_completion(
+        state, aging, now, spec, has_moved=previous.date_last_aging != preferences.date_last_aging
+    )
+    if state.standing.evaluate_at(now).condition is not Condition.AGING:
+        return state
     if aging.status is not AgingStatus.COMPLETE or aging.due_at is None:
         return state
     # A run writes its date a moment before it ends, so the date may have moved while the lock was still held.
@@ -66,6 +68,28 @@ def record_preferences(state: OfficeState, preferences: Preferences, now: dateti
     if published is not None and published.aging_date == aging.aging_date:
         return state
     return replace(state, run_seconds=(now - aging.due_at).total_seconds())
+
+
+def _record_completion(
+    state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec, *, has_moved: bool
+) -> OfficeState:
+    """Store when the night's run was complete, as far as it shows, or that it is not yet."""
+    if aging.due_at is None:
+        return state
+    if aging.status in (AgingStatus.DUE, AgingStatus.RUNNING):
+        return replace(state, incomplete_at=now)
+    if aging.status is not AgingStatus.COMPLETE or (
+        state.published is not None and state.published.aging_date == aging.aging_date
+    ):
+        return state
+    by_seconds, after_seconds = (now - aging.due_at).total_seconds(), None
+    if state.incomplete_at is not None and state.incomplete_at >= aging.due_at:
+        after_seconds = (state.incomplete_at - aging.due_at).total_seconds()
+    is_nightly = by_seconds <= spec.cadence.start_window_seconds + spec.cadence.stuck_after_seconds
+    if not is_nightly or (after_seconds is None and not has_moved):
+        return state
+    night = Completion(by_seconds, after_seconds)
+    return replace(state, completions=add_completion(state.completions, night), incomplete_at=None)
 
 
 def record_table(state: OfficeState, table: AgingMark | None) -> OfficeState:

@@ -17,6 +17,7 @@ from oddaemon.core.model import (
     SnapshotSummary,
     Status,
 )
+from oddaemon.core.office.completion import Completion
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 
 
@@ -76,6 +77,10 @@ class OfficeState:
     published: Published | None = None
     run_seconds: float | None = None
     """From the due time to the completion of the last night's run."""
+    completions: tuple[Completion, ...] = ()
+    """When the runs of the last nights were complete, the oldest first."""
+    incomplete_at: datetime | None = None
+    """When a probe last found a run due or running."""
     run_seen: AgingMark | None = None
     """What the preferences said while the lock was last seen held since the last snapshot: the balances differ even
     under the same date. Before version 22.2 they may come from two runs if the date did not move."""

@@ -83,6 +83,8 @@ def adjust_for_clock_step(state: OfficeState, step: timedelta) -> OfficeState:
         skew_zone="",
         measured_at=None,
         run_seconds=None,
+        completions=(),
+        incomplete_at=None,
         statement_not_before=None if deferred is None else deferred + step,
     )
     if state.not_before == FAR_FUTURE:
@@ -179,7 +181,7 @@ def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: Office
         message=aging.message,
         late_at=late_at,
     )
-    not_before = compute_next_probe(spec.id, aging, spec.cadence, state.run_seconds, now)
+    not_before = compute_next_probe(spec.id, aging, spec.cadence, state.run_seconds, now, nights=state.completions)
     interval = SURVEY_INTERVAL if aging.owner is None else BLAME_SURVEY_INTERVAL
     is_survey_due = abs(not_before - require_preferences(state).read_at) >= interval
     is_unset = aging.status is AgingStatus.NOT_CONFIGURED
