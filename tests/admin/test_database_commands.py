@@ -328,6 +328,7 @@ async def test_a_drain_interrupts_jobs_that_block_the_database(
 ) -> None:
     async with night(tmp_path, [SMALL], options=SLOW) as world:
         await world.wait_for_event("pull_started")
+        await anyio.sleep(1.5)  # the key rests for one second first
         async with paused_statement(get_database(world)) as pause:
             await get_commands(world).vacuum(1000)
             await get_commands(world).forget("hill", 1000)

@@ -46,7 +46,7 @@ async def test_a_drain_lets_the_request_in_flight_finish_and_keeps_its_page(
 async def test_a_drain_publishes_a_statement_that_was_in_flight(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], options=SLOW) as world:
         await world.wait_for_event("pull_started")
-        await anyio.sleep(1)
+        await anyio.sleep(1.5)  # the key rests for one second first
         await world.drain()
         assert len(world.list_published()) == 1
         assert await world.is_true()
