@@ -10,8 +10,8 @@ any two runs, and only they are replaced or left out:
   office that is the id itself.
 * How long a pull took, which reads `(seconds)`.
 * The journal, which is left out: it holds the kills themselves, and the requests that were repeated after them.
-* Two measurements in an office's state: the difference of two clocks, which reads in whole minutes, and how long a run
-  of aging took for who watched it, which is left out.
+* What was measured, in an office's state: the difference of two clocks, which reads in whole minutes, and how long a
+  run of aging took and when it was complete for who watched it, which is left out.
 """
 
 import json
@@ -25,6 +25,7 @@ from typing import Any
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
 SNAPSHOT_IDS = frozenset({("snapshot", "id"), ("balance", "valid_from"), ("balance", "valid_to")})
 
+WATCHED = frozenset({"run_seconds", "completions", "incomplete_at"})
 LEFT_OUT = "journal"
 SEQUENCES = "sqlite_sequence"
 """SQLite's own table of the highest numbers it gave, one row a table."""
@@ -121,9 +122,9 @@ def _normalize(table: str, name: str, value: Any, positions: SnapshotPositions) 
 
 
 def _round_measurements(state: dict[str, Any]) -> dict[str, Any]:
-    del state["run_seconds"]
     skew = state["skew_seconds"]
-    return {**state, "skew_seconds": None if skew is None else f"{round(skew / 60)} min"}
+    rounded = {**state, "skew_seconds": None if skew is None else f"{round(skew / 60)} min"}
+    return {name: value for name, value in rounded.items() if name not in WATCHED}
 
 
 def _mask_instants(value: Any) -> Any:
