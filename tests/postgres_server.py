@@ -63,6 +63,11 @@ class PostgresServer:
     def data(self) -> Path:
         return self.directory / "data"
 
+    def get_port(self) -> int:
+        """Its port on 127.0.0.1, which it has."""
+        assert self.port is not None, "it has only its socket"
+        return self.port
+
     @property
     def socket(self) -> Path:
         return self.directory / f".s.PGSQL.{self.port or SOCKET_PORT}"

@@ -3,6 +3,7 @@
 All instants are of the database's clock. The simulator runs on the same machine, so its log can be compared with them.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -139,12 +140,14 @@ class HostDeath:
         seconds: When, on the clock of the simulator's log.
         held: The offices that it held.
         open_seconds: By office: how long after its death the mark of a request under way was to stand.
+        back_seconds: When it began to work again, as a new member, on the same clock as `seconds`.
     """
 
     host: str
     seconds: float
     held: frozenset[str]
     open_seconds: Mapping[str, float] = field(default_factory=dict)
+    back_seconds: float = math.inf
 
 
 @dataclass(frozen=True)

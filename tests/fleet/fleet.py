@@ -314,7 +314,7 @@ async def running_fleet(
         url = await tasks.start(_listen, receiver)
         hosts = {}
         for name in names:
-            proxy = DatabaseProxy(server.socket)
+            proxy = DatabaseProxy(server.get_port())
             await tasks.start(_serve, proxy, (listeners or {}).get(name))
             hosts[name] = FleetHost(
                 *(name, directory / name, proxy, simulator.base_url, changes, tasks, daemons),

@@ -153,6 +153,12 @@ class TestTraffic:
         asked = [make_request("a", 99), make_request("b", 116), make_request("c", 135)]
         assert [each.seconds for each in measure_takeovers(first, asked, [first, second])] == [16]
 
+    def test_a_host_that_is_back_may_ask_what_it_had_itself(self) -> None:
+        death = HostDeath("a", 100, frozenset({"elm"}), {"elm": 75.0}, back_seconds=160)
+        requests = [make_request("a", 99), make_request("a", 101), make_request("a", 175)]
+        assert [each.seconds for each in measure_takeovers(death, requests)] == [75]
+        assert [each.seconds for each in measure_takeovers(replace(death, back_seconds=176), requests)] == [None]
+
     def test_the_longest_gap_counts_the_edges(self) -> None:
         requests = [make_request("a", 3), make_request("b", 5)]
         assert find_longest_gaps(requests, 0, 12) == {"elm": 7}

@@ -81,7 +81,7 @@ class Takeover:
 
     office: str
     seconds: float | None
-    """From the death to the first request of another host; None: there was none."""
+    """From the death to the first request of another host, or of this one as a new member; None: there was none."""
     by: str | None
     open_seconds: float | None
     """How long the mark of a request under way was to stand after the death; None: there was none."""
@@ -104,7 +104,8 @@ def measure_takeovers(
         later = (
             each
             for each in groups.get(office, ())
-            if each.arrived_seconds > death.seconds and each.client != death.host
+            if each.arrived_seconds > death.seconds
+            and (each.client != death.host or each.arrived_seconds > death.back_seconds)
         )
         first = next(later, None)
         if office in died_again and (first is None or first.arrived_seconds > died_again[office]):

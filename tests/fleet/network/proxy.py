@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 import anyio
 import anyio.abc
-from anyio.abc import SocketAttribute, SocketListener, SocketStream, UNIXSocketStream
+from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from tests.fleet.network.postgres_messages import ClientMessage, ClientMessageReader
 
@@ -96,17 +95,17 @@ class _Direction:
 
 
 class DatabaseProxy:
-    """Listens on a port of its own and leads to the server's socket.
+    """Listens on a port of its own and leads to the server's.
 
     Attributes:
-        target: The server's socket; another one after a failover.
+        target: The server's port on 127.0.0.1; another one after a failover.
         address: Of this machine, or of a namespace beside it.
         port: There.
         to_server: What the host says.
         to_client: What the server says.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: int) -> None:
         self.target = target
         self.address, self.port = "", 0
         self.to_server = _Direction()
@@ -163,7 +162,7 @@ class DatabaseProxy:
         try:
             if self._refuses:
                 return
-            async with await anyio.connect_unix(self.target) as server:
+            async with await anyio.connect_tcp("127.0.0.1", self.target) as server:
                 connection = _Connection(self, client, server)
                 self._connections.add(connection)
                 try:
@@ -177,7 +176,7 @@ class DatabaseProxy:
 
 
 class _Connection:
-    def __init__(self, proxy: DatabaseProxy, client: SocketStream, server: UNIXSocketStream) -> None:
+    def __init__(self, proxy: DatabaseProxy, client: SocketStream, server: SocketStream) -> None:
         self._proxy = proxy
         self._client = client
         self._server = server

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from tests.fleet.network.proxy import DatabaseProxy, Moment
+from tests.ports import reserved_port
 from tests.postgres_server import PostgresServer, find_missing_requirement, running_server
 
 pytestmark = [
@@ -17,7 +18,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[PostgresServer]:
-    with running_server() as server:
+    with running_server(has_port=True) as server:
         server.execute("CREATE TABLE note (number int)")
         yield server
 
@@ -30,7 +31,7 @@ def server(running: PostgresServer) -> PostgresServer:
 
 @pytest.fixture
 async def proxy(server: PostgresServer) -> AsyncIterator[DatabaseProxy]:
-    proxy = DatabaseProxy(server.socket)
+    proxy = DatabaseProxy(server.get_port())
     async with proxy.listening():
         yield proxy
 
@@ -168,9 +169,10 @@ async def test_a_prepared_statement_is_known_by_its_text(proxy: DatabaseProxy, s
 async def test_a_server_that_is_gone_resets_and_another_takes_its_place(
     proxy: DatabaseProxy, server: PostgresServer
 ) -> None:
-    proxy.target = server.directory / "nothing"
-    with pytest.raises(psycopg.OperationalError):
-        await connect(proxy)
-    proxy.target = server.socket
+    with reserved_port() as nothing:
+        proxy.target = nothing
+        with pytest.raises(psycopg.OperationalError):
+            await connect(proxy)
+    proxy.target = server.get_port()
     async with await connect(proxy) as connection:
         await connection.execute("SELECT 1")

@@ -1,7 +1,7 @@
 """A host that is cut off from the database, for longer or shorter, in whichever way."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import anyio
@@ -82,9 +82,11 @@ async def cut_all(fleet: Fleet, cuts: Mapping[str, Cut], seconds: float) -> dict
         cut.begin()
         cut_off[f"{seconds:g} s: {cut.what}"] = await fleet.record_death(name)
     await anyio.sleep(seconds)
+    back = await fleet.simulator.read_seconds()
     for cut in cuts.values():
         cut.end()
-    return cut_off
+    # An office may be back before any other host was allowed to ask it.
+    return {story: replace(death, back_seconds=back) for story, death in cut_off.items()}
 
 
 def find_return(samples: Sequence[Sample], name: str, since: datetime) -> float:

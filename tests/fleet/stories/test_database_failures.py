@@ -48,12 +48,12 @@ async def check_old_primary(fleet: Fleet, primary: PostgresServer) -> None:
     await anyio.to_thread.run_sync(old.execute, "SELECT pg_reload_conf()")
     rows = "SELECT (SELECT max(number) FROM member), (SELECT max(id) FROM snapshot), (SELECT max(asked_at) FROM lease)"
     before = old.execute(rows)
-    host.proxy.target = old.socket
+    host.proxy.target = old.get_port()
     host.proxy.reset()
     await anyio.sleep(QUIET_SECONDS)
     assert old.execute(rows) == before
     await fleet.wait_until_settled("b", "c")
-    host.proxy.target = primary.socket
+    host.proxy.target = primary.get_port()
     host.proxy.reset()
     await fleet.wait_until_settled(*HOSTS)
     await anyio.to_thread.run_sync(old.kill)
@@ -98,7 +98,7 @@ async def fail_over(fleet: Fleet, primary: PostgresServer | None, follower: Post
     if primary is not None:
         await anyio.to_thread.run_sync(primary.kill)
     for host in fleet.hosts.values():
-        host.proxy.target = follower.socket
+        host.proxy.target = follower.get_port()
     await anyio.sleep(OUTAGE_SECONDS)
     await anyio.to_thread.run_sync(follower.promote)
     fleet.observer.url = follower.make_dsn()
