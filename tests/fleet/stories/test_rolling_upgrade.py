@@ -16,7 +16,7 @@ SHARE_MIN = 100
 """Offices of a host that is back, before the next one goes."""
 UNATTENDED_SECONDS = 5.0
 BUSY_FACTOR = 2.0
-"""By how much a machine on which other stories run, too, may exceed that; the table of figures shows it all the same."""
+"""By how much a machine on which other stories run may exceed that; the table of figures shows it all the same."""
 NIGHT_SECONDS = 240.0
 SETTINGS = {
     "api": {"max_in_flight": 64, "max_requests_per_second": 100.0},
