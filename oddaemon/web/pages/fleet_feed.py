@@ -5,7 +5,6 @@ readers there are. A token names a revision of this process; a token of another 
 """
 
 import secrets
-from dataclasses import replace
 
 import anyio
 import anyio.to_thread
@@ -90,8 +89,7 @@ def _render_office(
     # Most views are the very same object as before: comparing thousands of them takes no time.
     if previous is not None and (previous.office is office or previous.office == office):
         return previous
-    rendered = RenderedOffice(office, renderer.render_office)
-    looks_same = previous is not None and not is_large and previous.shown == rendered.shown
-    return replace(
-        rendered, revision=previous.revision if previous and looks_same else revision, view_revision=revision
-    )
+    rendered = RenderedOffice(office, renderer.render_office, revision, revision)
+    if previous is not None and not is_large and previous.shown == rendered.shown:
+        rendered.revision = previous.revision
+    return rendered

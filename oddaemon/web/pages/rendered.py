@@ -14,9 +14,9 @@ LARGE_MIN = 1000
 """The page of a fleet with more offices has a compact grid and a list in pages, and the server searches in it."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class RenderedOffice:
-    """One office on the fleet page."""
+    """One office on the fleet page: rendered when somebody looks at it, and then once."""
 
     office: OfficeView
     render: Callable[[OfficeView], Mapping[str, str]] = field(repr=False)

@@ -30,7 +30,7 @@ function updateTimes() {
   }
 }
 
-// --- the search: the same rules as in search.py, which searches in a large fleet itself --------------------------------------------------------------------
+// --- the search: the same rules as in search.py, which searches in a large fleet itself -----------------------------
 
 const form = byId("search");
 let allRows = new URLSearchParams(location.search).get("rows") === "all";
@@ -178,15 +178,19 @@ function refreshSoon(wait) {
   refreshAt = Date.now() + wait;
   refreshTimer = setTimeout(async () => {
     refreshAt = Infinity;
-    const response = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (response.ok) showPage(new DOMParser().parseFromString(await response.text(), "text/html"));
+    try {
+      const response = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (response.ok) showPage(new DOMParser().parseFromString(await response.text(), "text/html"));
+    } catch {
+      // No daemon answers: the stream notices, and loads the page again when one does.
+    }
   }, wait);
 }
 
 function showPage(page) {
   const list = byId("rows"), hasFocus = list.contains(document.activeElement);
   for (const id of ["found", "grid", "pager", "rows-title", ...(hasFocus ? [] : ["rows"])]) {
-    byId(id).innerHTML = page.getElementById(id).innerHTML;
+    replaceContents(byId(id), page.getElementById(id).innerHTML);
   }
   byId("grid").className = page.getElementById("grid").className;
   byId("nothing").hidden = page.getElementById("nothing").hidden;
@@ -200,7 +204,8 @@ async function loadAgain() {
   const isStillLarge = Boolean(page.getElementById("rows")?.dataset.paged) === isLarge;
   if (form && page.getElementById("rows") && isStillLarge && !byId("hosts") === !page.getElementById("hosts")) {
     // The search form stays as it is; everything around it is replaced.
-    for (const id of ["not-ready", "headline", "figures", "at-risk", "grid", "rows", "hosts"]) if (byId(id)) replaceContents(byId(id), page.getElementById(id)?.innerHTML ?? "");
+    const list = isLarge ? [] : ["grid", "rows"];
+    for (const id of ["not-ready", "headline", "figures", "at-risk", ...list, "hosts"]) if (byId(id)) replaceContents(byId(id), page.getElementById(id)?.innerHTML ?? "");
     for (const count of form.querySelectorAll("b[id]")) count.textContent = page.getElementById(count.id).textContent;
     if (isLarge) showPage(page);
     filter();

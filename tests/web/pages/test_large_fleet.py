@@ -1,6 +1,7 @@
 """The page of ten thousand offices: the grid whole, the list in pages, and a search of the server."""
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -9,7 +10,7 @@ from oddaemon.web.pages.fleet_feed import render_fleet
 from oddaemon.web.pages.rendered import LARGE_MIN, RenderedFleet
 from oddaemon.web.pages.renderer import ROWS_MAX, Renderer
 from oddaemon.web.pages.search import Search
-from oddaemon.web.pages.view_models import FleetPageView
+from oddaemon.web.pages.view_models import FleetPageView, OfficeView
 from tests.browser.sample_fleet import NOW, SampleFleet, make_fleet
 from tests.browser.site import PageSite
 from tests.web.pages.test_event_stream import block_office, get_stream_url, served_client, wait_for_event
@@ -80,6 +81,30 @@ def test_a_search_is_of_the_grid_and_of_the_list(fleet: SampleFleet) -> None:
 @pytest.mark.parametrize("number", ["0", "-1", "x", "٣", "9999999", "999999"])
 def test_a_page_that_does_not_exist_is_the_first_or_the_last(fleet: SampleFleet, number: str) -> None:
     assert 0 < len(list_rows(render_page(fleet, ("page", number)))) <= ROWS_MAX
+
+
+class CountingRenderer(Renderer):
+    """Counts how often an office was rendered."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda text: text, str)
+        self.rendered: list[str] = []
+
+    def render_office(self, office: OfficeView) -> Mapping[str, str]:
+        self.rendered.append(office.id)
+        return super().render_office(office)
+
+
+@pytest.mark.parametrize("offices", [3, OFFICES])
+def test_an_office_is_rendered_once_for_each_change_and_only_if_it_is_shown(offices: int) -> None:
+    renderer, fleet = CountingRenderer(), make_fleet(offices)
+    rendered = RenderedFleet()
+    for number in range(3):
+        if number == 2:
+            block_office(fleet)
+        rendered = render_fleet(renderer, rendered, FleetPageView(tuple(fleet.lines)))
+        renderer.render_fleet_page(rendered, Search(), "", NOW)
+    assert len(renderer.rendered) == min(offices, ROWS_MAX) + 1
 
 
 async def test_a_change_is_sent_in_few_bytes_and_the_page_fetches_its_rows() -> None:
