@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
-from oddaemon.store.column_types import Instant, PeerText, parse_optional_instant
+from oddaemon.store.column_types import Instant, ListOf, PeerText, parse_optional_instant
 from oddaemon.store.database import Database, Statements
-from oddaemon.store.dialect import make_statement
+from oddaemon.store.dialect import DialectStatement, make_statement
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.outbox import delete_unwanted, write_sinks
 from oddaemon.store.values import SNAPSHOT_COLUMNS, encode_json, parse_snapshot
@@ -41,19 +41,25 @@ _SAVE_STATE = make_statement(
     reason=PeerText(),
     not_before=Instant(),
 )
-_OFFICES = make_statement(
-    f"""
+
+
+def _select_offices(condition: str = "") -> str:
+    return f"""
 SELECT office.id, office.name, office.wanted, office.state,
     (SELECT count(*) FROM snapshot AS own WHERE own.office = office.key),
     (SELECT count(*) FROM historical_snapshot AS own WHERE own.office = office.key),
     (SELECT journal.at FROM journal WHERE journal.office = office.key ORDER BY journal.number DESC LIMIT 1),
     {SNAPSHOT_COLUMNS}
 FROM office LEFT JOIN snapshot ON snapshot.id = (SELECT max(own.id) FROM snapshot AS own WHERE own.office = office.key)
+{condition}
 ORDER BY office.id
 """  # noqa: S608 - our own column names
+
+
+_OFFICES = make_statement(_select_offices())
+_SOME_OFFICES = DialectStatement(
+    lambda dialect: _select_offices(f"WHERE {dialect.is_listed('office.id', 'offices')}"), offices=ListOf(Text())
 )
-
-
 _LIVING_MEMBERS = make_statement(
     "SELECT host, offices FROM member WHERE stage <> 'gone' AND expires_at > CURRENT_TIMESTAMP ORDER BY host"
 )
@@ -173,6 +179,11 @@ def _build_state_row(office_id: str, state: OfficeState) -> dict[str, object]:
 async def list_all(db: Database) -> list[OfficeRow]:
     """Every office that was ever registered, ordered by id, in one query."""
     return await db.fetch(_OFFICES, {}, _parse_office)
+
+
+async def list_some(db: Database, office_ids: Collection[str]) -> list[OfficeRow]:
+    """These offices, as far as they were ever registered, as `list_all`."""
+    return await db.fetch(_SOME_OFFICES.render(db.dialect), {"offices": list(office_ids)}, _parse_office)
 
 
 def _parse_office(row: Sequence[Any]) -> OfficeRow:

@@ -98,3 +98,12 @@ async def test_offices_are_listed_with_the_amount_of_their_data_and_its_last_dat
     await journal.append(database, [JournalEntry(ELM, later, "info", "office_stopped", {"why": "x"})], 10)
     await register_offices(database, [OFFICES[1]])
     assert await list_amounts() == [(ELM, 1, 0, later), untouched]
+
+
+async def test_some_offices_are_read_as_all_are(database: AnyDatabase) -> None:
+    await offices.save_state(database, ELM, make_state(attempts=3))
+    await snapshots.publish(database, HARBOR, make_snapshot(make_balances(3)), make_state(), NOW)
+    everything = await offices.list_all(database)
+    assert [each.id for each in everything] == sorted([ELM, HARBOR])
+    for wanted in ([ELM], [HARBOR], [HARBOR, ELM, "unknown"], []):
+        assert await offices.list_some(database, wanted) == [each for each in everything if each.id in wanted]

@@ -1,6 +1,6 @@
 """Creates and runs the workers of the configured offices, one guarded task each, and keeps what survives a worker."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -81,7 +81,7 @@ class Registry:
         self._starting_with_daemon: set[str] = set()
         """The offices of the daemon's start whose worker has not started yet."""
         self._just_read: dict[str, ReadState] = {}
-        """What is stored of each office that has had no worker since that was read, and that no other host may have."""
+        """What is stored of each office that is held and has had no worker since that was read."""
         self._crash_groups = CrashGroups(emit)
         events = TaskEvents(
             started=self._make_start_event,
@@ -139,13 +139,11 @@ class Registry:
             known = self._fleet.offices.get(office_id)
             runtimes[office_id] = known or self._make_runtime(settings.spec, rows.get(office_id))
             if known is None and not self._context.holder.is_shared:
-                row = rows.get(office_id)
-                self._just_read[office_id] = ReadState(None if row is None else row.state)
+                self._keep_read(rows, [office_id])
             runtimes[office_id].spec = settings.spec
         self._fleet.offices, self._wanted = runtimes, wanted
         await self._run_held(changed)
         self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in wanted}
-        self._just_read = {office_id: read for office_id, read in self._just_read.items() if office_id in wanted}
         self._api.retain_circuit_breakers(
             {each.credentials.base_url for each in wanted.values() if each.credentials.remote}
         )
@@ -163,7 +161,9 @@ class Registry:
         """
         missing = [each for each in self._wanted if self._holds(each) and each not in self._supervisor.keys]
         if missing:
-            self.show_stored({row.id: row for row in await offices.list_all(self._database)}, missing)
+            rows = {row.id: row for row in await offices.list_some(self._database, missing)}
+            self.show_stored(rows, missing)
+            self._keep_read(rows, missing)
         if missing or any(not self._holds(each) for each in self._supervisor.keys):
             await self._run_held((), ends_quarantines=False)
 
@@ -173,6 +173,12 @@ class Registry:
             runtime, row = self._fleet.offices.get(office_id), rows.get(office_id)
             if runtime is not None and row is not None and row.state is not None:
                 runtime.state, runtime.snapshot = row.state, row.snapshot
+
+    def _keep_read(self, rows: Mapping[str, OfficeRow], office_ids: Iterable[str]) -> None:
+        """Have the workers of these offices begin with what was just read: no other host can have written since."""
+        for office_id in office_ids:
+            row = rows.get(office_id)
+            self._just_read[office_id] = ReadState(None if row is None else row.state)
 
     def list_elsewhere(self) -> list[str]:
         """The configured offices that this daemon does not hold."""
@@ -184,6 +190,7 @@ class Registry:
     async def _run_held(self, changed: Collection[str], *, ends_quarantines: bool = True) -> None:
         async with self._apply_lock:
             held = [each for each in self._wanted if self._holds(each)]
+            self._just_read = {each: self._just_read[each] for each in held if each in self._just_read}
             await self._supervisor.apply(held, changed, ends_quarantines=ends_quarantines)
         if self._context.holder.is_shared:
             for office_id in self.list_elsewhere():

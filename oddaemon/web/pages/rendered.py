@@ -16,7 +16,7 @@ LARGE_MIN = 1000
 
 @dataclass(eq=False)
 class RenderedOffice:
-    """One office on the fleet page: rendered when somebody looks at it, and then once."""
+    """One office on the fleet page: rendered when a page shows it, and then once."""
 
     office: OfficeView
     render: Callable[[OfficeView], Mapping[str, str]] = field(repr=False)
